@@ -18,6 +18,7 @@ from console.operations.network_recreation.plan import (
     RecreationEnvironment,
     RecreationInputs,
     RecreationOwner,
+    RecreationPlan,
     RecreationRequest,
     read_inputs,
 )
@@ -89,6 +90,32 @@ def twenty_services() -> dict[str, JSON]:
         for number in range(1, 8)
     }
     return {**small_stacks(), **recipes}
+
+
+def mixed_services() -> dict[str, JSON]:
+    """Return stacks of twenty services on `proxy`, by name: a reverse proxy, and services that stop in many ways.
+
+    Their stop grace is 1 to 10 s, a third ignores the signal until it is over, and they have 1 to 3 replicas.
+    """
+    ends_at_once = ["sh", "-c", "trap exit TERM; sleep 86400 & wait"]
+    # The first process of a container ignores what it has no handler for.
+    ignores_it = ["sleep", "86400"]
+    services = {
+        f"app{number}": _service(
+            "proxy",
+            "internal",
+            command=ignores_it if number % 3 == 2 else ends_at_once,
+            stop_grace_period=f"{1 + number * 7 % 10}s",
+            deploy={"replicas": 1 + (number % 4 == 0) + (number % 8 == 0)},
+        )
+        for number in range(1, 20)
+    }
+    edge = {
+        "web": _service("proxy", "internal", command=ends_at_once, stop_grace_period="10s", ports=["8080:80"])
+    }
+    names = [*services]
+    stacks = {f"shop{part}": {name: services[name] for name in names[part::5]} for part in range(5)}
+    return {"edge": edge, **stacks}
 
 
 @dataclass
@@ -260,8 +287,8 @@ class Stage:
             reader, changer, retrying, WHOSE, keep, self.say, start_interval_s(), self.waits_for
         )
 
-    async def recreation(self, subnet: str, kept: Record | None = None) -> Recreation:
-        """Return a recreation as a fresh process would begin or resume it."""
+    async def plan(self, subnet: str, kept: Record | None = None) -> RecreationPlan:
+        """Return the plan of a recreation as a fresh process would begin or resume it."""
         reader = EngineReader(self.connection)
         seen = await read_inputs(reader, self.engine.host, self.name, kept)
         # The engine is private, and so not proven to be this host's own; its files can be read all the same.
@@ -271,8 +298,16 @@ class Stage:
         wanted = RecreationRequest(self.name, IPv4Network(subnet), ("*_web",), ("*-fixed",))
         plan = plan_recreation(RecreationInputs(seen.snapshot, seen.endpoints, around, kept), wanted, WHOSE)
         assert plan.refusals == ()
+        return plan
+
+    async def recreation(self, subnet: str, kept: Record | None = None) -> Recreation:
+        """Return a recreation as a fresh process would begin or resume it."""
+        plan = await self.plan(subnet, kept)
         assert plan.record is not None
-        return Recreation(self.dependencies(), plan.record, around, wanted.first)
+        pools = (IPv4Network("10.0.0.0/8"),)
+        return Recreation(
+            self.dependencies(), plan.record, RecreationEnvironment((), pools), plan.request.first
+        )
 
     async def forward(self, subnet: str) -> RecreationResult:
         return await (await self.recreation(subnet, RecordStore(self.folder).kept())).forward()

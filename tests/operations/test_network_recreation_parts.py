@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from console.operations.network_recreation.create import body_with_subnet, free_subnet
-from console.operations.network_recreation.parking import NOWHERE, detach, park, restore, still_on
+from console.operations.network_recreation.parking import NOWHERE, Remaining, detach, park, restore
 from console.operations.network_recreation.plan import RecreationEnvironment
 from console.operations.network_recreation.record import (
     ContainerRecord,
@@ -129,7 +129,7 @@ async def test_on_another_node_the_list_is_believed_only_while_nobody_updates_th
     quiet = replace(snapshot, services=(parked,), tasks=(), containers=())
 
     def waits(at: SwarmSnapshot, emptied: dict[str, Any]) -> tuple[str, ...]:
-        return still_on(at, network, (), read_parked_services(at), emptied)
+        return Remaining(at, network, (), read_parked_services(at), emptied).names()
 
     assert waits(quiet, {known.id: updated}) == ()
     said = ("plain_app (may still be stopping on another node)",)
@@ -149,12 +149,12 @@ async def test_a_container_that_runs_is_waited_for_though_no_task_is_listed() ->
     unlisted = replace(snapshot, tasks=())
     here = {each.id for each in snapshot.containers if each.task_id and each.is_on(network.id)}
 
-    said = still_on(unlisted, network, (), (), {})
+    said = Remaining(unlisted, network, (), (), {}).names()
 
     assert here
     assert len(said) == len(here)
     off = [replace(each, networks={}) for each in snapshot.containers]
-    still = still_on(replace(unlisted, containers=tuple(off)), network, here, (), {})
+    still = Remaining(replace(unlisted, containers=tuple(off)), network, here, (), {}).names()
     assert len(still) == len(here)
 
 

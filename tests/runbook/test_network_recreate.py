@@ -52,7 +52,9 @@ async def test_the_plan_tells_the_order_the_outage_and_every_call_and_changes_no
     assert plan.outage_s > 0
     downtimes = [downtime.seconds for downtime in plan.downtimes]
     assert plan.downtimes[0].service == "traefik_app"
+    # These have the same grace: they go down together, and come back one after the other.
     assert (downtimes, max(downtimes)) == (sorted(downtimes), plan.outage_s)
+    assert "stop 3: traefik_app (reverse proxy), at once" in plan.changes
     assert [part.what for part in plan.not_checked][:1] == ["routes of the engine's host"]
     assert "POST /networks/create" in plan.calls
     assert "without a change" in plan.changes[-1]

@@ -3,6 +3,7 @@
 Up to the removal everything can be brought back as it was; the caller does so after any failure.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,9 @@ from console.operations.network_recreation.job import (
     RecreationError,
     RecreationJob,
 )
+from console.operations.network_recreation.order import Stop, ends_after_s, stop_schedule
 from console.operations.network_recreation.parking import (
+    Remaining,
     attached_elsewhere,
     attached_here,
     containers_of_tasks,
@@ -28,10 +31,10 @@ from console.operations.network_recreation.parking import (
     must_migrate,
     park,
     services_on,
-    still_on,
 )
 from console.operations.network_recreation.plan import GRACE_MARGIN_S
 from console.operations.network_recreation.record import (
+    ServiceRecord,
     parked_label,
     read_parked_label,
     service_record,
@@ -71,6 +74,7 @@ async def park_service(
             await dependencies.changer.update_service(service.id, migrate)
         await dependencies.changer.update_service(service.id, change)
         job.parked_ids.add(service.id)
+        job.emptied_ids.discard(service.id)
 
     async def is_made() -> bool:
         now = await dependencies.reader.find_service(service.id)
@@ -106,25 +110,41 @@ class NetworkRemoval:
         self._job = job
         self._dependencies = job.dependencies
         self._network = network
+        self._began_s = 0.0
         self._end_s = 0.0
+        self._pending: list[Stop] = []
+        """Services that are not stopped yet."""
 
     async def run(self) -> None:
         """Park, wait, disconnect, remove. Raises a VipconsoleError where any of it cannot be done."""
         snapshot = await self._snapshot()
         for container in attached_here(snapshot, self._network):
             await remember(self._job, self._network, container.id)
-        self._limit()
-        # Those that come back first go last.
-        here = in_use_on(snapshot, self._network)
-        order = {record.id: number for number, record in enumerate(self._job.record.services)}
-        await self._park(snapshot, sorted(here, key=lambda service: -order.get(service.id, len(order))))
-        while not await self._remove(await self._drain()):
+        self._pending = [*stop_schedule(self._records(snapshot), self._job.first)]
+        self._began_s = self._dependencies.clock.monotonic()
+        self._limit(ends_after_s(self._pending))
+        if self._pending:
+            await self._job.outage.begin(PARK)
+            await self._dependencies.say(f"parking {plural(len(self._pending), 'service')}")
+        while True:
+            snapshot = await self._drain()
+            # A fresh snapshot tells whether they are off; there is nothing to wait for.
+            has_detached = await self._detach_rest(snapshot)
+            if not has_detached and await self._remove():
+                return
             if self._dependencies.clock.monotonic() >= self._end_s:
                 raise RecreationError(
                     f"{self._network.name} is in use again each time after it was empty.",
                     "`docker network inspect` shows who uses it.",
                 )
-            await self._dependencies.clock.sleep(POLL_S)
+            if not has_detached:
+                await self._dependencies.clock.sleep(POLL_S)
+
+    def _records(self, snapshot: SwarmSnapshot) -> list[ServiceRecord]:
+        return [
+            self._job.record.service(service.id) or service_record(service, self._network, snapshot)
+            for service in in_use_on(snapshot, self._network)
+        ]
 
     async def _snapshot(self) -> SwarmSnapshot:
         snapshot = await self._dependencies.snapshot()
@@ -132,22 +152,59 @@ class NetworkRemoval:
         self._job.containers |= containers_of_tasks(snapshot, self._network)
         return snapshot
 
-    def _limit(self) -> None:
+    def _limit(self, stops_within_s: float = 0.0) -> None:
         grace_s = max((service.grace_s for service in self._job.record.services), default=0.0)
-        self._end_s = self._dependencies.clock.monotonic() + grace_s + GRACE_MARGIN_S
+        self._end_s = self._dependencies.clock.monotonic() + stops_within_s + grace_s + GRACE_MARGIN_S
 
-    async def _park(self, snapshot: SwarmSnapshot, services: list[Service]) -> None:
-        if services:
-            await self._job.outage.begin(PARK)
-            await self._dependencies.say(f"parking {plural(len(services), 'service')}")
+    async def _park(self, snapshot: SwarmSnapshot, services: Iterable[Service]) -> None:
         await self._dependencies.retrying.act_on_all(
             services, lambda service: park_service(self._job, self._network, snapshot, service)
         )
 
+    async def _park_due(self, snapshot: SwarmSnapshot, live_ids: frozenset[str]) -> bool:
+        """Park the services whose time has come; return whether there were any."""
+        pending_ids = {stop.service.id for stop in self._pending}
+        elapsed_s = self._dependencies.clock.monotonic() - self._began_s
+        # Where nothing is still stopping, those that run on would only hold the others up.
+        has_ended = bool(self._job.parked_services(snapshot)) and not live_ids - pending_ids
+        due = [stop for stop in self._pending if has_ended or stop.after_s <= elapsed_s]
+        if not due:
+            return False
+        self._pending = [stop for stop in self._pending if stop not in due]
+        services = {service.id: service for service in in_use_on(snapshot, self._network)}
+        # The proxies follow once all others have been asked to stop.
+        for is_proxy in (False, True):
+            await self._park(
+                snapshot,
+                [
+                    services[stop.service.id]
+                    for stop in due
+                    if stop.is_proxy is is_proxy and stop.service.id in services
+                ],
+            )
+        return True
+
+    async def _detach_ended(self, snapshot: SwarmSnapshot, live_ids: frozenset[str]) -> None:
+        """Take parked services off the network whose last task has ended, while others are still stopping."""
+        ended = [
+            parked_service.service
+            for parked_service in self._job.parked_services(snapshot)
+            if parked_service.service.id not in live_ids
+            and parked_service.service.is_on(self._network.id, self._network.name)
+            and is_still_parked(dict(parked_service.service.spec))
+        ]
+        await self._dependencies.retrying.act_on_all(ended, self._detach)
+
+    async def _detach(self, service: Service) -> None:
+        # When it was updated says nothing about its tasks from now on: they have ended.
+        self._job.emptied_ids.add(service.id)
+        await detach_service(self._job, self._network, service)
+
     async def _drain(self) -> SwarmSnapshot:
         """Return the first snapshot in which nothing of a service is on the network any more."""
-        await self._job.outage.begin(STOP)
         while True:
+            if not self._pending:
+                await self._job.outage.begin(STOP)
             snapshot = await self._snapshot()
             if await self._park_newcomers(snapshot):
                 continue
@@ -156,10 +213,17 @@ class NetworkRemoval:
                 # The first snapshot after the update by this process tells when that was.
                 if parked_service.service.id in job.parked_ids:
                     job.parked_at.setdefault(parked_service.service.id, parked_service.service.updated)
-            waits = still_on(
-                snapshot, self._network, job.containers, job.parked_services(snapshot), job.parked_at
-            )
-            if not waits:
+            unknown = [
+                parked_service
+                for parked_service in job.parked_services(snapshot)
+                if parked_service.service.id not in job.emptied_ids
+            ]
+            remaining = Remaining(snapshot, self._network, job.containers, unknown, job.parked_at)
+            if await self._park_due(snapshot, remaining.service_ids):
+                continue
+            pending_ids = {stop.service.id for stop in self._pending}
+            waits = remaining.names(pending_ids)
+            if not waits and not pending_ids:
                 await self._dependencies.waits_for(())
                 return snapshot
             if self._dependencies.clock.monotonic() >= self._end_s:
@@ -168,6 +232,7 @@ class NetworkRemoval:
                     "Run `docker ps` on the node to see why.",
                 )
             await self._dependencies.waits_for(waits)
+            await self._detach_ended(snapshot, remaining.service_ids)
             await self._dependencies.clock.sleep(POLL_S)
 
     async def _park_newcomers(self, snapshot: SwarmSnapshot) -> bool:
@@ -179,7 +244,10 @@ class NetworkRemoval:
                 "Disconnect it there, then try again.",
             )
         recorded_ids = {container.id for container in self._job.record.containers}
-        services = in_use_on(snapshot, self._network)
+        pending_ids = {stop.service.id for stop in self._pending}
+        services = [
+            service for service in in_use_on(snapshot, self._network) if service.id not in pending_ids
+        ]
         containers = [
             container
             for container in attached_here(snapshot, self._network)
@@ -201,27 +269,31 @@ class NetworkRemoval:
             if read_parked_label(service) is None:
                 self._job.refresh(service_record(service, self._network, snapshot))
         await self._job.store_record(is_down=True)
-        await self._park(snapshot, list(services))
-        self._limit()
+        await self._park(snapshot, services)
+        self._limit(ends_after_s(self._pending))
         return True
 
-    async def _remove(self, snapshot: SwarmSnapshot) -> bool:
-        """Remove the network that a snapshot shows empty; False where it is not, or somebody was faster."""
+    async def _detach_rest(self, snapshot: SwarmSnapshot) -> bool:
+        """Take off the network whatever a snapshot still shows on it; return whether there was anything."""
         services, containers = services_on(snapshot, self._network), attached_here(snapshot, self._network)
-        if services or containers:
-            ids = {container.id for container in containers}
-            await self._dependencies.retrying.act_on_all(
-                [
-                    *(partial(detach_service, self._job, self._network, service) for service in services),
-                    *(
-                        partial(disconnect, self._job, self._network, container)
-                        for container in self._job.record.containers
-                        if container.id in ids
-                    ),
-                ],
-                lambda job: job(),
-            )
+        if not services and not containers:
             return False
+        ids = {container.id for container in containers}
+        await self._dependencies.retrying.act_on_all(
+            [
+                *(partial(self._detach, service) for service in services),
+                *(
+                    partial(disconnect, self._job, self._network, container)
+                    for container in self._job.record.containers
+                    if container.id in ids
+                ),
+            ],
+            lambda job: job(),
+        )
+        return True
+
+    async def _remove(self) -> bool:
+        """Remove the network, which a snapshot showed empty; False where somebody was faster and uses it again."""
         network = self._network
         await self._job.outage.begin(REMOVE)
         await self._dependencies.say(f"removing the network {network.name}")

@@ -178,6 +178,8 @@ class NetworkCreator:
 
     async def _wait_for_allocation(self, network: Network) -> Network | None:
         """Return a network once it has its subnets and VXLAN IDs; None where they do not come."""
+        if network.is_allocated:
+            return network
 
         async def find_allocated() -> Network | None:
             current = await self._find_network()

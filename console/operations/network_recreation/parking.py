@@ -5,6 +5,7 @@ service is updated again, while its container takes its stop grace to end and ho
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -103,57 +104,77 @@ def _unplace(template: Spec, record: ServiceRecord) -> None:
         template.pop("Placement", None)
 
 
-def still_on(
-    snapshot: SwarmSnapshot,
-    network: Network,
-    container_ids: Collection[str],
-    parked_services: Collection[ParkedService],
-    parked_at: Mapping[str, datetime],
-) -> tuple[str, ...]:
-    """Return what of services still lives on a network, by name.
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What of services still lives on a network, or may."""
 
-    `container_ids` are containers that were on it before; `parked_at` tells by ID of a parked service when it was updated by
-    no matter who parked it.
-    """
-    return (
-        *_tasks(snapshot, network),
-        *(
-            f"container {container.name}"
-            for container in snapshot.containers
+    snapshot: SwarmSnapshot
+    network: Network
+    container_ids: Collection[str]
+    """Containers that were on it before."""
+    parked_services: Collection[ParkedService]
+    """Those of which it is not known that their tasks have ended."""
+    parked_at: Mapping[str, datetime]
+    """By ID of a parked service, when it was updated by no matter who parked it."""
+
+    @property
+    def service_ids(self) -> frozenset[str]:
+        """The IDs of the services."""
+        tasks = self.snapshot.live_tasks_on(self.network.id)
+        return frozenset(
+            (
+                *(task.service_id for task in tasks if not task.is_standalone),
+                *(container.service_id for container in self._containers()),
+                *(service.id for service in self._elsewhere()),
+            )
+        )
+
+    def names(self, running_on_ids: Collection[str] = ()) -> tuple[str, ...]:
+        """Return what it is by name, without the services that nobody has asked to stop yet, given by ID."""
+        return (
+            *self._tasks(running_on_ids),
+            *(
+                f"container {container.name}"
+                for container in self._containers()
+                if container.service_id not in running_on_ids
+            ),
+            *(f"{service.name} (may still be stopping on another node)" for service in self._elsewhere()),
+        )
+
+    def _containers(self) -> Iterator[Container]:
+        return (
+            container
+            for container in self.snapshot.containers
             if container.task_id
             and container.is_running
-            and (container.is_on(network.id) or container.id in container_ids)
-        ),
-        *_elsewhere(snapshot, parked_services, parked_at),
-    )
+            and (container.is_on(self.network.id) or container.id in self.container_ids)
+        )
 
-
-def _tasks(snapshot: SwarmSnapshot, network: Network) -> Iterator[str]:
-    names = {service.id: service.name for service in snapshot.services}
-    here = {container.id for container in snapshot.containers if container.is_running}
-    for task in snapshot.live_tasks_on(network.id):
-        # What runs here is named as a container.
-        if not task.is_standalone and task.container_id not in here:
+    def _tasks(self, running_on_ids: Collection[str]) -> Iterator[str]:
+        snapshot = self.snapshot
+        names = {service.id: service.name for service in snapshot.services}
+        here = {container.id for container in snapshot.containers if container.is_running}
+        for task in snapshot.live_tasks_on(self.network.id):
+            # What runs here is named as a container.
+            if task.is_standalone or task.container_id in here or task.service_id in running_on_ids:
+                continue
             node = snapshot.node(task.node_id)
             where = f" on {node.hostname}" if node else ""
             yield f"{names.get(task.service_id, 'a task')}.{task.slot or task.node_id[:12]} ({task.state}{where})"
 
-
-def _elsewhere(
-    snapshot: SwarmSnapshot, parked_services: Collection[ParkedService], parked_at: Mapping[str, datetime]
-) -> Iterator[str]:
-    """Yield the services that were updated since they were parked, or may have been: their tasks may run on unlisted."""
-    if len(snapshot.nodes) < 2:
-        return
-    for parked_service in parked_services:
-        updated_at = parked_service.service.updated
-        until = updated_at + timedelta(seconds=parked_service.record.grace_s + ELSEWHERE_MARGIN_S)
-        if (
-            parked_service.record.is_elsewhere
-            and parked_at.get(parked_service.service.id) != updated_at
-            and snapshot.now < until
-        ):
-            yield f"{parked_service.service.name} (may still be stopping on another node)"
+    def _elsewhere(self) -> Iterator[Service]:
+        """Yield the services that were updated since they were parked, or may have been: their tasks may run on unlisted."""
+        if len(self.snapshot.nodes) < 2:
+            return
+        for parked_service in self.parked_services:
+            updated_at = parked_service.service.updated
+            until = updated_at + timedelta(seconds=parked_service.record.grace_s + ELSEWHERE_MARGIN_S)
+            if (
+                parked_service.record.is_elsewhere
+                and self.parked_at.get(parked_service.service.id) != updated_at
+                and self.snapshot.now < until
+            ):
+                yield parked_service.service
 
 
 def services_on(snapshot: SwarmSnapshot, network: Network) -> tuple[Service, ...]:

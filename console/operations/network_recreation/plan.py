@@ -1,15 +1,22 @@
 """The plan of a recreation: what is on the network, what happens to each of it, and how long that takes."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from console.errors import HostError, Result, unknown_from
 from console.host.activity import Route
 from console.host.identity import read_routes, static_addresses, why_engine_is_foreign
+from console.operations.network_recreation.order import (
+    Stop,
+    ends_after_s,
+    in_order,
+    pause_after_s,
+    stop_schedule,
+    task_count,
+)
 from console.operations.network_recreation.record import (
     ContainerRecord,
     NetworkRecord,
@@ -29,8 +36,6 @@ GRACE_MARGIN_S = 60.0
 """Beyond the longest stop grace: on a loaded host the engine takes seconds to let go of each network."""
 STOP_S, START_S = 3.0, 4.0
 """What stopping takes besides the grace, and what starting takes, with an image that is there (measured on 20.10)."""
-MAX_INTERVAL_S = 2.0
-"""The longest that a service waits for the one before it to start, however many tasks that has."""
 ROUTES_WITHIN_S = 5.0
 
 
@@ -41,7 +46,8 @@ class RecreationRequest:
     network: str
     subnet: IPv4Network
     first: tuple[str, ...] = ()
-    """Names of services (globs) that come back first, in this order: the reverse proxy."""
+    """Names of services (globs) that are stopped last and come back first, in this order: the reverse proxy, besides those
+    that publish a port."""
     may_change_address: tuple[str, ...] = ()
     """Names of containers (globs) that may get another address, even if theirs was set by hand."""
 
@@ -112,46 +118,27 @@ class RecreationPlan:
         )
 
     @property
+    def stops(self) -> tuple[Stop, ...]:
+        """When each service is stopped, in that order."""
+        return stop_schedule(self.record.services, self.request.first) if self.record else ()
+
+    @property
     def outage_s(self) -> float:
-        """How long the service that comes back first is expected to be down."""
-        return STOP_S + self.grace_s + START_S
+        """How long after the first stop the service that comes back first is expected to be up."""
+        return STOP_S + ends_after_s(self.stops) + START_S
 
     def downtimes(self, interval_s: float) -> tuple[tuple[str, float], ...]:
         """Return how many seconds each service with tasks is expected to be down, in the order in which they come back.
 
-        All are down until the last task has ended. Then they come back one after the other, `interval_s` for each task.
+        None comes back until the last task has ended. Then they come back one after the other, `interval_s` for each task.
         """
-        seconds, downtimes = self.outage_s, []
+        stopped_s = {stop.service.id: stop.after_s for stop in self.stops}
+        back_s, downtimes = self.outage_s, []
         for service in self.record.services if self.record else ():
-            if _task_count(service):
-                downtimes.append((service.name, round(seconds, 1)))
-                seconds += pause_after_s(service, self.nodes, interval_s)
+            if task_count(service):
+                downtimes.append((service.name, round(back_s - stopped_s[service.id], 1)))
+                back_s += pause_after_s(service, self.nodes, interval_s)
         return tuple(downtimes)
-
-
-def pause_after_s(service: ServiceRecord, nodes: int, interval_s: float) -> float:
-    """Return how long the next service waits so that the tasks of this one get ahead, with `interval_s` for each task."""
-    tasks = nodes if service.replicas is None else service.replicas
-    return min(MAX_INTERVAL_S, interval_s * tasks / nodes)
-
-
-def in_order(services: Iterable[ServiceRecord], first: Iterable[str]) -> tuple[ServiceRecord, ...]:
-    """Return services in the order in which they are brought back: those named, those with published ports, the others.
-
-    Those without tasks come last: nobody waits for them, and the very last one waits for the containers.
-    """
-    patterns = tuple(first)
-
-    def rank(service: ServiceRecord) -> tuple[bool, int, bool, str]:
-        matches = [number for number, pattern in enumerate(patterns) if fnmatchcase(service.name, pattern)]
-        return (
-            not _task_count(service),
-            min(matches, default=len(patterns)),
-            not service.publishes,
-            service.name,
-        )
-
-    return tuple(sorted(services, key=rank))
 
 
 def record_now(inputs: RecreationInputs, request: RecreationRequest, owner: RecreationOwner) -> Record | None:
@@ -221,7 +208,7 @@ def record_to_resume(
     known_ids = {service.id for service in labels.services}
     # Those are back already, or were never parked; how many of their tasks ran before nobody knows any more.
     unlabelled = [
-        replace(service, running=_task_count(service))
+        replace(service, running=task_count(service))
         for service in now.services
         if service.id not in known_ids
     ]
@@ -239,6 +226,7 @@ def plan_lines(plan: RecreationPlan) -> tuple[str, ...]:
     limit = duration(plan.grace_s + GRACE_MARGIN_S)
     lines = [
         f"park {plural(len(services), 'service')}: scale to zero, then take off {record.network.name}",
+        *(_stop_line(number, stop) for number, stop in enumerate(plan.stops, start=1)),
         f"wait until no task of them is listed and no container runs (at most {limit})",
         *(f"disconnect the container {container.name}" for container in containers),
         f"remove the network {record.network.name} ({old})",
@@ -249,18 +237,14 @@ def plan_lines(plan: RecreationPlan) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _stop_line(number: int, stop: Stop) -> str:
+    when = f"after {duration(stop.after_s)}, or once those before have ended" if stop.after_s else "at once"
+    return f"stop {number}: {stop.service.name}{' (reverse proxy)' if stop.is_proxy else ''}, {when}"
+
+
 def _restore_line(number: int, service: ServiceRecord) -> str:
-    what = (
-        "on each node where it ran" if service.mode == "global" else plural(_task_count(service), "replica")
-    )
+    what = "on each node where it ran" if service.mode == "global" else plural(task_count(service), "replica")
     return f"bring back {number}: {service.name} ({what})"
-
-
-def _task_count(service: ServiceRecord) -> int:
-    """Return how many tasks a service asks for; of a global one, how many it has."""
-    if service.mode == "global":
-        return service.running
-    return 1 if service.replicas is None else service.replicas
 
 
 async def read_inputs(

@@ -17,8 +17,9 @@ from console.operations.network_recreation.job import (
     RecreationError,
     RecreationJob,
 )
+from console.operations.network_recreation.order import in_order, pause_after_s
 from console.operations.network_recreation.parking import is_parked, restore
-from console.operations.network_recreation.plan import container_record, in_order, pause_after_s
+from console.operations.network_recreation.plan import container_record
 from console.operations.network_recreation.record import ContainerRecord, ParkedService
 from console.swarm.model import Network, Service
 from console.swarm.parse import PARKED_LABEL
@@ -164,11 +165,11 @@ class Restorer:
 
     async def _start(self, parked_service: ParkedService, nodes: int) -> None:
         """Bring back a service, and let its tasks get ahead of those of the next."""
+        pause_s = pause_after_s(parked_service.record, nodes, self._dependencies.interval_s)
         async with self._turn:
+            began_s = self._dependencies.clock.monotonic()
             await self._restore(parked_service)
-            pause_s = pause_after_s(parked_service.record, nodes, self._dependencies.interval_s)
             if pause_s:
-                began_s = self._dependencies.clock.monotonic()
                 await self._look()
                 took_s = self._dependencies.clock.monotonic() - began_s
                 await self._dependencies.clock.sleep(max(0.0, pause_s - took_s))

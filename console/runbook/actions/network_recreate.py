@@ -53,7 +53,8 @@ class RecreateParameters(Parameters):
     subnet: IPv4Network = Field(description="The subnet that the network gets.")
     first: list[Name] = Field(
         default=["traefik_app", "*_proxy", "*traefik*"],
-        description="Services (globs) that come back first, in this order: the reverse proxy.",
+        description="Services (globs) that are stopped last and come back first, in this order: the reverse proxy. A "
+        "service that publishes a port counts as one, named or not.",
     )
     may_change_address: list[Name] = Field(
         default=[],
