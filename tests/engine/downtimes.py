@@ -77,6 +77,14 @@ class Downtimes:
     def _began_s(self) -> float:
         return min(downtime.stopped_s for downtime in self.services)
 
+    @property
+    def least_s(self) -> float:
+        """What stopping took, and what starting took, without what was between them."""
+        ended_s = max(downtime.ended_s for downtime in self.services)
+        updates = [moment.at_s for moment in self.moments if moment.what == "service update"]
+        back_s = min(at_s for at_s in updates if at_s > ended_s)
+        return (ended_s - self._began_s) + (max(downtime.running_s for downtime in self.services) - back_s)
+
     def phases(self, network: str) -> str:
         """Return when each phase began and ended, in seconds since the first stop signal."""
         networks = [moment for moment in self.moments if moment.name == network]
