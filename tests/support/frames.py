@@ -1,4 +1,4 @@
-"""What a whole screen shows, as text, compared with what it showed when somebody last looked at it."""
+"""What a whole screen shows, as text, compared with what it showed when somebody last looked at it, and in whose colours."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,13 @@ def frame_of(app: App[Any]) -> list[str]:
     """Return the lines of the terminal, without what is only blank at their ends."""
     # Textual has no public way to ask for what is shown; this is the one place that asks.
     return [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
+
+
+def own_backgrounds(app: App[Any]) -> set[str]:
+    """Return the backgrounds that are shown and are not the terminal's own colours: each is wrong on some terminal."""
+    styles = (segment.style for strip in app.screen._compositor.render_strips() for segment in strip)
+    colours = (style.bgcolor for style in styles if style is not None)
+    return {colour.name for colour in colours if colour is not None and colour.triplet is not None}
 
 
 def compare_body(name: str, app: App[Any]) -> None:

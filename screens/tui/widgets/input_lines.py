@@ -34,7 +34,7 @@ class FindLine(Horizontal, CommandMixin):
         display: none;
         &.-open { display: block; }
         Static { width: 3; }
-        Input, Input:focus { width: 1fr; height: 1; border: none; padding: 0; background: transparent; }
+        Input, Input:focus { width: 1fr; height: 1; border: none; padding: 0; background: ansi_default; }
     }
     """
     KEYS = FIND_KEYS
@@ -113,7 +113,7 @@ class AnswerLine(Vertical, CommandMixin):
         display: none;
         &.-open { display: block; }
         TextView { height: 3; }
-        Input, Input:focus { height: 1; border: none; padding: 0 1; background: transparent; }
+        Input, Input:focus { height: 1; border: none; padding: 0 1; background: ansi_default; }
     }
     """
     KEYS = ANSWER_KEYS
