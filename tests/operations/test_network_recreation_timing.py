@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from console.operations.network_recreation.job import POLL_S
+from console.operations.network_recreation.job import PARK, POLL_S
 from tests.support.change_records import ChangeRecordList
 from tests.support.recreation import Stage, stage
 
@@ -67,6 +67,22 @@ async def test_once_all_that_were_stopped_have_ended_the_rest_is_stopped_at_once
 
         assert result.sentences == ()
         assert on.time.monotonic() - began_s < 30.0
+
+
+async def test_services_that_run_on_are_neither_waited_for_nor_down_until_they_are_stopped() -> None:
+    with stage() as on:
+        set_grace(on, {"slow_app": 10.0})
+
+        result = await on.forward()
+
+        assert result.sentences == ()
+        first = next(names for names in on.waits if names)
+        assert len(first) == 2
+        assert all("slow_app" in name for name in first)
+        # They are parked only once the last one is, and who is down is told as it happens.
+        down = [(report.phase, set(report.down)) for report in on.outage_reports if report.down]
+        assert down[0] == (PARK, {"slow_app"})
+        assert {"traefik_app", "shop_app", "everywhere"} <= set.union(*(names for _, names in down[1:]))
 
 
 async def test_that_a_service_is_taken_off_the_network_does_not_begin_the_wait_for_another_node_again() -> (

@@ -2,7 +2,7 @@
 
 import copy
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from console.operations.network_recreation.plan import (
 from console.operations.network_recreation.record import Record
 from console.operations.network_recreation.recreation import Recreation, RecreationResult
 from console.operations.network_recreation.refusals import plan_recreation
+from console.operations.outage import OutageReport
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
@@ -166,6 +167,9 @@ class Stage:
     at_once: int = 4
     max_wait_s: float = 20.0
     interval_s: float = 0.0
+    waits: list[tuple[str, ...]] = field(default_factory=list)
+    """What was waited for, at each snapshot."""
+    outage_reports: list[OutageReport] = field(default_factory=list)
 
     @property
     def model(self) -> SimulatedEngine:
@@ -182,6 +186,12 @@ class Stage:
     async def say(self, line: str) -> None:
         self.told.append(line)
 
+    async def note_waits(self, names: Sequence[str]) -> None:
+        self.waits.append(tuple(names))
+
+    async def note_outage(self, report: OutageReport) -> None:
+        self.outage_reports.append(report)
+
     def break_calls(self, method: str, kind: str, skip: int = 0, times: int = 1) -> None:
         """Let calls of a method fail in a way of `console.simulator.controls`, after so many that do not."""
         fault = {"method": method, "path": "*", "kind": kind, "times": times, "skip": skip}
@@ -194,7 +204,15 @@ class Stage:
         retrying = RetryingChanger(self.time, self.change_records, self.max_wait_s, self.at_once)
         changer = EngineChanger(self.connection, self.changes.append)
         return RecreationDependencies(
-            self.reader, changer, retrying, self.owner, self.keeper.keep, self.say, self.interval_s
+            self.reader,
+            changer,
+            retrying,
+            self.owner,
+            self.keeper.keep,
+            self.say,
+            self.interval_s,
+            self.note_waits,
+            self.note_outage,
         )
 
     async def inputs(
