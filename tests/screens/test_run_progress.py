@@ -201,6 +201,20 @@ def test_in_the_outage_it_says_who_is_down_what_was_done_and_what_went_wrong() -
     assert told["deadline"] == "without an answer, undone in 1:30"
 
 
+def test_once_services_are_up_again_undo_says_that_all_go_down_once_more() -> None:
+    window = PaperWindow()
+    window.up_to_outage()
+    window.report(200, 0, up=tuple(DOWN))
+    window.report(201, 0, down=tuple(DOWN))
+    window.report(220, 5, up=tuple(DOWN)[1:])
+    window.write(230, events.Failed("recreate", 1, f"{next(iter(DOWN))} does not run."))
+    choices = (Choice.RETRY, Choice.UNDO, Choice.STOP)
+    window.write(231, events.Asked("recreate", 1, QuestionKind.FAILURE, "digest", "", choices, 300.0))
+    told = facts(window, 242)
+    assert told["now"].startswith("1 of 6 services DOWN for 0:41")
+    assert told["undo"].startswith("undo recreate: all 6 services go down again for about ")
+
+
 def ended(run: StoredRun) -> dict[str, str]:
     return {fact.label: fact.text for fact in outcome(run, time_at(700))}
 
