@@ -27,6 +27,7 @@ from screens.present.text import (
     Row,
     Span,
     Spans,
+    text_of,
 )
 
 STATE_GLYPHS = {
@@ -77,8 +78,21 @@ def current_place(view: RunView) -> int:
     return max(0, len(view.steps) - 1)
 
 
-def headline(run: StoredRun, now: datetime) -> Spans:
-    """Return a run in one line: which, how far, since when, by whom, and whether its runner is alive."""
+def headline(run: StoredRun, now: datetime, width: int | None = None) -> Spans:
+    """Return a run in one line: which, how far, since when, by whom, and whether its runner is alive.
+
+    Where that is too wide, it is left out from where the operator came, then who it was, then since when.
+    """
+    ago = duration((now - run.view.began_at).total_seconds())
+    began = f"  started {ago} ago"
+    lines = [
+        _headline(run, text)
+        for text in (f"{began} by {run.view.who}", f"{began} by {run.view.who.user}", began)
+    ]
+    return next((line for line in lines if width is None or len(text_of(line)) <= width), _headline(run, ""))
+
+
+def _headline(run: StoredRun, began: str) -> Spans:
     view = run.view
     if not run.has_begun:
         return (
@@ -90,8 +104,7 @@ def headline(run: StoredRun, now: datetime) -> Spans:
         parts.append((f"  {END_WORDS[view.state]}", STRONG))
     else:
         parts.append((f"  step {current_place(view) + 1} of {len(view.steps)}", PLAIN))
-    ago = duration((now - view.began_at).total_seconds())
-    parts.append((f"  started {ago} ago by {view.who}", DIM))
+    parts.append((began, DIM))
     if view.state is RunState.GOING:
         parts.append(("  runner up", DIM) if run.live.is_alive else ("  runner GONE", BAD))
     return tuple(parts)

@@ -4,6 +4,7 @@ The console shows all of it; where lines are printed one after the other, `progr
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from console.runbook.language.values import Effect
 from console.runbook.run.outage import OutageView
 from console.runbook.run.view import StepState, StepView, StoredRun
 from console.runbook.run.waits import Blocking, Measure, Waiting
-from console.text import clean, duration, listed, plural
+from console.text import SENTENCE_LIMIT, clean, duration, listed, plural
 from screens.present.text import (
     ASCII,
     BAD,
@@ -35,6 +36,8 @@ NAMED = 3
 """So few services that are down are named in the first line."""
 LABEL = 10
 OUTPUT_LINES = 3
+SCRIPT = "way-back.sh"
+"""The file in a run's folder that brings services back with plain docker commands."""
 _TASK_ID = re.compile(r"\.[a-z0-9]{25}$")
 BAR_LEAST, BAR_MOST = 10, 60
 MARKS = {
@@ -164,7 +167,7 @@ def progress_paragraphs(
         *_services(progress, width),
         *_waits(progress, width),
         *_events(progress, width),
-        *_way_back(progress),
+        *_way_back(progress, width, glyphs),
     )
 
 
@@ -337,14 +340,28 @@ def _events(progress: StepProgress, width: int) -> Iterator[Paragraph]:
             yield from (paragraph(line) for line in lines)
 
 
-def _way_back(progress: StepProgress) -> Iterator[Paragraph]:
+def _way_back(progress: StepProgress, width: int, glyphs: Glyphs) -> Iterator[Paragraph]:
     outage, folder = progress.outage, progress.run.live.folder
     if outage is None:
         return
     if outage.way_back and not progress.run.is_interrupted:
         yield Paragraph(((f"{'way back':<{LABEL}}", DIM), (outage.way_back.replace("`", ""), PLAIN)), LABEL)
     if folder:
-        yield Paragraph(((f"{'by hand':<{LABEL}}", DIM), (f"sh {folder}/way-back.sh", PLAIN)), LABEL)
+        yield Paragraph(
+            ((f"{'by hand':<{LABEL}}", DIM), (_script(folder, width - LABEL, glyphs.more), PLAIN)), LABEL
+        )
+
+
+def _script(folder: str, width: int, more: str) -> str:
+    """Return the command that brings services back by hand; where its path is too long for a line, where the script is."""
+    command = f"sh {shlex.quote(clean(f'{folder}/{SCRIPT}', SENTENCE_LIMIT))}"
+    if len(command) <= width:
+        return command
+    # The whole path stands in the report. The run's name and the script's are what it is searched by.
+    parent, _, run_id = clean(folder, SENTENCE_LIMIT).rpartition("/")
+    head = f"{SCRIPT} in "
+    room = width - len(head) - len(f"{more}/{run_id}")
+    return f"{head}{parent[: max(0, room)]}{more}/{run_id}"
 
 
 def progress_line(progress: StepProgress, now: datetime) -> str:

@@ -31,7 +31,7 @@ from screens.tui.keys import Command, bindings
 from screens.tui.run_follower import preview_run
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import AnswerLine
-from screens.tui.widgets.line_view import wrap
+from screens.tui.widgets.line_view import truncate, wrap
 from screens.tui.widgets.pane import Pane, TextView
 from screens.tui.widgets.rows import Rows, RowView
 
@@ -184,7 +184,8 @@ class RunbookScreen(ConsoleScreen):
         if follows_run and run.view.steps:
             self._rows.go(current_place(run.view))
             self._follows_run = True
-        self._head.show([Paragraph(headline(run, clock.now()))])
+        line = headline(run, clock.now(), self.size.width - 2)
+        self._head.show([Paragraph(truncate(line, self.size.width - 2, self.environment.glyphs.more))])
         self._is_stopping = self._is_stopping and self.can_stop
         self._ask(stop_offer(run) if self._is_stopping else open_question(run))
         self._make_room()

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from console.runbook.language.values import Answer, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.decisions import question_view
@@ -64,6 +66,24 @@ def test_an_outage_is_told_above_the_fold_what_matters_most_first() -> None:
         "02:03:34  UP again: traefik_app",
     ]
     assert shown[-1] == "by hand   sh /var/lib/vipconsole/runs/r1/way-back.sh"
+
+
+@pytest.mark.parametrize(
+    ("folder", "shown"),
+    [
+        ("/state/runs/20260612-020000-proxy-16", "sh /state/runs/20260612-020000-proxy-16/way-back.sh"),
+        ("/a b/runs/r1", "sh '/a b/runs/r1/way-back.sh'"),
+        (
+            f"/srv/{'deep/' * 12}runs/20260612-020000-proxy-16",
+            "way-back.sh in /srv/deep/deep/deep/deep/dee…/20260612-020000-proxy-16",
+        ),
+    ],
+)
+def test_the_way_back_by_hand_is_one_line_with_its_name_and_the_run_whole(folder: str, shown: str) -> None:
+    run = run_in_outage()
+    last = lines(replace(run, live=replace(run.live, folder=folder)))[-1]
+    assert last == f"by hand   {shown}"
+    assert len(last) <= WIDTH
 
 
 def test_a_silent_engine_and_a_silent_worker_are_told_apart() -> None:

@@ -25,7 +25,7 @@ from screens.present import addresses, journal, network, run, why
 from screens.present.run_step import step_paragraphs
 from screens.present.text import ASCII, UNICODE, Paragraph, Row, text_of
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
-from tests.support.runs import step, stored_run
+from tests.support.runs import ALICE, step, stored_run
 from tests.support.swarms import NOW, ago, service, snapshot, subnet, swarm, task
 from tests.support.swarms import network as a_network
 
@@ -288,3 +288,20 @@ def test_a_run_says_how_far_it_is_and_whether_anybody_works_on_it() -> None:
     assert text_of(run.headline(replace(shown, live=Live()), NOW)).endswith("runner GONE")
     assert of_rows(run.step_rows(shown.view, ASCII)) == ["> running    3:41  A step"]
     assert texts(step_paragraphs(shown, at_work)).endswith("output\none\ntwo")
+
+
+@pytest.mark.parametrize(
+    ("width", "began"),
+    [
+        (200, "  started 10 min ago by root (login alice, from 192.0.2.7, pts/3)"),
+        (90, "  started 10 min ago by root"),
+        (78, "  started 10 min ago"),
+        (60, ""),
+    ],
+)
+def test_what_matters_least_of_a_run_gives_way_in_a_narrow_line(width: int, began: str) -> None:
+    at_work = stored_run(step("a", "A step", StepState.RUNNING), began_at=ago(600))
+    by_alice = replace(at_work, view=replace(at_work.view, who=ALICE))
+    line = text_of(run.headline(by_alice, NOW, width))
+    assert line == f"run 20260612-020000-proxy-16  step 1 of 1{began}  runner up"
+    assert len(line) <= width

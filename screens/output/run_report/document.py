@@ -3,7 +3,6 @@
 Specifications of services stay in the log: the report shows an action's output without anything that could be a secret.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from console.rehearsal.forecast import Forecast
 from console.runbook.language.values import ActionPlan, CheckResult
 from console.runbook.run.downtime import Downtime, downtime_of
 from console.runbook.run.view import ActSpan, Live, StepView, StoredRun, waits_of
+from screens.output.plain import json_text
 from screens.output.run_report.expectation import Expectation, expectation_of
 
 SCHEMA = "vipconsole.run/1"
@@ -23,7 +23,7 @@ HIDDEN = "(not shown)"
 
 def as_json(stored_run: StoredRun, forecast: Forecast | None = None) -> str:
     """Return the report as one ASCII document; `forecast` is of the rehearsal that was about this run, if any."""
-    return json.dumps(document(stored_run, forecast), indent=1) + "\n"
+    return json_text(document(stored_run, forecast))
 
 
 def without_secrets(value: Any) -> Any:
@@ -47,6 +47,7 @@ def document(stored_run: StoredRun, forecast: Forecast | None = None) -> dict[st
         "title": header.title,
         "runbook": {"id": header.runbook_id, "source": header.source, "sha256": header.digest},
         "variables": without_secrets(header.variables),
+        "folder": stored_run.live.folder or None,
         "state": "interrupted" if stored_run.is_interrupted else str(view.state),
         "exit_code": stored_run.exit_code,
         "blocks": view.blocks,
