@@ -22,9 +22,24 @@ VipconsoleError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
+
+
+class ExitCode(IntEnum):
+    """Exit codes beyond those of the findings (0 ok, 1 warning, 2 critical, 3 unknown)."""
+
+    UNKNOWN = 3
+    USAGE = 64
+    """EX_USAGE of sysexits.h."""
+    BUG = 70
+    """EX_SOFTWARE of sysexits.h."""
+    INTERRUPTED = 130
+    """128 + SIGINT, as in a shell."""
+    PIPE_CLOSED = 141
+    """128 + SIGPIPE: the reader of the output has closed it."""
 
 
 class VipconsoleError(Exception):

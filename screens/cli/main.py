@@ -12,11 +12,9 @@ from importlib import import_module
 from pathlib import Path
 
 from console import __version__
-from console.errors import RunbookError, SettingsError, UsageError, VipconsoleError
+from console.errors import ExitCode, RunbookError, SettingsError, UsageError, VipconsoleError
 from console.storage.state import state_failure, state_folder
-from screens.cli import exit_codes
 from screens.cli.arguments import build_parser
-from screens.present.commands import typed_here
 
 COMMANDS: Mapping[str, str] = {
     "console": "console:run",
@@ -67,21 +65,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VipconsoleError as error:
         return _print_error(error)
     except KeyboardInterrupt:
-        return exit_codes.INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         _give_up_output()
-        return exit_codes.PIPE_CLOSED
+        return ExitCode.PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 - the last net: a report instead of a traceback
         return _handle_unexpected(error)
     return code
 
 
 def _print_error(error: VipconsoleError) -> int:
+    from screens.present.text import typed_here
+
     problems = error.problems if isinstance(error, RunbookError) else ()
     lines = (f"vipconsole: {error.sentence}", *problems, *filter(None, (error.hint,)))
     print(*map(typed_here, lines), sep="\n  ", file=sys.stderr)
     is_usage = isinstance(error, UsageError | SettingsError | RunbookError)
-    return exit_codes.USAGE if is_usage else exit_codes.UNKNOWN
+    return ExitCode.USAGE if is_usage else ExitCode.UNKNOWN
 
 
 def _handle_unexpected(error: Exception) -> int:
@@ -92,9 +92,9 @@ def _handle_unexpected(error: Exception) -> int:
         # The doors of all other files raise their own errors; what remains is the output itself.
         print(f"vipconsole: the output cannot be written: {error.strerror}.", file=sys.stderr)
         _give_up_output()
-        return exit_codes.UNKNOWN
+        return ExitCode.UNKNOWN
     print(f"vipconsole: this is a bug. Please report it with {write_report(error)}", file=sys.stderr)
-    return exit_codes.BUG
+    return ExitCode.BUG
 
 
 def write_report(error: BaseException) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from console.errors import ExitCode
 from console.text import SENTENCE_LIMIT, clean, nearest
-from screens.cli.exit_codes import USAGE
 
 COMMAND = "command"
 """Where the parser of the whole program puts the name of the command."""
@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
             f"{self.prog}: {clean(message, SENTENCE_LIMIT)}\n  `{self.prog} --help` lists what it accepts.\n"
         )
         encoding = sys.stderr.encoding or "ascii"
-        self.exit(USAGE, line.encode(encoding, "backslashreplace").decode(encoding))
+        self.exit(ExitCode.USAGE, line.encode(encoding, "backslashreplace").decode(encoding))
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Return the parsed arguments. An unknown argument is an error of its command, not of the whole program."""

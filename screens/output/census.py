@@ -1,6 +1,5 @@
 """The result of a census, as text and as JSON, and its progress."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -14,6 +13,7 @@ from console.addresses.leaks import why_no_evidence
 from console.durations import stamp
 from console.operations.census_walk import CensusResult
 from console.text import plural
+from screens.output.plain import json_text
 
 SCHEMA = "vipconsole.census/1"
 NOTHING, LEAKED, UNSURE = 0, 1, 3
@@ -119,7 +119,7 @@ def as_json(result: CensusResult, code: int, *, is_stored: bool) -> str:
         "walks": [{"visited": len(walk.addresses), "steps": walk.steps} for walk in result.walks],
         "notes": list(notes(result, is_stored=is_stored)),
     }
-    return json.dumps(document, indent=1) + "\n"
+    return json_text(document)
 
 
 class CensusProgress:

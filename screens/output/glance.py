@@ -13,10 +13,9 @@ from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown
 from console.text import duration
 from screens.present.addresses import FIGURES, SubnetLine, share_of, subnet_lines
-from screens.present.commands import typed_here
 from screens.present.findings import severities
 from screens.present.header import role_of
-from screens.present.text import MARKS, STYLES, Glyphs, bar
+from screens.present.text import MARKS, STYLES, Glyphs, bar, typed_here
 
 ROWS = 6
 """Rows that are always shown; beyond them only networks with a problem."""

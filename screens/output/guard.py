@@ -1,13 +1,13 @@
 """The guard's result: one line by the convention of monitoring plugins, JSON, and metrics."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from console.guard.actuator import GuardOutcome
 from console.guard.shortage import GuardDecision, GuardVerdict
-from screens.present.commands import typed_here
+from screens.output.plain import json_text
+from screens.present.text import typed_here
 
 SCHEMA = "vipconsole.guard/1"
 EXIT_CODES = {GuardVerdict.GO: 0, GuardVerdict.NOTE: 1, GuardVerdict.STOP: 2, GuardVerdict.UNKNOWN: 3}
@@ -66,7 +66,7 @@ def as_json(
         "pruned": list(outcome.pruning.removed_names),
         "kept": [{"name": name, "reason": reason} for name, reason in outcome.pruning.kept_networks],
     }
-    return json.dumps(document, indent=1) + "\n"
+    return json_text(document)
 
 
 def as_metrics(outcome: GuardOutcome, at: datetime) -> str:

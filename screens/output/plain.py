@@ -1,11 +1,13 @@
 """Output for any terminal, pipe or file: no text in it controls a terminal, and what cannot be encoded is escaped."""
 
+import json
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TextIO
 
+from console.host.root import has_own_root
 from console.text import clean
-from screens.present.commands import typed_here
+from screens.present.text import typed_here
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,6 +30,19 @@ def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
             clean(typed_here(line), LINE_LIMIT).encode(encoding, "backslashreplace").decode(encoding) + "\n"
         )
     out.flush()
+
+
+def json_text(document: Mapping[str, Any], *, indent: int | None = 1) -> str:
+    """Return an ASCII document with a newline at its end, in which every command can be typed as it stands."""
+    return json.dumps(_typed_here(document) if has_own_root() else document, indent=indent) + "\n"
+
+
+def _typed_here(value: Any) -> Any:
+    if isinstance(value, str):
+        return typed_here(value)
+    if isinstance(value, Mapping):
+        return {key: _typed_here(item) for key, item in value.items()}
+    return [_typed_here(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def print_plainly(renderable: "RenderableType") -> None:

@@ -1,6 +1,5 @@
 """A wait for quiescence: its progress, and its result as text and as JSON. Only the text loads Rich."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,6 +11,7 @@ from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Quie
 from console.diagnosis.quiescence.waiter import Progress
 from console.durations import iso
 from console.text import duration, listed, plural
+from screens.output.plain import json_text
 from screens.present.quiet import MARKS
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def as_json(progress: Progress, host: str) -> str:
         "quiet_for_s": round(progress.quiet_for_s, 3),
         "checks": [_check(check) for check in progress.report.checks],
     }
-    return json.dumps(document, indent=1) + "\n"
+    return json_text(document)
 
 
 def _check(check: Check) -> Mapping[str, Any]:

@@ -1,12 +1,12 @@
 """What a rehearsal foretells, as text and as JSON. Does not load Rich."""
 
-import json
 from collections.abc import Iterator
 from textwrap import wrap
 
 from console.durations import stamp
 from console.rehearsal.forecast import Forecast, to_json
 from console.text import clean, duration, plural
+from screens.output.plain import json_text
 
 WIDTH = 100
 NOT_BACK = "did not come back"
@@ -14,7 +14,7 @@ NOT_BACK = "did not come back"
 
 def forecast_json(forecast: Forecast) -> str:
     """Return it as one ASCII document."""
-    return json.dumps(to_json(forecast), indent=1) + "\n"
+    return json_text(to_json(forecast))
 
 
 def forecast_lines(forecast: Forecast) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """The plan of a run before it starts: on one screen, whole with every call, and as JSON. Does not load Rich."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import Any, TextIO
 from console.runbook.language.values import ActionPlan, Runbook
 from console.runbook.runner.creation import StepPlan, refusals
 from console.text import duration
-from screens.output.plain import WIDTH_WITHOUT_TERMINAL, say
+from screens.output.plain import WIDTH_WITHOUT_TERMINAL, json_text, say
 from screens.output.run_lines import MARKS
 from screens.present.plan import overview, plan_screen
 from screens.present.step_plan import downtime_sentence, group_calls
@@ -59,7 +58,7 @@ def plan_as_json(runbook: Runbook, plans: tuple[StepPlan, ...], host: str) -> st
         "overview": asdict(overview(plans)),
         "steps": [_step(plan) for plan in plans],
     }
-    return json.dumps(document, indent=1) + "\n"
+    return json_text(document)
 
 
 def _step(step_plan: StepPlan) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """A snapshot and what dockerd logged, as JSON. docs/json-and-metrics.md documents the shape; `schema` names it and its version."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from console.errors import Result, Unknown, known
 from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.summary import LogFinding, Summary
 from console.swarm.model import Engine
+from screens.output.plain import json_text
 
 SCHEMA = "vipconsole.glance/1"
 
@@ -32,7 +32,7 @@ def as_json(snapshot: Snapshot, assessment: Assessment) -> str:
         "journal": journal_json(snapshot.journal),
         "findings": [_finding(finding) for finding in assessment.findings],
     }
-    return json.dumps(document, indent=1) + "\n"
+    return json_text(document)
 
 
 def _engine(snapshot: Snapshot) -> Mapping[str, Any]:

@@ -1,6 +1,5 @@
 """The removal of stacks: its plan, its progress, and its result as text and as JSON."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
@@ -16,6 +15,7 @@ from console.operations.stack_removal.removal import RemovalOutcome, RemovalStat
 from console.operations.stack_removal.steps import LeakComparison, LeakCount, LeakVerdict
 from console.swarm.model import ObjectKind, StackObject
 from console.text import duration, listed, plural
+from screens.output.plain import json_text
 
 SCHEMA = "vipconsole.stack-rm/1"
 REMIND_S = 10.0
@@ -198,7 +198,7 @@ def as_json(
             ],
         },
     }
-    return json.dumps(document, indent=1) + "\n"
+    return json_text(document)
 
 
 def _stack(outcome: RemovalOutcome) -> Mapping[str, Any]:

@@ -1,6 +1,5 @@
 """Why services do not run, as text and as JSON: the verdict first, then the evidence, then what to do."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from console.diagnosis.why.evidence import Evidence, ServiceStatus
 from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer
 from console.journal.signatures import Confidence
 from console.text import plural
+from screens.output.plain import json_text
 from screens.present.text import STYLES
 from screens.present.why import Where, runnable
 
@@ -104,7 +104,7 @@ def as_json(snapshot: Snapshot, answer: WhyAnswer, where: Where) -> str:
         "services": [_service(explained_service, where) for explained_service in answer.services],
         "notes": [note for note in answer.notes if note],
     }
-    return json.dumps(document, indent=1) + "\n"
+    return json_text(document)
 
 
 def _service(explained_service: ServiceExplanation, where: Where) -> Mapping[str, Any]:

@@ -12,10 +12,9 @@ from console.runbook.run.events import Choice, QuestionKind, Why
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun
 from console.text import clean, duration, listed, plural
-from screens.present.commands import typed_here
 from screens.present.run_progress import down_text, stopwatch
 from screens.present.step_plan import downtime_sentence
-from screens.present.text import BAD, DIM, PLAIN, STRONG, WARN, Paragraph
+from screens.present.text import BAD, DIM, PLAIN, STRONG, WARN, Paragraph, typed_here
 
 LABEL = 12
 NAMED = 6

@@ -1,11 +1,12 @@
 """What lines are made of: text, which is only ever data, with a tone; and paragraphs that wrap."""
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from console.diagnosis.values import Severity
-from screens.present.commands import typed_here
+from console.host.root import has_own_root
 
 MARKS = {Severity.OK: " ", Severity.WARNING: "*", Severity.UNKNOWN: "?", Severity.CRITICAL: "!"}
 """State as a character, so that nothing depends on colour."""
@@ -24,6 +25,16 @@ PLAIN, DIM, STRONG, BAD, WARN, UNKNOWN, MATCH = "", "dim", "strong", "bad", "war
 CURSOR, RESTING = "cursor", "resting"
 """Each is shown by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, and where the
 cursor is."""
+_COMMAND = re.compile(
+    r"\bvipconsole (?=(?:abandon|attach|census|decide|glance|guard|journal|quiet|reclaim|report|resume|runs?|stack-rm|why)\b)"
+)
+
+
+def typed_here(text: str) -> str:
+    """Return a text in which every command can be typed as it stands: in the demo it says that it is for the demo."""
+    if not has_own_root() or "--demo" in text:
+        return text
+    return _COMMAND.sub("vipconsole --demo ", text)
 
 
 @dataclass(frozen=True, slots=True)

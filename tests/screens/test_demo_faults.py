@@ -69,7 +69,14 @@ def test_a_killed_runner_stays_dead_until_it_is_resumed(host: DemoHost) -> None:
     assert unit_processes(host.folder) == ()
     (run,) = host.runs()
     assert run["state"] == "interrupted"
-    assert f"vipconsole --demo resume {run['run']}" in killed.out
+    resume = f"vipconsole --demo resume {run['run']}"
+    assert resume in killed.out
+    # A command can be copied from JSON, and from every form of the report.
+    assert resume in host.command("glance", "--json", "--quick").out
+    page = host.folder.with_name("page.html")
+    host.command("report", run["run"], "--html", str(page))
+    for form in (host.command("report", run["run"]).out, page.read_text()):
+        assert resume in form
     # It blocks nothing outside.
     assert vipconsole("runs", "--json").json["runs"] == []
     done = host.command("resume", run["run"], *WORDS)

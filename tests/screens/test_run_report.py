@@ -1,13 +1,20 @@
 """Reports: nothing that could be a secret, and nothing that Markdown or a terminal would take for its own."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from console.host.root import VARIABLE
 from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect, Json
 from console.runbook.run import events
 from console.runbook.run.header import StepHeader
 from console.runbook.run.view import Live, StoredRun
+from screens.output.plain import json_text
 from screens.output.run_report.document import HIDDEN, as_json
 from screens.output.run_report.markdown import as_markdown
+from screens.output.run_report.page import as_html
 from tests.support.runs import Flags, PaperRun
 
 HUSH = "hunter2"
@@ -44,3 +51,26 @@ def test_markdown_takes_nothing_in_it_for_its_own() -> None:
     assert "\n        ``` not the end\n" in text
     assert "- `a 'b'`" in text.replace("  - ", "- ")
     assert "before: It is \\# not." in text
+
+
+def test_in_the_demo_every_command_of_a_document_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    document = {
+        "hint": "`vipconsole census proxy` finds them.",
+        "rows": [{"n": 1, "next": "vipconsole resume r1"}],
+    }
+    assert json.loads(json_text(document)) == document
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    assert json.loads(json_text(document)) == {
+        "hint": "`vipconsole --demo census proxy` finds them.",
+        "rows": [{"n": 1, "next": "vipconsole --demo resume r1"}],
+    }
+
+
+def test_the_whole_report_says_where_the_runs_files_are() -> None:
+    run = reported()
+    run = replace(run, live=replace(run.live, folder="/srv/deep/runs/r1"))
+    assert json.loads(as_json(run))["folder"] == "/srv/deep/runs/r1"
+    assert "- folder: `/srv/deep/runs/r1`" in as_markdown(run)
+    assert "/srv/deep/runs/r1" in as_html(run)

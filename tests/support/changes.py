@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from screens.cli import exit_codes
+from console.errors import ExitCode
 from tests.support.program import PATIENT, PROGRAM, Outcome
 
 # The lock is one for the whole host, and other tests run at the same time: in a mount namespace of its own a command
@@ -94,7 +94,7 @@ class Operator:
                 out, err = process.communicate(timeout=within_s)
             finally:
                 process.kill()
-        if process.returncode == exit_codes.BUG:
+        if process.returncode == ExitCode.BUG:
             # The folder is gone before anybody could read the report that the program names.
             err += "\n".join(report.read_text() for report in sorted(self.state.glob("report-*")))
         return Outcome(process.returncode, out, err, time.monotonic() - started)

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 
 from console.clock import SystemClock
-from console.errors import HostError
+from console.errors import ExitCode, HostError
 from console.host.identity import machine_id
 from console.operations.census import (
     CensusDependencies,
@@ -23,7 +23,6 @@ from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import plural
-from screens.cli import exit_codes
 from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
 from screens.output.census import CensusProgress, as_json, exit_code
@@ -45,10 +44,10 @@ def run(arguments: Namespace) -> int:
         try:
             result = result_of(_take(arguments, connection, settings, walkable))
         except asyncio.CancelledError:
-            return exit_codes.INTERRUPTED
+            return ExitCode.INTERRUPTED
     failure = _store(arguments, result)
     is_stored = failure is None and result.evidence is not None and not arguments.demo
-    code = exit_code(result) if failure is None else exit_codes.UNKNOWN
+    code = exit_code(result) if failure is None else ExitCode.UNKNOWN
     if arguments.json:
         sys.stdout.write(as_json(result, code, is_stored=is_stored))
     else:

@@ -1,6 +1,5 @@
 """`vipconsole journal`: what dockerd logged, explained."""
 
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from datetime import UTC, datetime
 
 from console.clock import SystemClock
 from console.durations import LOCAL
-from console.errors import Unknown, UsageError
+from console.errors import ExitCode, Unknown, UsageError
 from console.journal.reader import DaemonLog, read_recent, why_foreign_unless_silent
 from console.journal.signatures import LogSeverity
 from console.journal.summary import Summariser
@@ -19,8 +18,8 @@ from console.settings import Settings
 from console.swarm.reader import EngineReader, SwarmReader
 from console.swarm.snapshots import object_names, task_names
 from console.text import clean
-from screens.cli import exit_codes
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+from screens.output.plain import json_text
 
 SCHEMA = "vipconsole.journal/1"
 NAMES_EVERY_S = 2.0
@@ -56,14 +55,14 @@ async def _journal(arguments: Namespace, settings: Settings, log: DaemonLog, rea
         if arguments.json:
             document = {
                 "schema": SCHEMA,
-                "exit_code": exit_codes.UNKNOWN,
+                "exit_code": ExitCode.UNKNOWN,
                 "unknown": batch.reason,
                 "hint": batch.hint,
             }
-            print(json.dumps(document, indent=1))
+            sys.stdout.write(json_text(document))
         else:
             print(f"vipconsole: {batch.reason}", *filter(None, (batch.hint,)), sep="\n  ", file=sys.stderr)
-        return exit_codes.UNKNOWN
+        return ExitCode.UNKNOWN
     summariser = Summariser()
     summariser.add(batch)
     summary = summariser.summary(names, window_s)
@@ -71,7 +70,7 @@ async def _journal(arguments: Namespace, settings: Settings, log: DaemonLog, rea
     if arguments.json and not arguments.follow:
         from screens.output.snapshot_json import journal_json
 
-        print(json.dumps({"schema": SCHEMA, "exit_code": code, **journal_json(summary)}, indent=1))
+        sys.stdout.write(json_text({"schema": SCHEMA, "exit_code": code, **journal_json(summary)}))
     elif not arguments.json:
         from screens.output.journal import render_journal
         from screens.output.plain import print_plainly
@@ -120,7 +119,7 @@ def _print_batch(
             dict(event_json(event, names)) for event in events
         ]
         for line in lines:
-            print(json.dumps(line))
+            sys.stdout.write(json_text(line, indent=None))
     else:
         from rich.text import Text
 

@@ -1,6 +1,5 @@
 """`vipconsole reclaim`: gives leaked addresses back in the cheapest way that this swarm allows."""
 
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from console.swarm.reader import EngineReader
 from console.text import duration, listed, plural
 from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
+from screens.output.plain import json_text
 
 SCHEMA = "vipconsole.reclaim/1"
 GIVES_BACK = "This gives all leaked addresses back."
@@ -59,8 +59,8 @@ def run(arguments: Namespace) -> int:
     gains = _count_gains(swarm, after)
     code = 0 if result.is_whole else 1
     if arguments.json:
-        print(json.dumps({"schema": SCHEMA, "exit_code": code, "way": plan.way, "sentence": result.sentence,
-                          "freed": gains, "behind": list(result.behind)}, indent=1))  # fmt: skip
+        sys.stdout.write(json_text({"schema": SCHEMA, "exit_code": code, "way": plan.way, "sentence": result.sentence,
+                                    "freed": gains, "behind": list(result.behind)}))  # fmt: skip
     else:
         print(result.sentence, *_gain_lines(gains), sep="\n")
     return code

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from console.clock import SystemClock
-from console.errors import RunbookError
+from console.errors import ExitCode, RunbookError
 from console.host.lock_probe import decline_if_locked
 from console.rehearsal.forecast import ExpectedRefusal, Forecast, ServiceForecast, planned_downtimes, store
 from console.rehearsal.inside import NOT_RUN
@@ -32,7 +32,6 @@ from console.runbook.runner.creation import StepPlan, plan_of, refusals
 from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder, write_atomically
 from console.text import listed
-from screens.cli import exit_codes
 from screens.cli.commands.common import (
     connection_for,
     journal_for,
@@ -56,7 +55,7 @@ def run(arguments: Namespace) -> int:
         runbook = read_runbook(path)
     except RunbookError as error:
         say((*error.problems, f"vipconsole: {error.sentence} {error.hint}".rstrip()), sys.stderr)
-        return exit_codes.USAGE
+        return ExitCode.USAGE
     variables = values_of(runbook, parse_assignments(arguments.variables))
     settings, clock = settings_of(arguments), SystemClock()
     # Nothing may take the processor from a run that is under way.

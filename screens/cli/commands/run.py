@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from console.clock import SystemClock
-from console.errors import Declined, NotAllowed, RunbookError, UsageError
+from console.errors import Declined, ExitCode, NotAllowed, RunbookError, UsageError
 from console.host.lock_probe import decline_if_locked
 from console.host.who import Who, who_runs_this
 from console.journal.reader import DaemonLog, open_journal
@@ -26,7 +26,6 @@ from console.runbook.store.viewer import decline_if_unfinished, read_stored_run
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
 from console.text import clean, nearest
-from screens.cli import exit_codes
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
 from screens.cli.commands.preconditions import require_root
 from screens.cli.commands.runs import refuse_advance_answers, select_run_folder, show_run
@@ -46,7 +45,7 @@ def run(arguments: Namespace) -> int:
         runbook = read_runbook(path)
     except RunbookError as error:
         say((*error.problems, f"vipconsole: {error.sentence} {error.hint}".rstrip()), sys.stderr)
-        return exit_codes.USAGE
+        return ExitCode.USAGE
     variables = values_of(runbook, parse_assignments(arguments.variables))
     _require_known_steps(runbook, parse_assignments(arguments.words))
     if not arguments.check:

@@ -3,7 +3,6 @@
 `attach` shows a run in the console where the terminal can move its cursor, else line by line.
 """
 
-import json
 import os
 import shlex
 import sys
@@ -30,7 +29,7 @@ from screens.cli.commands.common import connect, require_plain_file, result_of
 from screens.cli.commands.console import can_show, open_console
 from screens.cli.commands.preconditions import require_root
 from screens.cli.commands.terminal_follower import follow
-from screens.output.plain import progress, say
+from screens.output.plain import json_text, progress, say
 from screens.output.run_lines import outcome_lines
 from screens.output.runs_table import outcome, runs_lines, took_s
 from screens.tui.run_follower import Decider
@@ -84,7 +83,7 @@ def run(arguments: Namespace) -> int:
     stored_runs, now = runs_in(state_folder()), datetime.now(UTC)
     if arguments.json:
         rows = [_row(stored_run, now) for stored_run in stored_runs]
-        sys.stdout.write(json.dumps({"schema": SCHEMA, "runs": rows}, indent=1) + "\n")
+        sys.stdout.write(json_text({"schema": SCHEMA, "runs": rows}))
         return 0
     if not stored_runs:
         print("No runs yet.", file=sys.stderr)

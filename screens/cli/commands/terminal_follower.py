@@ -12,7 +12,7 @@ from typing import TextIO
 from console.clock import Clock, SystemClock
 from console.concurrency import until
 from console.durations import TimeFormat, stamp
-from console.errors import Declined, HostError
+from console.errors import Declined, ExitCode, HostError
 from console.host.reader import has_systemd
 from console.host.who import Who
 from console.runbook.language.values import Answer
@@ -28,7 +28,6 @@ from console.runbook.run.events import Choice, QuestionKind
 from console.runbook.run.view import Question, RunView, StoredRun
 from console.runbook.runner.starting import decide
 from console.runbook.store.viewer import read_stored_run, watch
-from screens.cli import exit_codes
 from screens.output.plain import progress, say
 from screens.output.run_lines import ProgressNews, answers, commands, news, outcome_lines, question_lines
 
@@ -44,7 +43,7 @@ def follow(folder: Path, arguments: Namespace, who: Who) -> int:
         return asyncio.run(follower.follow_and_ask() if is_asking else follower.follow())
     except KeyboardInterrupt:
         say(("", f"The run continues. To see it: vipconsole attach {folder.name}"), sys.stderr)
-        return exit_codes.INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
 class _Follower:
@@ -137,7 +136,7 @@ class _Follower:
         if await until(is_back, self._clock, COMES_BACK_WITHIN_S, 0.2):
             return None
         say((f"The runner process has died. To continue: vipconsole resume {self._folder.name}",))
-        return exit_codes.UNKNOWN
+        return ExitCode.UNKNOWN
 
     async def _answer(self, view: RunView, question: Question) -> bool:
         """Submit an advance answer, or confirm a step that needs none; return whether the answer was accepted."""

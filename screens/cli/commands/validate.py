@@ -5,12 +5,11 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from console.errors import RunbookError
+from console.errors import ExitCode, RunbookError
 from console.runbook.language.file import parse_runbook
 from console.runbook.language.schema import schema_text
 from console.runbook.language.source import default_runbook, distrust, read_bytes
 from console.text import clean, plural
-from screens.cli import exit_codes
 
 
 def schema_command(_arguments: Namespace) -> int:
@@ -22,7 +21,7 @@ def schema_command(_arguments: Namespace) -> int:
 def run(arguments: Namespace) -> int:
     """Print every error in every file, and return 0 if there is none."""
     files: list[Path] = arguments.file or [default_runbook()]
-    return exit_codes.USAGE if [file for file in files if not _is_valid(file)] else 0
+    return ExitCode.USAGE if [file for file in files if not _is_valid(file)] else 0
 
 
 def _is_valid(path: Path) -> bool:

@@ -12,11 +12,12 @@ from console.text import duration
 from screens.output.run_report.document import document
 from screens.output.run_report.lines import summary_fields
 from screens.output.run_report.summary import summary_of
+from screens.present.text import typed_here
 
 
 def as_markdown(stored_run: StoredRun, forecast: Forecast | None = None) -> str:
     """Return the report as Markdown; `forecast` is of the rehearsal that was about this run, if any."""
-    return "\n".join(_markdown(stored_run, forecast)) + "\n"
+    return "\n".join(map(typed_here, _markdown(stored_run, forecast))) + "\n"
 
 
 def _markdown(stored_run: StoredRun, forecast: Forecast | None) -> Iterator[str]:
@@ -29,6 +30,8 @@ def _markdown(stored_run: StoredRun, forecast: Forecast | None) -> Iterator[str]
     yield ""
     yield f"- run: {_code(report['run'])}, {report['state']} (exit code {report['exit_code']})"
     yield f"- runbook: {_code(report['runbook']['source'])}, sha256 {_code(report['runbook']['sha256'])}"
+    if report["folder"]:
+        yield f"- folder: {_code(report['folder'])}"
     yield f"- began: {_when(report['began_at'])} by {_text(report['by'])}; last event: {_when(report['last_event_at'])}"
     yield (
         f"- where: {_code(where['engine'])} ({_text(where['engine_name'])}, {where['engine_version']}), "

@@ -15,6 +15,7 @@ from console.text import clean, duration
 from screens.output.run_report.document import document
 from screens.output.run_report.lines import span_text, summary_fields
 from screens.output.run_report.summary import RunSummary, summary_of
+from screens.present.text import typed_here
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """What a browser may do with the page: apply its own style."""
@@ -53,7 +54,7 @@ def as_html(stored_run: StoredRun, forecast: Forecast | None = None) -> str:
 
 def _text(value: object) -> str:
     """Return text in which nothing is markup, and every character shows itself."""
-    return escape(clean(str(value), LONGEST_TEXT))
+    return escape(clean(typed_here(str(value)), LONGEST_TEXT))
 
 
 def _summary(summary: RunSummary) -> Iterator[str]:
