@@ -224,12 +224,14 @@ def downtime_text(downtime: Downtime) -> str:
     """Return how long services were down, in a line."""
     if not downtime.intervals:
         return "not measured: the outage was interrupted" if downtime.unmeasured_spans else "none"
-    at_least = "" if downtime.is_exact else "at least "
     services = downtime.by_service
-    worst = f"; longest: {services[0][0]}, {duration(services[0][1])}" if services else ""
+    worst = ""
+    if services:
+        name, took_s = services[0]
+        worst = f"; longest: {name}, {downtime.bound_of(name)}{duration(took_s)}"
     down = [interval.name for interval in downtime.still_down]
     still = f"; not seen UP again: {listed(down, 3)}" if down else ""
-    return f"{at_least}{duration(downtime.whole_s)} in all{worst}{still}"
+    return f"{downtime.bound}{duration(downtime.whole_s)} in all{worst}{still}"
 
 
 def _remains(view: RunView) -> str:

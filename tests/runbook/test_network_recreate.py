@@ -10,6 +10,7 @@ import pytest
 
 from console.errors import StepFailed, VipconsoleError
 from console.runbook.language.values import Json
+from console.runbook.run.replay_steps import RUNNING
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.benches import Bench, bench, is_yes
 from tests.support.program import vipconsole
@@ -208,9 +209,14 @@ async def test_a_service_that_comes_back_late_is_seen_by_the_next_verification(h
     late = await host.verify(RECREATE, outputs, **ASKED)
     assert not is_yes(late)
     assert "of shop_app are running" in late.sentence
+    assert RUNNING not in late.evidence
     host.model.agent.rules = rules
     host.advance(60)
-    assert is_yes(await host.verify(RECREATE, outputs, **ASKED))
+    verified = await host.verify(RECREATE, outputs, **ASKED)
+    assert is_yes(verified)
+    running = verified.evidence[RUNNING]
+    assert isinstance(running, list)
+    assert sorted(map(str, running)) == SERVICES
 
 
 async def test_what_a_rollback_would_stop_is_said_in_words_where_it_is_left_so(host: Bench) -> None:

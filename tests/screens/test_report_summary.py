@@ -6,17 +6,21 @@ from dataclasses import replace
 from console.rehearsal.forecast import ServiceForecast
 from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, ExpectedDowntime
 from console.runbook.run import events
+from console.runbook.run.downtime import downtime_of
+from console.runbook.run.replay_steps import RUNNING
 from console.runbook.run.view import StoredRun
 from screens.output.run_report.document import as_json
 from screens.output.run_report.lines import LABEL_WIDTH, MOST_LINES, WIDTH, span_text, summary_lines
 from screens.output.run_report.markdown import as_markdown
 from screens.output.run_report.page import as_html
+from screens.present.run_question import downtime_text
 from tests.rehearsal.test_forecast import FORECAST
 from tests.support.paper_window import (
     NEW,
     PaperWindow,
     finished_run,
     recreate_outputs,
+    time_at,
     undone_run,
     unfinished_run,
 )
@@ -124,8 +128,34 @@ def test_a_service_that_was_not_seen_up_again_is_named_and_the_sum_is_a_lower_bo
     assert "Downtime at least 10 s in all, 1 service, 10 s summed" in text
     assert "NOT SEEN UP AGAIN: shop_web (since" in text
     data = json.loads(as_json(window.stored))["downtime"]
-    assert data["services"] == [{"name": "api", "down_s": 10.0, "foretold_s": None}]
+    assert data["services"] == [{"name": "api", "down_s": 10.0, "foretold_s": None, "seen_up_later_at": None}]
     assert data["still_down"] == ["shop_web"]
+
+
+def test_a_service_that_only_the_verification_saw_up_was_down_for_at_most_so_long() -> None:
+    window = PaperWindow()
+    window.up_to_outage()
+    down = {"api": (201.0, 211.0), "shop_web": (202.0, None), "wiki": (203.0, None)}
+    window.write(235, events.Succeeded("recreate", 1, recreate_outputs(NEW, down, 4), 35))
+    for at, answer, names in ((243, Answer.NO, ["shop_web"]), (260, Answer.YES, ["shop_web", "wiki"])):
+        found = CheckResult(answer, "So.", {RUNNING: [*names]})
+        window.write(at, events.Verified("recreate", 1, answer, (events.ConditionResult("own", found),)))
+    run = window.stored
+    text = text_of(run)
+    assert "Downtime at most 59 s in all, 3 services, 1 min 48 s summed" in text
+    assert "wiki at most 57 s; shop_web at most 41 s; api 10 s" in text
+    assert "seen up later, by the verification: shop_web at 02:04:03, wiki at 02:04:20" in text
+    assert "NOT SEEN UP" not in text
+    data = json.loads(as_json(run))["downtime"]
+    assert data["still_down"] == []
+    assert {row["name"]: row["seen_up_later_at"] for row in data["services"]} == {
+        "wiki": time_at(260).isoformat(), "shop_web": time_at(243).isoformat(), "api": None,
+    }  # fmt: skip
+    assert "| shop\\_web | at most 41.0 s, seen up 2026-06-12 02:04:03" in as_markdown(run)
+    page = as_html(run)
+    assert "at most 41.0 s, seen up at 02:04:03" in page
+    assert "not seen up again" not in page
+    assert downtime_text(downtime_of(run.view.steps)) == "at most 59 s in all; longest: wiki, at most 57 s"
 
 
 def test_an_act_without_a_result_makes_the_downtime_a_lower_bound() -> None:

@@ -208,6 +208,8 @@ class Recreation:
                 _RESUME,
             ) from error
         current = next((candidate for candidate in snapshot.networks if candidate.id == network.id), network)
+        # One that came up since the wait ended was seen in time.
+        self._note_running(snapshot, current)
         short = self._services_short(snapshot, current)
         names = {service.id: service.name for service in self.record.services if service.target_tasks}
         return RecreationResult(
@@ -246,15 +248,18 @@ class Recreation:
         while True:
             snapshot = await self._dependencies.snapshot()
             await self._job.note(snapshot)
-            for record, tasks in self._tasks(snapshot, network).items():
-                if tasks.is_enough and tasks.since is not None:
-                    self._job.times.note_running(record, tasks.since)
+            self._note_running(snapshot, network)
             short = self._services_short(snapshot, network)
             if not short or self._dependencies.clock.monotonic() >= end_s:
                 await self._dependencies.waits_for(())
                 return snapshot
             await self._dependencies.waits_for([f"{name} (not yet running as before)" for name in short])
             await self._dependencies.clock.sleep(RUNNING_POLL_S)
+
+    def _note_running(self, snapshot: SwarmSnapshot, network: Network) -> None:
+        for record, tasks in self._tasks(snapshot, network).items():
+            if tasks.is_enough and tasks.since is not None:
+                self._job.times.note_running(record, tasks.since)
 
     def _tasks(self, snapshot: SwarmSnapshot, network: Network) -> Mapping[str, TaskProgress]:
         return {service.id: task_progress(service, snapshot, network) for service in self.record.services}

@@ -74,6 +74,18 @@ def lacks_virtual_ip(service: Service, network: Network) -> bool:
     )
 
 
+def running_as_before(record: Record, snapshot: SwarmSnapshot, network: Network) -> tuple[str, ...]:
+    """Return the names of the services that had tasks and have as many on a network now, and their virtual IP."""
+    services = ((service, snapshot.service(service.id)) for service in record.services)
+    return tuple(
+        recorded.name
+        for recorded, service in services
+        if service is not None
+        and 0 < recorded.target_tasks <= task_progress(recorded, snapshot, network).count
+        and not lacks_virtual_ip(service, network)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Something that is not as it was."""

@@ -22,7 +22,7 @@ from console.operations.network_recreation.plan import (
 from console.operations.network_recreation.record import Record, record_from_json
 from console.operations.network_recreation.recreation import UNRECORDED, Recreation, RecreationResult
 from console.operations.network_recreation.refusals import plan_recreation, subnet_refusals
-from console.operations.network_recreation.verify import differences
+from console.operations.network_recreation.verify import differences, running_as_before
 from console.operations.network_recreation.way_back import SCRIPT, way_back_script
 from console.runbook.answers import cannot_tell_on_error, check_result
 from console.runbook.contracts import (
@@ -36,6 +36,8 @@ from console.runbook.contracts import (
     Parameters,
 )
 from console.runbook.language.values import Effect, ExpectedDowntime, Json, NotChecked
+from console.runbook.run.downtime import DOWNTIME
+from console.runbook.run.replay_steps import RUNNING
 from console.text import duration, listed, plural
 
 _ROLLBACK_RESET = (
@@ -138,15 +140,9 @@ class NetworkRecreate:
         """Tell whether the network has the subnet, nothing waits, and everything is as it was."""
         inputs = await _inputs(context, parameters)
         plan = plan_recreation(inputs, _request(parameters), _whose(context))
-        state, at_end = _state(plan, parameters), outputs.get("differences")
-        if state.answer is not Answer.YES or not isinstance(at_end, list) or not at_end:
-            return state
-        # The act returned what differed at its end; a service may have come back since.
-        sentences = _differences_now(context, inputs, plan)
-        if sentences:
-            return check_result(False, f"Some things differ from before: {' '.join(sentences)}")
-        unrecorded = [str(sentence) for sentence in at_end if str(sentence).startswith(UNRECORDED)]
-        return replace(state, sentence=" ".join((state.sentence, *unrecorded)))
+        result = _compare_with_before(context, inputs, plan, _state(plan, parameters), outputs)
+        running = _running_again(context, inputs, plan, outputs)
+        return replace(result, evidence={**result.evidence, RUNNING: running}) if running else result
 
     async def undo(
         self, context: Context, parameters: RecreateParameters, outputs: Mapping[str, Json]
@@ -170,6 +166,37 @@ class NetworkRecreate:
         if sentences:
             raise StepFailed(f"It was undone, but some things differ from before: {' '.join(sentences)}")
         return _outputs(result)
+
+
+def _compare_with_before(
+    context: Context,
+    inputs: RecreationInputs,
+    plan: RecreationPlan,
+    state: CheckResult,
+    outputs: Mapping[str, Json],
+) -> CheckResult:
+    """Tell whether everything is as it was, where the act ended with something that was not."""
+    at_end = outputs.get("differences")
+    if state.answer is not Answer.YES or not isinstance(at_end, list) or not at_end:
+        return state
+    # The act returned what differed at its end; a service may have come back since.
+    sentences = _differences_now(context, inputs, plan)
+    if sentences:
+        return check_result(False, f"Some things differ from before: {' '.join(sentences)}")
+    unrecorded = [str(sentence) for sentence in at_end if str(sentence).startswith(UNRECORDED)]
+    return replace(state, sentence=" ".join((state.sentence, *unrecorded)))
+
+
+def _running_again(
+    context: Context, inputs: RecreationInputs, plan: RecreationPlan, outputs: Mapping[str, Json]
+) -> list[Json]:
+    """Return the services that the act left down and that run as before now."""
+    record, rows = _stored_record(context), outputs.get(DOWNTIME)
+    if record is None or plan.current is None or not isinstance(rows, list):
+        return []
+    down = {row["name"] for row in rows if isinstance(row, Mapping) and row["to"] is None}
+    running = running_as_before(record, inputs.snapshot, plan.current) if down else ()
+    return [name for name in running if name in down]
 
 
 def _differences_now(context: Context, inputs: RecreationInputs, plan: RecreationPlan) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ class Interval:
     began_at: datetime
     ended_at: datetime | None
     """None where it was not seen running as before since."""
+    is_seen_later: bool = False
+    """Whether only the verification saw that it had ended: it was shorter, by an unknown time."""
 
     @property
     def took_s(self) -> float:
@@ -76,6 +78,15 @@ class Downtime:
         return tuple(interval for interval in self.intervals if interval.ended_at is None)
 
     @property
+    def seen_later(self) -> Mapping[str, datetime]:
+        """The services that only a verification saw running again, and when: they were down for their time at most."""
+        return {
+            interval.name: interval.ended_at
+            for interval in self.intervals
+            if interval.is_seen_later and interval.ended_at is not None
+        }
+
+    @property
     def unmeasured_spans(self) -> tuple[OutageSpan, ...]:
         """Acts of which it is not known how long services were down."""
         return tuple(span for span in self.spans if not span.is_measured)
@@ -102,13 +113,29 @@ class Downtime:
     @property
     def is_exact(self) -> bool:
         """Whether all of it was measured."""
-        return not self.unmeasured_spans and not self.still_down
+        return not (self.has_gaps or self.seen_later)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether there was more downtime than was measured."""
+        return bool(self.unmeasured_spans or self.still_down)
+
+    @property
+    def bound(self) -> str:
+        """What stands before a time of the whole: nothing where all of it was measured."""
+        if self.has_gaps:
+            return "about " if self.seen_later else "at least "
+        return "at most " if self.seen_later else ""
+
+    def bound_of(self, service: str) -> str:
+        """Return what stands before the time of a service."""
+        return "at most " if service in self.seen_later else ""
 
 
 def downtime_of(steps: Iterable[StepView]) -> Downtime:
     """Return the outages of a run, in order."""
     spans = (
-        OutageSpan(step.id, span, tuple(_intervals(span.outputs)))
+        OutageSpan(step.id, span, tuple(_intervals(span)))
         for step in steps
         for span in step.act_spans
         if step.head.effect is Effect.OUTAGE
@@ -129,8 +156,12 @@ def merge_intervals(intervals: Iterable[Interval]) -> list[tuple[datetime, datet
     return times
 
 
-def _intervals(outputs: Mapping[str, Any]) -> Iterator[Interval]:
-    rows = outputs.get(DOWNTIME)
+def _intervals(span: ActSpan) -> Iterator[Interval]:
+    rows: Any = span.outputs.get(DOWNTIME)
     for row in rows if isinstance(rows, list | tuple) else ():
-        ended_at = None if row["to"] is None else datetime.fromisoformat(str(row["to"]))
-        yield Interval(str(row["name"]), datetime.fromisoformat(str(row["from"])), ended_at)
+        name, began_at = str(row["name"]), datetime.fromisoformat(str(row["from"]))
+        if row["to"] is None:
+            running_at = span.running_at.get(name)
+            yield Interval(name, began_at, running_at, is_seen_later=running_at is not None)
+        else:
+            yield Interval(name, began_at, datetime.fromisoformat(str(row["to"])))

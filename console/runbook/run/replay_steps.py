@@ -19,6 +19,8 @@ from console.runbook.run.view import (
 )
 from console.runbook.run.waits import merge_rows
 
+RUNNING = "running_as_before"
+"""The evidence of a verification that names the services that its act left down and that run as before now."""
 STATES = {Answer.YES: StepState.DONE, Answer.NO: StepState.FAILED, Answer.CANNOT_TELL: StepState.UNKNOWN}
 """How a verification changes a step."""
 
@@ -233,10 +235,22 @@ def _verify(step: StepView, event: events.Verified, entry: events.LogEntry) -> S
         failure=None if event.answer is Answer.YES else Failure(wrong),
         verification=event.answer,
         results=event.results,
+        act_spans=_with_running(step, event, entry),
         outage=settle_outage(step.outage, entry.at) if event.answer is Answer.YES else step.outage,
         ended_at=entry.at,
         took_s=step.took_s + event.took_s,
     )
+
+
+def _with_running(step: StepView, event: events.Verified, entry: events.LogEntry) -> tuple[ActSpan, ...]:
+    """Return the acts of a step, the last one with the services that its verification saw running as before."""
+    lists = [result.found.evidence.get(RUNNING) for result in event.results]
+    names = [str(name) for running in lists if isinstance(running, list | tuple) for name in running]
+    if not names or not step.act_spans:
+        return step.act_spans
+    *earlier_spans, span = step.act_spans
+    # What an earlier verification saw, it saw sooner.
+    return (*earlier_spans, replace(span, running_at={**dict.fromkeys(names, entry.at), **span.running_at}))
 
 
 def _retry(step: StepView, event: events.Retried, _entry: events.LogEntry) -> StepView:

@@ -90,6 +90,8 @@ class ActSpan:
     """None where there is no result: it is under way, or was interrupted."""
     has_succeeded: bool = False
     outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
+    running_at: Mapping[str, datetime] = field(default_factory=dict)
+    """By name: when a verification after it first saw a service running as before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def run(arguments: Namespace) -> int:
             *(ServiceForecast(interval.name, None) for interval in downtime.still_down),
         ),
         whole_s=round(downtime.whole_s, 1),
-        is_exact=downtime.is_exact,
+        is_exact=not downtime.has_gaps,
         planned=planned_downtimes(plan.plan for plan in plans),
         refusals=tuple(_refusals(plans, result)),
         limits=(*shape.limits, *_limits(variables, result)),

@@ -6,6 +6,7 @@ Specifications of services stay in the log: the report shows an action's output 
 from collections.abc import Mapping
 from typing import Any
 
+from console.durations import iso
 from console.rehearsal.forecast import Forecast
 from console.runbook.language.values import ActionPlan, CheckResult
 from console.runbook.run.downtime import Downtime, downtime_of
@@ -149,7 +150,12 @@ def _downtime(downtime: Downtime, expectation: Expectation | None) -> dict[str, 
         "foretold_by": None if expectation is None else expectation.source,
         "foretold_whole_s": None if expectation is None else expectation.whole_s,
         "services": [
-            {"name": name, "down_s": round(took_s, 1), "foretold_s": by_service.get(name)}
+            {
+                "name": name,
+                "down_s": round(took_s, 1),
+                "foretold_s": by_service.get(name),
+                "seen_up_later_at": iso(downtime.seen_later.get(name)),
+            }
             for name, took_s in downtime.by_service
         ],
         "still_down": [interval.name for interval in downtime.still_down],

@@ -107,11 +107,12 @@ def downtime_texts(downtime: Downtime) -> Iterator[str]:
             f"{clock_time(began_at, TimeFormat.SECOND)}-{clock_time(ended_at, TimeFormat.SECOND)}"
             for began_at, ended_at in whole
         ]
-        at_least = "" if downtime.is_exact else "at least "
         summed = span_text(sum(took_s for _, took_s in services))
         count = plural(len(services), "service")
-        yield f"{at_least}{span_text(downtime.whole_s)} in all, {count}, {summed} summed ({listed(times, 2)})"
-        yield "; ".join(f"{name} {span_text(took_s)}" for name, took_s in services[:WORST])
+        yield f"{downtime.bound}{span_text(downtime.whole_s)} in all, {count}, {summed} summed ({listed(times, 2)})"
+        yield "; ".join(
+            f"{name} {downtime.bound_of(name)}{span_text(took_s)}" for name, took_s in services[:WORST]
+        )
         rest = services[WORST:]
         if rest:
             rest_s = span_text(sum(took_s for _, took_s in rest))
@@ -119,7 +120,14 @@ def downtime_texts(downtime: Downtime) -> Iterator[str]:
     elif downtime.is_exact:
         yield "none: no service had tasks"
     if not downtime.is_exact:
-        yield "; ".join((*_still_down(downtime), *map(_gap_text, downtime.unmeasured_spans)))
+        gaps = map(_gap_text, downtime.unmeasured_spans)
+        yield "; ".join((*_still_down(downtime), *gaps, *_seen_later(downtime)))
+
+
+def _seen_later(downtime: Downtime) -> Iterator[str]:
+    names = [f"{name} at {clock_time(at, TimeFormat.SECOND)}" for name, at in downtime.seen_later.items()]
+    if names:
+        yield f"seen up later, by the verification: {listed(names)}"
 
 
 def _still_down(downtime: Downtime) -> Iterator[str]:

@@ -59,7 +59,11 @@ def _downtime(downtime: Mapping[str, Any]) -> Iterator[str]:
     yield "| --- | --- | --- |"
     for row in downtime["services"]:
         foretold = "unknown" if row["foretold_s"] is None else f"{row['foretold_s']:.1f} s"
-        yield f"| {_text(row['name'])} | {row['down_s']:.1f} s | {foretold} |"
+        at = row["seen_up_later_at"]
+        down = (
+            f"{row['down_s']:.1f} s" if at is None else f"at most {row['down_s']:.1f} s, seen up {_when(at)}"
+        )
+        yield f"| {_text(row['name'])} | {down} | {foretold} |"
 
 
 def _step_markdown(step: Mapping[str, Any]) -> Iterator[str]:

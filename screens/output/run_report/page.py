@@ -123,12 +123,21 @@ def _outage(outage: OutageSpan, expected: Mapping[str, float]) -> Iterator[str]:
     yield '<div class="chart services">'
     for interval in sorted(intervals, key=_worst_first):
         ended_at = interval.ended_at or scale.ended_at
-        took = "not seen up again" if interval.ended_at is None else f"{interval.took_s:.1f} s"
+        took = _took(interval)
         took += f" (foretold {expected[interval.name]:.1f} s)" if interval.name in expected else ""
         yield f"<span>{_text(interval.name)}</span>"
         yield f'<div class="track">{scale.bar("down", interval.began_at, ended_at, "down")}</div>'
         yield f'<span class="took">{took}</span>'
     yield "</div>"
+
+
+def _took(interval: Interval) -> str:
+    if interval.ended_at is None:
+        return "not seen up again"
+    if interval.is_seen_later:
+        at = clock_time(interval.ended_at, TimeFormat.SECOND)
+        return f"at most {interval.took_s:.1f} s, seen up at {at}"
+    return f"{interval.took_s:.1f} s"
 
 
 def _worst_first(interval: Interval) -> tuple[bool, float, str]:
