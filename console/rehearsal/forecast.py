@@ -73,6 +73,22 @@ def planned_downtimes(plans: Iterable[ActionPlan | None]) -> tuple[ExpectedDownt
     return tuple(downtime for plan in plans if plan is not None for downtime in plan.downtimes)
 
 
+def rehearsed_steps(forecast: Forecast, plans: Mapping[str, ActionPlan]) -> dict[str, float]:
+    """Return by step how long at least one of its services was down in a rehearsal, where that was measured whole."""
+    times_s = {step: _rehearsed_s(forecast, plan) for step, plan in plans.items()}
+    return {step: time_s for step, time_s in times_s.items() if time_s is not None}
+
+
+def _rehearsed_s(forecast: Forecast, plan: ActionPlan) -> float | None:
+    names = {downtime.service for downtime in plan.downtimes}
+    times_s = [service.seconds for service in forecast.services if service.name in names]
+    measured_s = [time_s for time_s in times_s if time_s is not None]
+    if not forecast.is_exact or not measured_s or len(measured_s) < len(times_s):
+        return None
+    # The services of one step go down together.
+    return forecast.whole_s if forecast.planned == plan.downtimes else max(measured_s)
+
+
 def to_json(forecast: Forecast) -> dict[str, Any]:
     """Return it as plain data."""
     return {

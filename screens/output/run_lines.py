@@ -11,7 +11,7 @@ from console.runbook.run.view import Question, RunView, StepState, StepView, Sto
 from console.text import duration
 from screens.present.run_progress import StepProgress, has_turned, progress_line, progress_of, silence_text
 from screens.present.run_question import fact_lines, outcome, situation
-from screens.present.step_plan import fold_lines, group_calls, plan_facts
+from screens.present.step_plan import ExpectedSpan, expected_of, fold_lines, group_calls, plan_facts
 
 OUTAGE_EVERY_S, PROGRESS_EVERY_S = 10.0, 60.0
 """How often a line tells how far a step is: one that takes services down, and any other."""
@@ -96,14 +96,14 @@ def outcome_lines(run: StoredRun, now: datetime) -> Iterator[str]:
     yield from fact_lines(facts)
 
 
-def question_lines(view: RunView, question: Question, now: datetime) -> Iterator[str]:
+def question_lines(run: StoredRun, question: Question, now: datetime) -> Iterator[str]:
     """Yield what the operator needs to know to answer: the situation, what each answer does, then the details."""
-    event, step = question.event, view.step(question.event.step)
+    event, step = question.event, run.view.step(question.event.step)
     yield f"{step.id}: {step.head.title}"
-    yield from fact_lines(situation(view, question_view(question), now))
+    yield from fact_lines(situation(run, question_view(question), now))
     if event.kind is QuestionKind.GO_AHEAD:
         if step.preparation is not None and step.preparation.plan is not None:
-            yield from plan_lines(step.preparation.plan)
+            yield from plan_lines(step.preparation.plan, expected_of(step, run.live))
         if step.preparation is not None:
             yield from (
                 f"  requires {require.name}: {MARKS[require.found.answer]}. {require.found.sentence}"
@@ -131,10 +131,10 @@ def commands(view: RunView, question: Question) -> Iterator[str]:
         yield f"  vipconsole decide {view.header.run_id} {event.step} {forms.get(choice, choice)}"
 
 
-def plan_lines(plan: ActionPlan) -> Iterator[str]:
+def plan_lines(plan: ActionPlan, expected: ExpectedSpan | None) -> Iterator[str]:
     """Yield the plan of a step as it must be known to confirm it: long rows are folded, and calls are counted."""
     yield f"  {plan.summary}"
-    yield from (f"  {label.upper():<8} {sentence}" for label, sentence in plan_facts(plan))
+    yield from (f"  {label.upper():<8} {sentence}" for label, sentence in plan_facts(plan, expected))
     if plan.not_applicable:
         yield f"  skipped: {plan.not_applicable}"
     yield from (f"  reads    {read}" for read in plan.reads)

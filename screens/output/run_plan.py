@@ -77,6 +77,8 @@ def _step(step_plan: StepPlan) -> dict[str, Any]:
         "timeout_s": step.timeout_s,
         "on_failure": str(step.on_failure),
         "waits_for": step_plan.waits_for or None,
+        "rehearsed_s": step_plan.rehearsed_s,
+        "former_s": step_plan.former_s,
         "plan": None if plan is None else _plan(plan),
     }
 

@@ -7,7 +7,13 @@ from textwrap import wrap
 from console.runbook.language.values import Answer, Effect, NotChecked, Runbook
 from console.runbook.runner.creation import StepPlan, refusals
 from console.text import clean, duration, plural
-from screens.present.step_plan import EFFECT_WORDS, containers_disconnected, downtime_sentence, group_calls
+from screens.present.step_plan import (
+    EFFECT_WORDS,
+    containers_disconnected,
+    expected_downtime,
+    expected_span,
+    group_calls,
+)
 from screens.present.text import names_that_fit
 
 LABEL = 13
@@ -189,12 +195,11 @@ def does(step_plan: StepPlan, width: int) -> str:
 def _goes_down(plan: StepPlan) -> Iterable[str]:
     if plan.head.effect is not Effect.OUTAGE or not _acts(plan):
         return
+    expected = expected_span(plan.plan, plan.rehearsed_s, plan.former_s)
     if plan.plan is None:
         yield f"{plan.step.id}: not known yet. {plan.waits_for}"
-    elif plan.plan.downtimes:
-        yield f"{plan.step.id}: {downtime_sentence(plan.plan.downtimes)}"
-    elif plan.plan.outage_s is not None:
-        yield f"{plan.step.id}: services, for about {duration(plan.plan.outage_s)}"
+    elif expected is not None:
+        yield f"{plan.step.id}: {expected_downtime(plan.plan, expected)}"
     else:
         yield f"{plan.step.id}: for an unknown time. {plan.plan.summary}"
     containers = containers_disconnected(plan.plan.calls) if plan.plan is not None else 0

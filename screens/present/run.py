@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from console.runbook.language.values import Effect
 from console.runbook.run.decisions import (
     DecisionRequest,
     QuestionView,
@@ -15,6 +16,7 @@ from console.runbook.run.events import Choice, Decided, QuestionKind
 from console.runbook.run.next_action import may_skip
 from console.runbook.run.view import Question, RunState, RunView, StepState, StepView, StoredRun
 from console.text import duration
+from screens.present.step_plan import expected_of
 from screens.present.text import (
     ASCII,
     BAD,
@@ -166,7 +168,7 @@ def standing(run: StoredRun) -> str:
 def open_question(run: StoredRun) -> QuestionView | None:
     """Return the question that the operator can answer: the run's own, else what to do with the step at which it stopped."""
     if run.view.question is not None:
-        return _open_question(run.view, run.view.question)
+        return _open_question(run, run.view.question)
     return _question_of_stopped_run(run)
 
 
@@ -180,14 +182,14 @@ def stop_offer(run: StoredRun) -> QuestionView | None:
     )
 
 
-def _open_question(view: RunView, question: Question) -> QuestionView:
-    event, step = question.event, view.step(question.event.step)
+def _open_question(run: StoredRun, question: Question) -> QuestionView:
+    event, step = question.event, run.view.step(question.event.step)
     if event.kind is QuestionKind.GO_AHEAD:
-        plan = None if step.preparation is None else step.preparation.plan
         may = "Have you done it?" if step.head.is_manual else "Continue?"
         sentence = f"Next: {step.head.title or step.id}. {may}"
-        if plan is not None and plan.outage_s is not None:
-            sentence += f" Services will be down for about {duration(plan.outage_s)}."
+        expected = expected_of(step, run.live)
+        if step.head.effect is Effect.OUTAGE and expected is not None:
+            sentence += f" Services will be down for {expected.about}."
     else:
         why = (
             step.failure.sentence

@@ -12,9 +12,10 @@ from datetime import datetime
 from console.durations import TimeFormat, clock_time
 from console.runbook.language.values import Effect
 from console.runbook.run.outage import OutageView
-from console.runbook.run.view import StepState, StepView, StoredRun
+from console.runbook.run.view import Live, StepState, StepView, StoredRun
 from console.runbook.run.waits import Blocking, Measure, Waiting
 from console.text import SENTENCE_LIMIT, clean, duration, listed, plural
+from screens.present.step_plan import ExpectedSpan, expected_of
 from screens.present.text import (
     ASCII,
     BAD,
@@ -75,12 +76,9 @@ class StepProgress:
         return waiting if waiting is not None and waiting.step == self.step.id else None
 
     @property
-    def expected_s(self) -> float | None:
-        """How long it is expected to take, by its plan or by an earlier run; None where neither tells."""
-        plan = None if self.step.preparation is None else self.step.preparation.plan
-        if plan is not None and plan.outage_s is not None:
-            return plan.outage_s
-        return None if self.is_undo else self.run.live.former_s.get(self.step.id)
+    def expected(self) -> ExpectedSpan | None:
+        """How long it is expected to take; None where nothing tells. An undo was neither rehearsed nor done before."""
+        return expected_of(self.step, Live() if self.is_undo else self.run.live)
 
     @property
     def is_verified(self) -> bool:
@@ -191,16 +189,15 @@ def _clock(progress: StepProgress, now: datetime, width: int, glyphs: Glyphs) ->
     if progress.run.is_interrupted:
         yield paragraph(f"began {clock_time(progress.began_at, TimeFormat.SECOND)}, {limit}")
         return
-    elapsed_s, expected_s = (now - progress.began_at).total_seconds(), progress.expected_s
+    elapsed_s, span = (now - progress.began_at).total_seconds(), progress.expected
     verified_s = progress.verified_s(now)
     if verified_s is not None:
         took = stopwatch(elapsed_s - verified_s)
         yield paragraph(f"took {took}, verified for {stopwatch(verified_s)}, {limit}")
         return
-    is_late = expected_s is not None and elapsed_s > expected_s
-    expected = ""
-    if expected_s is not None:
-        expected = f", {'LONGER than the' if is_late else 'about'} {stopwatch(expected_s)} expected"
+    is_late = span is not None and elapsed_s > span.seconds
+    than = "LONGER than the" if is_late else "about"
+    expected = "" if span is None else f", {than} {stopwatch(span.seconds)} {span.basis}"
     text, tone = (
         f"{stopwatch(elapsed_s)} elapsed{expected}, {limit}",
         WARN if is_late and progress.outage is not None else PLAIN,
@@ -208,8 +205,8 @@ def _clock(progress: StepProgress, now: datetime, width: int, glyphs: Glyphs) ->
     if progress.waiting is not None and measure is not None and measure.whole > 0:
         yield paragraph(text, tone)
         yield _measure_bar(progress.waiting, measure, now, width, glyphs)
-    elif expected_s and not is_late:
-        share = min(1.0, elapsed_s / expected_s)
+    elif span is not None and span.seconds and not is_late:
+        share = min(1.0, elapsed_s / span.seconds)
         cells = width - len(text) - 6
         if cells >= BAR_LEAST:
             bar_text = f" {bar(share, min(cells, BAR_MOST), glyphs)} {share:>4.0%}"
@@ -370,8 +367,8 @@ def progress_line(progress: StepProgress, now: datetime) -> str:
     limit, verified_s = f"of limit {stopwatch(progress.step.head.timeout_s)}", progress.verified_s(now)
     elapsed = stopwatch((now - progress.began_at).total_seconds())
     parts = [f"{elapsed} {limit}" if verified_s is None else f"verified for {stopwatch(verified_s)} {limit}"]
-    if verified_s is None and progress.expected_s is not None:
-        parts[0] += f", about {stopwatch(progress.expected_s)} expected"
+    if verified_s is None and progress.expected is not None:
+        parts[0] += f", about {stopwatch(progress.expected.seconds)} {progress.expected.basis}"
     if outage is not None:
         parts.append(down_text(outage, now))
         if outage.phase:

@@ -10,10 +10,10 @@ from console.runbook.run.decisions import QuestionView
 from console.runbook.run.downtime import Downtime, downtime_of
 from console.runbook.run.events import Choice, QuestionKind, Why
 from console.runbook.run.replay_steps import undo_scope
-from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun
+from console.runbook.run.view import Live, RunState, RunView, StepState, StepView, StoredRun
 from console.text import clean, duration, listed, plural
 from screens.present.run_progress import down_text, stopwatch
-from screens.present.step_plan import downtime_sentence
+from screens.present.step_plan import expected_downtime, expected_of
 from screens.present.text import BAD, DIM, PLAIN, STRONG, WARN, Paragraph, typed_here
 
 LABEL = 12
@@ -60,8 +60,9 @@ def down_fact(view: RunView, now: datetime) -> Fact:
     return Fact("now", down_text(outages[-1], now) if outages else "nothing is down", STRONG)
 
 
-def situation(view: RunView, question: QuestionView, now: datetime) -> tuple[Fact, ...]:
+def situation(run: StoredRun, question: QuestionView, now: datetime) -> tuple[Fact, ...]:
     """Return what is down, what was done, what comes next, and what each answer does."""
+    view = run.view
     step = view.step(question.step)
     facts = [down_fact(view, now)]
     if question.choices == (Choice.STOP,):
@@ -77,7 +78,7 @@ def situation(view: RunView, question: QuestionView, now: datetime) -> tuple[Fac
         facts.append(Fact("deadline", f"without an answer, undone in {stopwatch(remaining_s)}", WARN))
     facts.append(Fact("done", _done(view)))
     failure = _failure(view, step)
-    facts.append(Fact("failed", failure, BAD) if failure else Fact("next", _next(step)))
+    facts.append(Fact("failed", failure, BAD) if failure else Fact("next", _next(step, run.live)))
     return (*facts, *_answers(view, step, question))
 
 
@@ -108,15 +109,16 @@ def _failure(view: RunView, step: StepView) -> str:
     return f"{title} was interrupted. Its result is unknown."
 
 
-def _next(step: StepView) -> str:
+def _next(step: StepView, live: Live) -> str:
     plan = None if step.preparation is None else step.preparation.plan
     title = step.head.title or step.id
     if plan is None:
         return title
-    if plan.downtimes:
-        return f"{title}: takes down {downtime_sentence(plan.downtimes)}"
-    if plan.outage_s is not None:
-        return f"{title}: services are down for about {duration(plan.outage_s)}"
+    expected = expected_of(step, live)
+    if plan.downtimes and expected is not None:
+        return f"{title}: takes down {expected_downtime(plan, expected)}"
+    if step.head.effect is Effect.OUTAGE and expected is not None:
+        return f"{title}: services are down for {expected.about}"
     return f"{title}. {plan.summary}".removesuffix(" ")
 
 

@@ -6,7 +6,7 @@ from console.runbook.language.values import ActionPlan, Answer, Call, CheckResul
 from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun, waits_of
 from console.text import SENTENCE_LIMIT, clean, duration, plural
 from screens.present.run import STATE_TONES
-from screens.present.step_plan import EFFECT_WORDS, fold_lines, group_calls, plan_facts
+from screens.present.step_plan import EFFECT_WORDS, expected_of, fold_lines, group_calls, plan_facts
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, WARN, Paragraph, paragraph
 
 EFFECT_TONES = {Effect.READ: DIM, Effect.CHANGE: WARN, Effect.OUTAGE: BAD}
@@ -51,7 +51,7 @@ def step_paragraphs(run: StoredRun, step: StepView) -> tuple[Paragraph, ...]:
     )
     paragraphs += [
         paragraph(sentence, WARN if label == "not checked" else BAD, label=label)
-        for label, sentence in plan_facts(plan)
+        for label, sentence in plan_facts(plan, expected_of(step, run.live))
     ]
     paragraphs += _section("changes", fold_lines(plan.changes))
     paragraphs += _section("checks", _checks(step, runbook_step))

@@ -3,12 +3,15 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from console.runbook.language.values import ActionPlan, Effect, ExpectedDowntime
+from console.runbook.run.view import Live, StepView
 from console.text import duration, plural
 
 EFFECT_WORDS = {Effect.READ: "read-only", Effect.CHANGE: "CHANGES", Effect.OUTAGE: "OUTAGE"}
+REHEARSED, FORMER, PLANNED = "rehearsed", "last time", "planned"
 _MANY = "…"
 """Stands in a call for the ID where nobody knows beforehand how many there are."""
 _FORMS = tuple(
@@ -91,11 +94,54 @@ def downtime_sentence(downtimes: Sequence[ExpectedDowntime]) -> str:
     return f"{plural(len(downtimes), 'service')}, each for about {span}"
 
 
-def plan_facts(plan: ActionPlan) -> tuple[tuple[str, str], ...]:
+@dataclass(frozen=True, slots=True)
+class ExpectedSpan:
+    """How long a step is expected to take, or its services to be down."""
+
+    seconds: float
+    basis: str
+    """What says so: `REHEARSED`, `FORMER` or `PLANNED`."""
+
+    @property
+    def about(self) -> str:
+        """It in a few words; they name what says so, unless that is the plan."""
+        return f"about {duration(self.seconds)}" + ("" if self.basis == PLANNED else f" ({self.basis})")
+
+
+def expected_span(
+    plan: ActionPlan | None, rehearsed_s: float | None = None, former_s: float | None = None
+) -> ExpectedSpan | None:
+    """Return what is expected of a step: a rehearsal of it counts more than an earlier run, and that more than the plan."""
+    planned_s = None
+    if plan is not None:
+        planned_s = max((downtime.seconds for downtime in plan.downtimes), default=plan.outage_s)
+    spans_s = {REHEARSED: rehearsed_s, FORMER: former_s, PLANNED: planned_s}
+    spans = (ExpectedSpan(span_s, basis) for basis, span_s in spans_s.items() if span_s is not None)
+    return next(spans, None)
+
+
+def expected_of(step: StepView, live: Live) -> ExpectedSpan | None:
+    """Return what is expected of a step of a run."""
+    plan = None if step.preparation is None else step.preparation.plan
+    return expected_span(plan, live.rehearsed_s.get(step.id), live.former_s.get(step.id))
+
+
+def expected_downtime(plan: ActionPlan, expected: ExpectedSpan) -> str:
+    """Return who is expected to be down, and for how long: as measured, where it was, else service by service."""
+    if expected.basis == PLANNED and plan.downtimes:
+        return downtime_sentence(plan.downtimes)
+    basis = "" if expected.basis == PLANNED else f" in all ({expected.basis})"
+    services = plural(len(plan.downtimes), "service") if plan.downtimes else "services"
+    return f"{services}, for about {duration(expected.seconds)}{basis}"
+
+
+def plan_facts(plan: ActionPlan, expected: ExpectedSpan | None) -> tuple[tuple[str, str], ...]:
     """Return what must be known before one step begins, each as a label and a sentence."""
-    down = [("down", downtime_sentence(plan.downtimes))] if plan.downtimes else []
-    if not plan.downtimes and plan.outage_s is not None:
-        down = [("outage", f"about {duration(plan.outage_s)}")]
+    down = []
+    if expected is not None and plan.downtimes:
+        down = [("down", expected_downtime(plan, expected))]
+    elif expected is not None and plan.outage_s is not None:
+        down = [("outage", expected.about)]
     return (
         *(("refused", reason) for reason in plan.refused),
         *((("no way back", plan.no_return),) if plan.no_return else ()),

@@ -232,7 +232,7 @@ class RunbookScreen(ConsoleScreen):
             return
         if isinstance(self.run, Unknown):
             return
-        facts = situation(self.run.view, question, self.environment.clock.now())
+        facts = situation(self.run, question, self.environment.clock.now())
         paragraphs = [*fact_paragraphs(facts, self.size.width - 3)]
         if not self.may_decide:
             attach = f"`vipconsole attach {self.run.view.header.run_id}`"

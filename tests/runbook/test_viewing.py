@@ -4,14 +4,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from console.clock import SystemClock
 from console.errors import Declined
 from console.host.lock import maintenance_lock
-from console.runbook.language.values import Answer, Call, CheckResult, Effect
+from console.rehearsal.forecast import ServiceForecast, store
+from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHeader
@@ -22,18 +26,23 @@ from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import PULSE, Output, beat
 from console.runbook.store.viewer import (
+    RunKind,
     UnreadableRun,
     decline_if_unfinished,
+    measured_before,
     newest,
     runs_in,
     unfinished_runs,
     watch,
 )
+from tests.rehearsal.test_forecast import FORECAST, PLANNED
 from tests.support.clocks import QuickClock
+from tests.support.paper_window import recreate_outputs
 from tests.support.rows import numbers_read
 from tests.support.runs import ALICE, START, header
 
 HEADS = (StepHeader("only", "Only", "test.do", Effect.CHANGE, needs_word=True),)
+MEASURED = ServiceForecast("shop_web", 12.5)
 FOUND = CheckResult(Answer.NO, "It is not done.")
 ASKED = events.Asked(
     "only",
@@ -128,6 +137,42 @@ async def test_a_viewer_knows_how_long_each_step_took_in_an_earlier_run(tmp_path
     log.close()
     async with aclosing(watch(folder, QuickClock(25))) as pictures:
         assert (await anext(pictures)).live.former_s == {"only": 42.0}
+
+
+async def test_a_viewer_knows_what_a_rehearsal_measured_once_the_plan_is_known(
+    tmp_path: Path, folder: Path
+) -> None:
+    store(replace(FORECAST, at=START - timedelta(days=1), is_exact=True, services=(MEASURED,)), tmp_path)
+    log = RunLog(folder, SystemClock())
+    await log.read()
+    plan = ActionPlan("Do it.", outage_s=9.4, downtimes=PLANNED)
+    async with aclosing(watch(folder, QuickClock(25))) as pictures:
+        assert (await anext(pictures)).live.rehearsed_s == {}
+        await log.append(events.Prepared("only", 1, Call("test.do"), "digest", "", FOUND, plan))
+        assert (await until(pictures, "downtimes=(Ex")).live.rehearsed_s == {"only": 12.5}
+    log.close()
+
+
+async def recreated(tmp_path: Path, name: str, **header_parts: Any) -> None:
+    """Store a run that is over, whose services were down for 18 s."""
+    head = StepHeader("recreate", "Recreate", "network.recreate", Effect.OUTAGE)
+    run = create_run(tmp_path, events.Began(header(run_id=name, **header_parts), (head,), ALICE), b"", START)
+    log = RunLog(run, SystemClock())
+    await log.read()
+    await log.append(events.Intended("recreate", 1, Call("network.recreate"), "digest", FOUND))
+    outputs = recreate_outputs("10.10.0.0/16", {"web": (201.0, 219.0)})
+    await log.append(events.Succeeded("recreate", 1, outputs, 25.0))
+    await log.append(events.Verified("recreate", 1, Answer.YES, (), took_s=2.0))
+    log.close()
+
+
+async def test_how_long_services_were_down_counts_for_the_same_swarm_and_network_only(tmp_path: Path) -> None:
+    kind = RunKind("proxy-16", "cluster", {"network": "proxy"})
+    await recreated(tmp_path, "20260101-010101-alike", variables={"network": "proxy"})
+    assert measured_before(tmp_path, kind, {}, START).former_s == {"recreate": 18.0}
+    await recreated(tmp_path, "20260102-010101-other-network", variables={"network": "small"})
+    await recreated(tmp_path, "20260103-010101-other-swarm", variables=kind.variables, cluster_id="x")
+    assert measured_before(tmp_path, kind, {}, START).former_s == {"recreate": 18.0}
 
 
 async def test_a_viewer_reads_each_entry_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from console.runbook.runner.creation import StepPlan, head_of
 from screens.output.run_lines import plan_lines
 from screens.output.run_plan import every_step, plan_as_json
 from screens.present.plan import NARROWEST, overview, plan_screen
-from screens.present.step_plan import fold_lines, group_calls
+from screens.present.step_plan import expected_span, fold_lines, group_calls
 
 HOST = "unix:///var/run/docker.sock"
 SERVICES = [f"stack{number:03}_app" for number in range(100)]
@@ -156,6 +156,17 @@ def test_what_goes_down_is_said_without_a_list_of_services_too() -> None:
     assert "GOES DOWN    nothing" in screen(80, 24, (done,))
 
 
+def test_what_was_measured_counts_more_than_what_the_plan_says() -> None:
+    downtimes = (ExpectedDowntime("web", 17.0), ExpectedDowntime("db", 37.0))
+    plan = ActionPlan("Do.", calls=("x",), outage_s=37.0, downtimes=downtimes)
+    recreate = planned("recreate", "network.recreate", plan)
+    assert overview((recreate,)).goes_down == ("recreate: 2 services, each for about 17 s to 37 s",)
+    recreate = replace(recreate, former_s=52.0)
+    assert overview((recreate,)).goes_down == ("recreate: 2 services, for about 52 s in all (last time)",)
+    recreate = replace(recreate, rehearsed_s=46.0)
+    assert overview((recreate,)).goes_down == ("recreate: 2 services, for about 46 s in all (rehearsed)",)
+
+
 def test_a_runbook_that_is_too_long_for_the_terminal_keeps_every_step() -> None:
     lines = plan_screen(RUNBOOK, PLANS * 4, HOST, 20, 10)
     assert sum(". recreate" in line for line in lines) == 4
@@ -183,7 +194,7 @@ def test_the_whole_plan_has_every_call_and_every_service() -> None:
 
 
 def test_the_plan_of_one_step_counts_its_calls_and_folds_its_long_lists() -> None:
-    lines = list(plan_lines(RECREATE))
+    lines = list(plan_lines(RECREATE, expected_span(RECREATE)))
     assert "  DOWN     100 services, each for about 17 s to 37 s" in lines
     assert f"  NOT CHECKED routes of the engine's host: {ELSEWHERE}" in lines
     assert "  calls    update 100 services, 4 times" in lines

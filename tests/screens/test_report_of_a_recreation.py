@@ -1,12 +1,16 @@
 """The report of a real recreation and of its undo, as processes on a simulated swarm."""
 
 import os
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from console.clock import SystemClock
+from console.rehearsal.forecast import ServiceForecast, store
+from console.runbook.language.values import ExpectedDowntime
+from tests.rehearsal.test_forecast import FORECAST
 from tests.simulator.swarms import a_swarm
 from tests.support.maintenance import site
 from tests.support.recreation import populate
@@ -28,6 +32,25 @@ def rows_of(outputs: Any) -> dict[str, float]:
         for row in outputs["downtime"]
     }
     return {name: (end - start).total_seconds() for name, (start, end) in times.items()}
+
+
+def test_the_plan_says_what_a_rehearsal_measured() -> None:
+    model = a_swarm()
+    populate(model, small=True)
+    with site(model) as there:
+        path = there.runbook(RECREATE)
+        plan = there.vipconsole("run", path, "--check", "--json").json
+        (step,) = plan["steps"]
+        planned = tuple(ExpectedDowntime(**row) for row in step["plan"]["downtimes"])
+        assert (step["rehearsed_s"], {each.service for each in planned}) == (None, SERVICES)
+        services = tuple(ServiceForecast(each.service, 40.0) for each in planned)
+        forecast = replace(
+            FORECAST, runbook_id="upkeep", cluster_id=model.cluster_id, services=services, whole_s=46.0,
+            is_exact=True, planned=planned,
+        )  # fmt: skip
+        store(forecast, there.operator.state)
+        checked = there.vipconsole("run", path, "--check")
+        assert "recreate: 3 services, for about 46 s in all (rehearsed)" in " ".join(checked.out.split())
 
 
 def test_it_tells_the_downtime_and_the_subnet_forth_and_back() -> None:

@@ -11,6 +11,7 @@ from console.runbook.run.events import Choice, QuestionKind
 from console.runbook.run.view import Live, StepState, StoredRun
 from console.runbook.run.waits import Blocking, Measure, Waiting
 from screens.output.run_lines import ProgressNews, outcome_lines, question_lines
+from screens.present.run import open_question
 from screens.present.run_progress import progress_line, progress_of, progress_paragraphs
 from screens.present.run_question import outcome, situation
 from screens.present.text import UNICODE, text_of
@@ -47,7 +48,7 @@ def waiting(run: StoredRun, step_id: str, **parts: object) -> StoredRun:
 def test_an_outage_is_told_above_the_fold_what_matters_most_first() -> None:
     shown = lines(run_in_outage())
     assert shown[0] == "5 of 6 services DOWN for 0:41"
-    assert shown[1].startswith("0:42 elapsed, about 1:10 expected, limit 1:00 █")
+    assert shown[1].startswith("0:42 elapsed, about 1:10 planned, limit 1:00 █")
     assert shown[1].endswith("60%")
     assert len(shown) <= ROOM
     assert [line for line in shown if line[:1] in ("✓", "▸", "·")] == [
@@ -137,8 +138,38 @@ def test_a_step_that_ran_before_is_expected_to_take_as_long() -> None:
     run = stored_run(step("build", "Build", StepState.RUNNING, Effect.CHANGE, began_at=time_at(200)))
     assert lines(run)[1] == "0:42 elapsed, limit 1:00"
     known = replace(run, live=replace(run.live, former_s={"build": 84.0}))
-    assert lines(known)[1].startswith("0:42 elapsed, about 1:24 expected, limit 1:00 ")
+    assert lines(known)[1].startswith("0:42 elapsed, about 1:24 last time, limit 1:00 ")
     assert lines(known)[1].endswith(" 50%")
+
+
+def test_a_rehearsal_counts_more_than_an_earlier_run_and_that_more_than_the_plan() -> None:
+    measured: dict[str, dict[str, float]] = {
+        "rehearsed_s": {"recreate": 46.0},
+        "former_s": {"recreate": 52.0},
+    }
+    former = {"former_s": measured["former_s"]}
+    for live, expected in (
+        (measured, "about 0:46 rehearsed"),
+        (former, "about 0:52 last time"),
+        ({}, "about 1:10 planned"),
+    ):
+        assert lines(run_in_outage(**live))[1].startswith(f"0:42 elapsed, {expected}, limit 1:00 ")
+        progress = progress_of(run_in_outage(**live))
+        assert progress is not None
+        assert expected in progress_line(progress, NOW)
+    assert (
+        lines(run_in_outage(**measured), 250)[1] == "0:50 elapsed, LONGER than the 0:46 rehearsed, limit 1:00"
+    )
+
+
+def test_the_question_before_the_outage_says_what_its_estimate_rests_on() -> None:
+    window = asked_before_outage()
+    assert facts(window, 170)["next"].endswith("services are down for about 70 s")
+    window.live = Live(is_alive=True, rehearsed_s={"recreate": 46.0})
+    assert facts(window, 170)["next"].endswith("services are down for about 46 s (rehearsed)")
+    question = open_question(window.stored)
+    assert question is not None
+    assert question.sentence.endswith("Services will be down for about 46 s (rehearsed).")
 
 
 def test_a_census_shows_its_walk() -> None:
@@ -161,7 +192,7 @@ def test_lines_come_with_each_phase_and_every_ten_seconds_and_when_the_engine_fa
     run = run_in_outage()
     (line,) = said(run, 242)
     assert line == (
-        "recreate 0:42 of limit 1:00, about 1:10 expected; 5 of 6 services DOWN for 0:41; phase 5 of 6, until services brought back"
+        "recreate 0:42 of limit 1:00, about 1:10 planned; 5 of 6 services DOWN for 0:41; phase 5 of 6, until services brought back"
     )
     assert said(run, 251) == []
     assert len(said(run, 252)) == 1
@@ -176,7 +207,7 @@ def facts(window: PaperWindow, seconds: float) -> dict[str, str]:
     question = window.run.view.question
     assert question is not None
     asked = replace(question_view(question), expires_at=time_at(seconds + 90))
-    return {fact.label: fact.text for fact in situation(window.run.view, asked, time_at(seconds))}
+    return {fact.label: fact.text for fact in situation(window.stored, asked, time_at(seconds))}
 
 
 def asked_before_outage() -> PaperWindow:
@@ -198,7 +229,7 @@ def test_before_the_outage_it_says_that_nothing_is_down_and_what_each_answer_doe
     assert told["proxy"] == "begin the OUTAGE"
     question = window.run.view.question
     assert question is not None
-    headless = list(question_lines(window.run.view, question, time_at(170)))
+    headless = list(question_lines(window.stored, question, time_at(170)))
     assert headless[1].split() == ["now", "nothing", "is", "down"]
 
 

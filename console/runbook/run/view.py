@@ -287,7 +287,9 @@ class Live:
     folder: str = ""
     """Where the run's files are."""
     former_s: Mapping[str, float] = field(default_factory=dict)
-    """By step: how long it took in an earlier run of the same runbook."""
+    """By step: how long it took in an earlier run of the same runbook; where it takes services down, how long these were."""
+    rehearsed_s: Mapping[str, float] = field(default_factory=dict)
+    """By step: how long its services were down in a rehearsal of the same plan."""
 
 
 def is_logged(waiting: Waiting, step: StepView) -> bool:

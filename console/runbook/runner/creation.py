@@ -42,6 +42,10 @@ class StepPlan:
     plan: ActionPlan | None = None
     waits_for: str = ""
     """Why there is no plan yet, a sentence: it needs an output of an earlier step."""
+    rehearsed_s: float | None = None
+    """How long its services were down in a rehearsal of the same plan."""
+    former_s: float | None = None
+    """How long it took in an earlier run; where it takes services down, how long these were."""
 
     @property
     def is_skipped(self) -> bool:

@@ -18,9 +18,12 @@ from console.concurrency import OwningThreads
 from console.diagnosis.values import UnfinishedRun
 from console.errors import Declined, HostError, Result, Unknown, unknown_from
 from console.host.lock_probe import holder_of_lock
+from console.rehearsal.forecast import Forecast, newest_about, planned_downtimes, rehearsed_steps
+from console.runbook.language.values import ActionPlan, Effect, ExpectedDowntime, Json
 from console.runbook.run import events
+from console.runbook.run.downtime import downtime_of
 from console.runbook.run.replay import after, initial_view, replay
-from console.runbook.run.view import Live, RunState, RunView, StepState, StoredRun, is_logged
+from console.runbook.run.view import Live, RunState, RunView, StepState, StepView, StoredRun, is_logged
 from console.runbook.run.waits import Waiting
 from console.runbook.store import database
 from console.runbook.store.folders import LOG, RUNNER_LOCK, folder_of, run_folders
@@ -102,6 +105,8 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
     view: RunView | None = None
     stored_run: StoredRun | None = None
     former_s: Mapping[str, float] | None = None
+    planned: tuple[ExpectedDowntime, ...] = ()
+    rehearsed_s: Mapping[str, float] = {}
     last_mark: tuple[object, ...] = ()
     try:
         while True:
@@ -114,9 +119,13 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
             if mark != last_mark:
                 last_mark = mark
                 if former_s is None:
-                    former_s = await asyncio.to_thread(_former_durations, folder, view.header.runbook_id)
+                    kind = RunKind(view.header.runbook_id, view.header.cluster_id, view.header.variables)
+                    state = folder.parent.parent
+                    former_s = await asyncio.to_thread(_former_durations, state, kind, folder.name)
+                if planned != (planned := planned_downtimes(_plans(view).values())):
+                    rehearsed_s = await asyncio.to_thread(_rehearsed, folder, view)
                 live = await asyncio.to_thread(_live, folder, view)
-                stored_run = StoredRun(view, replace(live, former_s=former_s))
+                stored_run = StoredRun(view, replace(live, former_s=former_s, rehearsed_s=rehearsed_s))
                 yield stored_run
                 if view.is_over and not await asyncio.to_thread(is_alive, folder):
                     return
@@ -130,11 +139,56 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
         reading.close()
 
 
-def _former_durations(folder: Path, runbook_id: str) -> Mapping[str, float]:
-    """Return how long each step took in the last of some earlier runs of a runbook in which it was done; blocks."""
+def forecast_of(folder: Path, view: RunView) -> Forecast | None:
+    """Return what a rehearsal foretold of a run: the newest one before it that had the same plan; blocks."""
+    planned, header = planned_downtimes(_plans(view).values()), view.header
+    if not planned:
+        return None
+    state = folder.absolute().parents[1]
+    return newest_about(state, view.began_at, header.runbook_id, header.cluster_id, planned)
+
+
+def _plans(view: RunView) -> Mapping[str, ActionPlan]:
+    return {
+        step.id: step.preparation.plan
+        for step in view.steps
+        if step.preparation is not None and step.preparation.plan is not None
+    }
+
+
+def _rehearsed(folder: Path, view: RunView) -> Mapping[str, float]:
+    forecast = forecast_of(folder, view)
+    return {} if forecast is None else rehearsed_steps(forecast, _plans(view))
+
+
+@dataclass(frozen=True, slots=True)
+class RunKind:
+    """What runs are compared by."""
+
+    runbook_id: str
+    cluster_id: str
+    variables: Mapping[str, Json]
+    """These name the network."""
+
+
+def measured_before(state: Path, kind: RunKind, plans: Mapping[str, ActionPlan], at: datetime) -> Live:
+    """Return what earlier runs and a rehearsal measured of a run that would begin now, by its plans by step; blocks."""
+    planned = planned_downtimes(plans.values())
+    forecast = newest_about(state, at, kind.runbook_id, kind.cluster_id, planned) if planned else None
+    return Live(
+        former_s=_former_durations(state, kind),
+        rehearsed_s={} if forecast is None else rehearsed_steps(forecast, plans),
+    )
+
+
+def _former_durations(state: Path, kind: RunKind, before: str = "") -> Mapping[str, float]:
+    """Return how long each step took in the last of some earlier runs of a runbook in which it was done; blocks.
+
+    How long services were down counts for the same swarm and the same variables only.
+    """
     durations: dict[str, float] = {}
     try:
-        earlier = [other for other in run_folders(folder.parent.parent) if other.name < folder.name]
+        earlier = [other for other in run_folders(state) if not before or other.name < before]
     except HostError:
         return durations
     for other in earlier[-FORMER_RUNS:]:
@@ -143,13 +197,23 @@ def _former_durations(folder: Path, runbook_id: str) -> Mapping[str, float]:
         except HostError:
             # `vipconsole runs` says which run cannot be read; of this one only an estimate is missing.
             continue
-        if former.header.runbook_id == runbook_id:
-            durations |= {
-                step.id: step.took_s
-                for step in former.steps
-                if step.state is StepState.DONE and step.has_begun
-            }
+        if former.header.runbook_id != kind.runbook_id:
+            continue
+        header = former.header
+        is_alike = (header.cluster_id, dict(header.variables)) == (kind.cluster_id, dict(kind.variables))
+        durations |= {
+            step.id: _took_s(step)
+            for step in former.steps
+            if step.state is StepState.DONE
+            and step.has_begun
+            and (is_alike or step.head.effect is not Effect.OUTAGE)
+        }
     return durations
+
+
+def _took_s(step: StepView) -> float:
+    downtime = downtime_of((step,))
+    return downtime.whole_s if downtime.whole_s and downtime.is_exact else step.took_s
 
 
 def _summary(folder: Path) -> StoredRun | UnreadableRun:

@@ -1,14 +1,16 @@
 """`vipconsole run` and `vipconsole resume`: starts a run of a runbook, or only shows its plan; continues one that stopped."""
 
+import asyncio
 import hashlib
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from console.clock import SystemClock
-from console.errors import Declined, ExitCode, NotAllowed, RunbookError, UsageError
+from console.errors import Declined, EngineError, ExitCode, NotAllowed, RunbookError, SwarmError, UsageError
 from console.host.lock_probe import decline_if_locked
 from console.host.who import Who, who_runs_this
 from console.journal.reader import DaemonLog, open_journal
@@ -19,10 +21,10 @@ from console.runbook.language.variables import parse_assignments, values_of
 from console.runbook.run import events
 from console.runbook.run.view import RunView
 from console.runbook.runner.context import RunWorld
-from console.runbook.runner.creation import accept_runbook, begin_run, new_variables, plan_of
+from console.runbook.runner.creation import StepPlan, accept_runbook, begin_run, new_variables, plan_of
 from console.runbook.runner.gate import location_refusal, where_this_is
 from console.runbook.runner.starting import resume, start_runner
-from console.runbook.store.viewer import decline_if_unfinished, read_stored_run
+from console.runbook.store.viewer import RunKind, decline_if_unfinished, measured_before, read_stored_run
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
 from console.text import clean, nearest
@@ -54,7 +56,7 @@ def run(arguments: Namespace) -> int:
     settings = settings_of(arguments)
     with connection_for(arguments, settings) as connection:
         world = RunWorld(connection, settings, SystemClock(), journal_for(arguments, settings))
-        plans = result_of(plan_of(runbook, variables, world))
+        plans = result_of(_plan(runbook, variables, world))
         if arguments.check:
             show_check(runbook, plans, connection.host, is_json=arguments.json, with_calls=arguments.calls)
             return exit_code(plans)
@@ -64,6 +66,25 @@ def run(arguments: Namespace) -> int:
     print(f"vipconsole: run {folder.name}", file=sys.stderr)
     log = journal_for(arguments, settings) if arguments.journal else None
     return show_run(folder, arguments, who_runs_this(os.environ), log)
+
+
+async def _plan(runbook: Runbook, variables: Mapping[str, Json], world: RunWorld) -> tuple[StepPlan, ...]:
+    """Return the plan of every step, with what earlier runs and a rehearsal measured of it."""
+    plans = await plan_of(runbook, variables, world)
+    try:
+        engine = await world.reader.engine()
+    except (EngineError, SwarmError):
+        # The plans say what is wrong with the engine. Here only an estimate is missing.
+        return plans
+    kind = RunKind(runbook.id, engine.cluster_id, variables)
+    by_step = {plan.step.id: plan.plan for plan in plans if plan.plan is not None}
+    live = await asyncio.to_thread(measured_before, state_folder(), kind, by_step, world.clock.now())
+    return tuple(
+        replace(
+            plan, rehearsed_s=live.rehearsed_s.get(plan.step.id), former_s=live.former_s.get(plan.step.id)
+        )
+        for plan in plans
+    )
 
 
 async def _begin(runbook: Runbook, variables: Mapping[str, Json], world: RunWorld) -> Path:
@@ -141,5 +162,5 @@ async def _accept_change(
         )
     runbook = read_runbook(path)
     variables = new_variables(view, runbook)
-    show_plan(runbook, await plan_of(runbook, variables, world), world.host, sys.stderr)
+    show_plan(runbook, await _plan(runbook, variables, world), world.host, sys.stderr)
     return accept_runbook(view, folder, runbook, variables, who)

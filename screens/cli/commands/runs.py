@@ -17,11 +17,11 @@ from console.host.root import has_own_root
 from console.host.who import Who, who_runs_this
 from console.journal.reader import DaemonLog, open_journal
 from console.monitor.monitor import Sources
-from console.rehearsal.forecast import Forecast, newest_about, planned_downtimes
+from console.rehearsal.forecast import Forecast
 from console.runbook.run.view import StoredRun
 from console.runbook.runner.starting import start_runner
 from console.runbook.store.folders import folder_of
-from console.runbook.store.viewer import UnreadableRun, newest, read_stored_run, runs_in
+from console.runbook.store.viewer import UnreadableRun, forecast_of, newest, read_stored_run, runs_in
 from console.simulator.host.demo_host import demo_folder
 from console.storage.state import state_folder, write_atomically
 from console.text import clean
@@ -45,7 +45,7 @@ def report_command(arguments: Namespace) -> int:
 
     folder = select_run_folder(arguments)
     stored_run = read_stored_run(folder)
-    forecast = _forecast_of(stored_run, folder)
+    forecast = forecast_of(folder, stored_run.view)
     if arguments.html is not None:
         _write_page(stored_run, arguments.html, forecast)
     elif arguments.form == "json":
@@ -55,18 +55,6 @@ def report_command(arguments: Namespace) -> int:
     else:
         say(summary_lines(stored_run, forecast))
     return stored_run.exit_code
-
-
-def _forecast_of(stored_run: StoredRun, folder: Path) -> Forecast | None:
-    """Return what a rehearsal foretold of a run: the newest one before it that had the same plan, if there was one."""
-    view = stored_run.view
-    planned = planned_downtimes(
-        None if step.preparation is None else step.preparation.plan for step in view.steps
-    )
-    if not planned:
-        return None
-    header, state = view.header, folder.absolute().parents[1]
-    return newest_about(state, view.began_at, header.runbook_id, header.cluster_id, planned)
 
 
 def _write_page(stored_run: StoredRun, path: Path, forecast: Forecast | None) -> None:

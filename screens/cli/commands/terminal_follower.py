@@ -6,6 +6,7 @@ import sys
 import termios
 from argparse import Namespace
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -68,10 +69,7 @@ class _Follower:
                 question = stored_run.view.question
                 if question is not None and question.number != self._last_question_number:
                     self._last_question_number = question.number
-                    if (
-                        not await self._answer(stored_run.view, question)
-                        and question.event.undo_after_s is None
-                    ):
+                    if not await self._answer(stored_run, question) and question.event.undo_after_s is None:
                         return stored_run.exit_code
         return read_stored_run(self._folder).exit_code
 
@@ -103,7 +101,7 @@ class _Follower:
                     # The question is answered. Until the next one, the operator can only stop the run.
                     lines.question = stop_question(stored_run.view)
                 elif question.number != self._last_question_number:
-                    self._ask(stored_run.view, question, lines)
+                    self._ask(stored_run, question, lines)
         return read_stored_run(self._folder).exit_code
 
     async def _print_news(self, stored_run: StoredRun) -> int | None:
@@ -138,9 +136,9 @@ class _Follower:
         say((f"The runner process has died. To continue: vipconsole resume {self._folder.name}",))
         return ExitCode.UNKNOWN
 
-    async def _answer(self, view: RunView, question: Question) -> bool:
+    async def _answer(self, run: StoredRun, question: Question) -> bool:
         """Submit an advance answer, or confirm a step that needs none; return whether the answer was accepted."""
-        event = question.event
+        event, view = question.event, run.view
         request: DecisionRequest | None = None
         if event.kind is QuestionKind.GO_AHEAD and not (
             self._hold and view.step(event.step).head.is_checkpoint
@@ -151,7 +149,7 @@ class _Follower:
                 request = _confirmation(question, event.word)
         if request is not None:
             return await self._decide(request)
-        say(question_lines(view, question, self._clock.now()))
+        say(question_lines(run, question, self._clock.now()))
         if event.undo_after_s is None:
             say(commands(view, question))
         return False
@@ -165,11 +163,11 @@ class _Follower:
             return False
         return True
 
-    def _ask(self, view: RunView, question: Question, lines: "_InputLines") -> None:
+    def _ask(self, run: StoredRun, question: Question, lines: "_InputLines") -> None:
         # What was typed before the question was shown does not answer it.
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
         self._last_question_number, lines.question = question.number, question_view(question)
-        say((*question_lines(view, question, self._clock.now()), answers(question)))
+        say((*question_lines(run, question, self._clock.now()), answers(question)))
         print("> ", end="", flush=True)
 
     async def _listen(self, lines: "_InputLines") -> None:
@@ -196,9 +194,10 @@ class _Follower:
         if await self._decide(request):
             return True
         # If another question is open, the operator sees it before the next answer.
-        view = (await asyncio.to_thread(read_stored_run, self._folder)).view
-        if view.question is not None and view.question.number != self._last_question_number:
-            self._ask(view, view.question, lines)
+        run = await asyncio.to_thread(read_stored_run, self._folder)
+        asked = run.view.question
+        if asked is not None and asked.number != self._last_question_number:
+            self._ask(run if self._before is None else replace(self._before, view=run.view), asked, lines)
             return True
         return False
 
