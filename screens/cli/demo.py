@@ -8,6 +8,7 @@ from console.simulator.host.demo_host import demo_folder, enter, forget, is_made
 from console.simulator.host.faults import arm_fault, disarm_faults, parse_fault
 from console.simulator.host.processes import engine_lives
 from screens.output.plain import progress, say
+from screens.present.text import enter_throwaway_demo
 
 THROWAWAY = ("console", "glance", "quiet", "journal", "why")
 """What only looks: without a demo host an engine of its own, gone afterwards, is enough, and is there sooner."""
@@ -28,6 +29,7 @@ def enter_demo(arguments: Namespace) -> None:
         forget(folder)
     looks = arguments.command in THROWAWAY or getattr(arguments, "dry_run", False)
     if looks and not (is_made(folder) and engine_lives(folder)):
+        enter_throwaway_demo()
         _announce(arguments)
         return
     is_new = enter(folder, is_needed=arguments.command not in OF_RUNS and not looks)

@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextvars import copy_context
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -45,6 +46,11 @@ OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `vipconsole` and return its exit code."""
+    # What is chosen for one command, such as the demo, holds for no other one of this process.
+    return copy_context().run(_main, argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             # Python has no stream where the caller closed it (`>&-`).

@@ -5,9 +5,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from console.host.root import has_own_root
 from console.text import clean
-from screens.present.text import typed_here
+from screens.present.text import is_demo, typed_here
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,7 +33,7 @@ def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
 
 def json_text(document: Mapping[str, Any], *, indent: int | None = 1) -> str:
     """Return an ASCII document with a newline at its end, in which every command can be typed as it stands."""
-    return json.dumps(_typed_here(document) if has_own_root() else document, indent=indent) + "\n"
+    return json.dumps(_typed_here(document) if is_demo() else document, indent=indent) + "\n"
 
 
 def _typed_here(value: Any) -> Any:

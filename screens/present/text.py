@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -30,9 +31,22 @@ _COMMAND = re.compile(
 )
 
 
+_is_throwaway: ContextVar[bool] = ContextVar("is_throwaway", default=False)
+
+
+def enter_throwaway_demo() -> None:
+    """Let commands be typed for the demo, though the host is this machine: the engine alone is simulated."""
+    _is_throwaway.set(True)
+
+
+def is_demo() -> bool:
+    """Whether commands have to be typed for the demo."""
+    return has_own_root() or _is_throwaway.get()
+
+
 def typed_here(text: str) -> str:
     """Return a text in which every command can be typed as it stands: in the demo it says that it is for the demo."""
-    if not has_own_root() or "--demo" in text:
+    if not is_demo() or "--demo" in text:
         return text
     return _COMMAND.sub("vipconsole --demo ", text)
 

@@ -1,5 +1,6 @@
 """The front door, as a process."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from screens.cli.commands import glance
 from screens.cli.demo import SIMULATED
 from screens.cli.main import main
+from screens.present.text import typed_here
 from tests.support.engines import Simulation, read_swarm, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole
 
@@ -189,3 +191,13 @@ def test_an_output_that_is_lost_is_no_bug(
     command = f"{PROGRAM} glance --quick --host {evening.host} {redirected}"
     assert subprocess.run(["sh", "-c", command], check=False, timeout=100, env=environment).returncode == code
     assert not list(tmp_path.iterdir())
+
+
+def test_commands_of_a_demo_without_a_host_are_for_the_demo_and_those_of_the_next_command_are_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["glance", "--demo", "--json"])
+    hints = [finding["hint"] for finding in json.loads(capsys.readouterr().out)["findings"]]
+    assert [hint for hint in hints if "`vipconsole --demo reclaim`" in hint]
+    assert not [hint for hint in hints if "`vipconsole reclaim`" in hint]
+    assert typed_here("vipconsole reclaim") == "vipconsole reclaim"
