@@ -5,18 +5,14 @@ from pathlib import Path
 import pytest
 
 from console.simulator.host.processes import unit_processes
-from tests.support.demo import WORDS, DemoHost, demo_host
+from tests.support.demo import demo_host
 from tests.support.program import vipconsole
 
 pytestmark = pytest.mark.process
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> DemoHost:
-    return demo_host(tmp_path)
-
-
-def test_a_build_that_fails_leaves_everything_as_it_was(host: DemoHost) -> None:
+def test_a_build_that_fails_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    host = demo_host(tmp_path, "build")
     before = host.file("etc/nixos/nix/modules/swarm.nix")
     failed = host.run("--fail-at", "build")
     assert failed.code == 2, failed.out + failed.err
@@ -24,11 +20,12 @@ def test_a_build_that_fails_leaves_everything_as_it_was(host: DemoHost) -> None:
     assert host.file("etc/nixos/nix/modules/swarm.nix") == before
     (run,) = host.runs()
     # The fault happens once.
-    done = host.command("resume", run["run"], *WORDS)
+    done = host.command("resume", run["run"], *host.words)
     assert done.code == 0, done.out + done.err
 
 
-def test_a_network_that_cannot_be_removed_brings_everything_back(host: DemoHost) -> None:
+def test_a_network_that_cannot_be_removed_brings_everything_back(tmp_path: Path) -> None:
+    host = demo_host(tmp_path, "recreate")
     with host.failing_at("network-remove") as failing:
         assert "context deadline exceeded (HTTP 500). Everything is on it again." in failing.failure
         assert host.subnet() == "10.0.1.0/24"
@@ -37,7 +34,8 @@ def test_a_network_that_cannot_be_removed_brings_everything_back(host: DemoHost)
     assert host.subnet() == "10.10.0.0/16"
 
 
-def test_a_service_that_does_not_come_back_is_named_and_can_be_undone(host: DemoHost) -> None:
+def test_a_service_that_does_not_come_back_is_named_and_can_be_undone(tmp_path: Path) -> None:
+    host = demo_host(tmp_path, "recreate")
     with host.failing_at("recreate=image") as failing:
         assert "drone_app" in failing.failure
         assert host.subnet() == "10.10.0.0/16"
@@ -49,21 +47,24 @@ def test_a_service_that_does_not_come_back_is_named_and_can_be_undone(host: Demo
 
 
 @pytest.mark.parametrize("reason", ["units", "refused"])
-def test_a_switch_that_fails_asks_and_can_be_tried_again(host: DemoHost, reason: str) -> None:
+def test_a_switch_that_fails_asks_and_can_be_tried_again(tmp_path: Path, reason: str) -> None:
+    host = demo_host(tmp_path, "build", "switch")
     with host.failing_at(f"switch={reason}") as failing:
         assert failing.end().code == 4, failing.end().out
         failing.decide("switch", "retry")
-        done = host.command("attach", failing.name, *WORDS)
+        done = host.command("attach", failing.name, *host.words)
         assert done.code == 0, done.out + done.err
 
 
-def test_an_engine_that_hangs_in_the_outage_is_waited_for(host: DemoHost) -> None:
+def test_an_engine_that_hangs_in_the_outage_is_waited_for(tmp_path: Path) -> None:
+    host = demo_host(tmp_path, "recreate")
     done = host.run("--fail-at", "engine-hangs")
     assert done.code == 0, done.out + done.err
     assert host.subnet() == "10.10.0.0/16"
 
 
-def test_a_killed_runner_stays_dead_until_it_is_resumed(host: DemoHost) -> None:
+def test_a_killed_runner_stays_dead_until_it_is_resumed(tmp_path: Path) -> None:
+    host = demo_host(tmp_path, "recreate")
     killed = host.run("--fail-at", "runner-killed")
     assert killed.code == 3, killed.out + killed.err
     assert unit_processes(host.folder) == ()
@@ -79,6 +80,6 @@ def test_a_killed_runner_stays_dead_until_it_is_resumed(host: DemoHost) -> None:
         assert resume in form
     # It blocks nothing outside.
     assert vipconsole("runs", "--json").json["runs"] == []
-    done = host.command("resume", run["run"], *WORDS)
+    done = host.command("resume", run["run"], *host.words)
     assert done.code == 0, done.out + done.err
     assert host.subnet() == "10.10.0.0/16"

@@ -2,18 +2,47 @@
 
 import os
 import signal
+import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from console.host.lock_probe import LOCK
+from console.runbook.run.view import StoredRun
+from console.runbook.store.viewer import runs_in
 from screens.cli.demo import SIMULATED
-from tests.support.demo import WORDS, DemoHost, demo_host
-from tests.support.program import PROGRAM, vipconsole
+from tests.support.demo import DemoHost, demo_host, words
+from tests.support.program import PROGRAM, Outcome, vipconsole
 from tests.support.terminal import on_terminal
 
 pytestmark = pytest.mark.process
+
+
+# In a namespace of users of its own, root here is somebody else there.
+NOBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """A run of the shipped runbook from plan to report, by somebody who is not root. Its tests only read."""
+
+    host: DemoHost
+    outcome: Outcome
+    system_before: str
+    locks: tuple[bool, bool]
+    """Whether this machine had a maintenance lock before and after."""
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeRun]:
+    with tempfile.TemporaryDirectory(prefix="whole-", ignore_cleanup_errors=True) as state:
+        host = demo_host(tmp_path_factory.mktemp("whole"), state=Path(state))
+        system, was_locked = host.running_system(), LOCK.exists()
+        outcome = host.command("run", *words("recreate", "switch"), program=(*NOBODY, str(PROGRAM)))
+        yield WholeRun(host, outcome, system, (was_locked, LOCK.exists()))
 
 
 @pytest.fixture
@@ -21,13 +50,12 @@ def host(tmp_path: Path) -> DemoHost:
     return demo_host(tmp_path)
 
 
-def test_the_shipped_runbook_goes_from_plan_to_report(host: DemoHost) -> None:
-    before = host.running_system()
-    done = host.command("run", *WORDS)
+def test_the_shipped_runbook_goes_from_plan_to_report_and_no_root_is_needed(whole_run: WholeRun) -> None:
+    host, done = whole_run.host, whole_run.outcome
     assert done.code == 0, done.out + done.err
     assert done.out.startswith(f"{SIMULATED}\n")
     assert host.subnet() == "10.10.0.0/16"
-    assert host.running_system() != before
+    assert host.running_system() != whole_run.system_before
     assert "--subnet 10.10.0.0/16 proxy" in host.file("etc/nixos/nix/modules/swarm.nix")
     (run,) = host.runs()
     assert (run["state"], run["blocks"]) == ("done", False)
@@ -38,12 +66,22 @@ def test_the_shipped_runbook_goes_from_plan_to_report(host: DemoHost) -> None:
     assert "step recreate" in host.file("var/log/vipconsole.log")
 
 
-def test_no_root_is_needed(host: DemoHost) -> None:
-    # In a namespace of users of its own, root here is somebody else there.
-    nobody = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
-    done = host.command("run", str(host.runbook), *WORDS, program=(*nobody, str(PROGRAM)))
-    assert done.code == 0, done.out + done.err
-    assert host.subnet() == "10.10.0.0/16"
+def test_afterwards_glance_shows_the_new_subnet(whole_run: WholeRun) -> None:
+    document = whole_run.host.command("glance", "proxy", "--json", "--quick").json
+    (network,) = [each for each in document["networks"] if each["name"] == "proxy"]
+    assert network["subnets"][0]["subnet"] == "10.10.0.0/16"
+
+
+def test_nothing_outside_of_the_demo_is_touched_or_blocked(whole_run: WholeRun) -> None:
+    was_locked, is_locked = whole_run.locks
+    assert was_locked == is_locked
+    host = whole_run.host
+    assert [path.name for path in host.state.iterdir()] == ["vipconsole"]
+    assert vipconsole("runs", "--json", environment=host.environment).json["runs"] == []
+    (run,) = runs_in(host.folder / "var/lib/vipconsole")
+    assert isinstance(run, StoredRun)
+    told = vipconsole("report", run.view.header.run_id, environment=host.environment)
+    assert (told.code, "It is a run of the demo: add --demo." in told.err) == (64, True)
 
 
 def test_reclaim_and_guard_do_their_real_thing_on_it(host: DemoHost) -> None:
@@ -57,18 +95,10 @@ def test_reclaim_and_guard_do_their_real_thing_on_it(host: DemoHost) -> None:
     assert host.command("guard", "--no-prune").out.splitlines()[1].startswith("GUARD")
 
 
-def test_nothing_outside_of_the_demo_is_touched_or_blocked(host: DemoHost, tmp_path: Path) -> None:
-    locked = LOCK.exists()
+def test_fresh_begins_again_and_ends_what_was_there(tmp_path: Path) -> None:
+    host = demo_host(tmp_path, "recreate")
     assert host.run().code == 0
-    assert LOCK.exists() == locked
-    assert not Path(os.environ["VIPCONSOLE_STATE_DIR"], "runs").exists()
-    assert vipconsole("runs", "--json").json["runs"] == []
-    told = vipconsole("report", host.runs()[0]["run"], home=tmp_path)
-    assert (told.code, "It is a run of the demo: add --demo." in told.err) == (64, True)
-
-
-def test_fresh_begins_again_and_ends_what_was_there(host: DemoHost) -> None:
-    assert host.run().code == 0
+    assert host.subnet() == "10.10.0.0/16"
     pid = int(host.file("run/engine.pid"))
     again = vipconsole("run", "--demo", "--fresh", "--check")
     assert "the demo begins" in again.err

@@ -12,22 +12,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docker
+
 from console.runbook.run.events import QuestionKind
 from console.runbook.run.view import StoredRun
 from console.runbook.store.viewer import runs_in
+from console.simulator.host.control import SOCKET
 from console.simulator.host.demo_host import demo_folder
 from tests.support.program import PROGRAM, Outcome, vipconsole
 
 ENTER = "import sys, pathlib, console.simulator.host.demo_host as d; d.enter(pathlib.Path(sys.argv[1]), is_needed=True, scenario='small')"
-RUNBOOK = """
+HEAD = """
 schema: vipconsole.runbook/1
 id: window
 title: Recreate proxy and switch
 steps:
+"""
+STEPS = {
+    "build": """
   - id: build
     title: Build
     uses: nix.edit_and_build
     with: {network: proxy, subnet: 10.10.0.0/16}
+""",
+    "recreate": """
   - id: recreate
     title: Recreate
     uses: network.recreate
@@ -36,26 +44,47 @@ steps:
     on_failure: ask
     verify:
       - network.is: {name: proxy, subnet: 10.10.0.0/16}
+""",
+    "switch": """
   - id: switch
     title: Switch
     uses: nixos.switch
     with: {system: "${steps.build.outputs.new_system}"}
     confirm: switch
     on_failure: ask
-"""
-WORDS = ("--headless", "--confirm", "recreate=proxy", "--confirm", "switch=switch")
+""",
+}
+CONFIRMATIONS = {"recreate": "proxy", "switch": "switch"}
+
+
+def words(*steps: str) -> tuple[str, ...]:
+    """Return the options that answer what these steps ask, without a terminal."""
+    confirmed = (f"{step}={word}" for step, word in CONFIRMATIONS.items() if step in steps)
+    return ("--headless", *(option for answer in confirmed for option in ("--confirm", answer)))
 
 
 @dataclass(frozen=True)
 class DemoHost:
-    """A demo host of this test's own, with three services on `proxy`."""
+    """A demo host of a test's own, with three services on `proxy`."""
 
-    folder: Path
+    state: Path
+    """The state directory of its user, in which it lies."""
     runbook: Path
+    words: tuple[str, ...]
+    """What answers the questions of the runbook."""
+
+    @property
+    def folder(self) -> Path:
+        return demo_folder({"XDG_STATE_HOME": str(self.state)})
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads its user to it, and what the same user's commands outside the demo find."""
+        return {"XDG_STATE_HOME": str(self.state), "VIPCONSOLE_STATE_DIR": str(self.state)}
 
     def run(self, *more: str) -> Outcome:
         """Begin a run of the small runbook without asking, and follow it."""
-        return self.command("run", str(self.runbook), *WORDS, *more)
+        return self.command("run", str(self.runbook), *self.words, *more)
 
     @contextmanager
     def failing_at(self, fault: str) -> Iterator["Failing"]:
@@ -85,17 +114,19 @@ class DemoHost:
         raise AssertionError(f"it asked nothing: {following.result() if following.done() else 'it goes on'}")
 
     def command(self, *arguments: str, program: Sequence[str] = (str(PROGRAM),)) -> Outcome:
-        return vipconsole(*arguments, "--demo", program=program)
+        return vipconsole(*arguments, "--demo", program=program, environment=self.environment)
 
     def runs(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.command("runs", "--json").json["runs"]
         return found
 
     def subnet(self) -> str:
-        """Return the subnet that `glance` shows for `proxy`."""
-        document = self.command("glance", "proxy", "--json", "--quick").json
-        (network,) = [each for each in document["networks"] if each["name"] == "proxy"]
-        return str(network["subnets"][0]["subnet"])
+        """Return the subnet of `proxy`, as its engine tells it."""
+        client: Any = docker.APIClient(base_url=f"unix://{self.folder / SOCKET}", version="auto", timeout=60)
+        try:
+            return str(client.inspect_network("proxy")["IPAM"]["Config"][0]["Subnet"])
+        finally:
+            client.close()
 
     def running_system(self) -> str:
         return str((self.folder / "run/current-system").resolve())
@@ -136,10 +167,14 @@ class Failing:
         return self.following.result(200)
 
 
-def demo_host(folder: Path) -> DemoHost:
-    """Make the demo host of this test."""
-    root = demo_folder(os.environ)
-    subprocess.run([sys.executable, "-c", ENTER, str(root)], check=True, timeout=100)
+def demo_host(folder: Path, *steps: str, state: Path | None = None) -> DemoHost:
+    """Make the demo host of this test, with a runbook of these steps (all of them if none is named).
+
+    A host that several tests share lies in a state directory of its own.
+    """
+    chosen = steps or tuple(STEPS)
     runbook = folder / "window.yaml"
-    runbook.write_text(RUNBOOK)
-    return DemoHost(root, runbook)
+    runbook.write_text(HEAD + "".join(STEPS[step] for step in chosen))
+    host = DemoHost(state or Path(os.environ["XDG_STATE_HOME"]), runbook, words(*chosen))
+    subprocess.run([sys.executable, "-c", ENTER, str(host.folder)], check=True, timeout=100)
+    return host
