@@ -15,6 +15,7 @@ from console.concurrency import until
 from console.durations import TimeFormat, stamp
 from console.errors import Declined, ExitCode, HostError
 from console.host.reader import has_systemd
+from console.host.root import has_own_root
 from console.host.who import Who
 from console.runbook.language.values import Answer
 from console.runbook.language.variables import parse_assignments
@@ -32,8 +33,8 @@ from console.runbook.store.viewer import read_stored_run, watch
 from screens.output.plain import progress, say
 from screens.output.run_lines import ProgressNews, answers, commands, news, outcome_lines, question_lines
 
-COMES_BACK_WITHIN_S = 20.0 if has_systemd() else 3.0
-"""A runner that is gone for no longer than this may be restarting."""
+COMES_BACK_WITHIN_S = 20.0 if has_systemd() and not has_own_root() else 3.0
+"""A runner that is gone for no longer than this may be restarting; the demo's systemd starts none again."""
 
 
 def follow(folder: Path, arguments: Namespace, who: Who) -> int:
