@@ -3,7 +3,7 @@
 import os
 from argparse import Namespace
 
-from console.errors import UsageError
+from console.errors import Declined, UsageError
 from console.simulator.host.demo_host import demo_folder, enter, forget, is_made
 from console.simulator.host.faults import arm_fault, disarm_faults, parse_fault
 from console.simulator.host.processes import engine_lives
@@ -14,11 +14,13 @@ THROWAWAY = ("console", "glance", "quiet", "journal", "why")
 """What only looks: without a demo host an engine of its own, gone afterwards, is enough, and is there sooner."""
 OF_RUNS = ("attach", "resume", "decide", "abandon", "runs", "report")
 """What is about runs that there are already."""
+GOES_ON = ("resume", "decide")
+"""What lets a run go on, and so needs the swarm that it is about."""
 SIMULATED = "SIMULATED: this is the demo's host and swarm."
 
 
 def enter_demo(arguments: Namespace) -> None:
-    """Let this process work on the demo's host, made first if needed. Raises UsageError, SimulatorError.
+    """Let this process work on the demo's host, made first if needed. Raises UsageError, Declined, SimulatorError.
 
     Then nothing else needs to know that it is a demo: the root of the host is another one.
     """
@@ -37,6 +39,11 @@ def enter_demo(arguments: Namespace) -> None:
         progress(
             "the demo begins, on the evening before the maintenance. "
             f"Its host is {folder}; --demo --fresh begins again."
+        )
+    if arguments.command in GOES_ON and is_made(folder) and not engine_lives(folder):
+        raise Declined(
+            "The demo's engine has ended, and its swarm is gone with it: no run on it can continue.",
+            "`vipconsole run` begins again.",
         )
     arguments.demo = False
     if arguments.command == "run" and not arguments.check:

@@ -14,7 +14,7 @@ from console.host.lock_probe import LOCK
 from console.runbook.run.view import StoredRun
 from console.runbook.store.viewer import runs_in
 from screens.cli.demo import SIMULATED
-from tests.support.demo import DemoHost, demo_host, words
+from tests.support.demo import NEW, OLD, DemoHost, demo_host, words
 from tests.support.program import PROGRAM, Outcome, vipconsole
 from tests.support.terminal import on_terminal
 
@@ -54,7 +54,7 @@ def test_the_shipped_runbook_goes_from_plan_to_report_and_no_root_is_needed(whol
     host, done = whole_run.host, whole_run.outcome
     assert done.code == 0, done.out + done.err
     assert done.out.startswith(f"{SIMULATED}\n")
-    assert host.subnet() == "10.10.0.0/16"
+    assert host.subnet() == NEW
     assert host.running_system() != whole_run.system_before
     assert "--subnet 10.10.0.0/16 proxy" in host.file("etc/nixos/nix/modules/swarm.nix")
     (run,) = host.runs()
@@ -69,7 +69,7 @@ def test_the_shipped_runbook_goes_from_plan_to_report_and_no_root_is_needed(whol
 def test_afterwards_glance_shows_the_new_subnet(whole_run: WholeRun) -> None:
     document = whole_run.host.command("glance", "proxy", "--json", "--quick").json
     (network,) = [each for each in document["networks"] if each["name"] == "proxy"]
-    assert network["subnets"][0]["subnet"] == "10.10.0.0/16"
+    assert network["subnets"][0]["subnet"] == NEW
 
 
 def test_nothing_outside_of_the_demo_is_touched_or_blocked(whole_run: WholeRun) -> None:
@@ -98,7 +98,7 @@ def test_reclaim_and_guard_do_their_real_thing_on_it(host: DemoHost) -> None:
 def test_fresh_begins_again_and_ends_what_was_there(tmp_path: Path) -> None:
     host = demo_host(tmp_path, "recreate")
     assert host.run().code == 0
-    assert host.subnet() == "10.10.0.0/16"
+    assert host.subnet() == NEW
     pid = int(host.file("run/engine.pid"))
     again = vipconsole("run", "--demo", "--fresh", "--check")
     assert "the demo begins" in again.err
@@ -112,7 +112,7 @@ def test_the_console_shows_the_demos_host_and_says_that_it_is_simulated(
 ) -> None:
     assert host.file("etc/hostname") == "ci-host\n"
     with on_terminal("--demo", folder=tmp_path) as shown:
-        shown.until_shown("10.0.1.0/24")
+        shown.until_shown(OLD)
         assert b"SIMULATED" in shown.got
         shown.send(b"q")
         assert shown.end() == 0
@@ -126,15 +126,20 @@ def test_an_engine_that_does_not_answer_is_not_taken_for_a_dead_one(host: DemoHo
     finally:
         os.kill(pid, signal.SIGCONT)
     assert host.file("etc/machine-id") == machine
-    assert host.subnet() == "10.0.1.0/24"
+    assert host.subnet() == OLD
 
 
-def test_without_its_engine_the_demo_begins_again(host: DemoHost, tmp_path: Path) -> None:
+def test_without_its_engine_no_run_can_continue_and_the_demo_begins_again(
+    host: DemoHost, tmp_path: Path
+) -> None:
     machine = host.file("etc/machine-id")
     os.kill(int(host.file("run/engine.pid")), signal.SIGKILL)
+    for command in (("resume",), ("decide", "any", "recreate", "retry")):
+        told = host.command(*command)
+        assert (told.code, "`vipconsole --demo run` begins again." in told.err) == (3, True), told
     demo_host(tmp_path)
     assert host.file("etc/machine-id") != machine
-    assert host.subnet() == "10.0.1.0/24"
+    assert host.subnet() == OLD
 
 
 def test_the_engine_ends_once_its_folder_is_gone(host: DemoHost) -> None:
