@@ -87,9 +87,9 @@ def quiet(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> Simu
 
 
 def small(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> SimulatedEngine:
-    """Return a host with three services that stop at once, all on `proxy`."""
+    """Return a host with three services that stop at once, all on a `proxy` that a census walks in an instant."""
     engine = SimulatedEngine(EngineInfo(api_version or "1.52"), date - timedelta(hours=1))
-    _create_proxy(engine, "10.0.1.0/24")
+    _create_proxy(engine, "10.0.1.0/27")
     for stack in ("traefik", "drone", "bridge"):
         deploy(engine, stack, (Part("app", (PROXY,), is_internal=False, grace_s=0.2),))
     engine.advance((date - engine.now).total_seconds())

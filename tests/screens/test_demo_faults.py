@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from console.simulator.host.processes import unit_processes
-from tests.support.demo import demo_host
+from tests.support.demo import NEW, OLD, demo_host
 from tests.support.program import vipconsole
 
 pytestmark = pytest.mark.process
@@ -28,21 +28,21 @@ def test_a_network_that_cannot_be_removed_brings_everything_back(tmp_path: Path)
     host = demo_host(tmp_path, "recreate")
     with host.failing_at("network-remove") as failing:
         assert "context deadline exceeded (HTTP 500). Everything is on it again." in failing.failure
-        assert host.subnet() == "10.0.1.0/24"
+        assert host.subnet() == OLD
         failing.decide("recreate", "retry")
         assert failing.end().code == 0
-    assert host.subnet() == "10.10.0.0/16"
+    assert host.subnet() == NEW
 
 
 def test_a_service_that_does_not_come_back_is_named_and_can_be_undone(tmp_path: Path) -> None:
     host = demo_host(tmp_path, "recreate")
     with host.failing_at("recreate=image") as failing:
         assert "drone_app" in failing.failure
-        assert host.subnet() == "10.10.0.0/16"
+        assert host.subnet() == NEW
         assert "No such image: drone/drone:2" in host.command("why", "drone_app").out
         failing.decide("recreate", "undo")
         assert failing.end().code == 1
-    assert host.subnet() == "10.0.1.0/24"
+    assert host.subnet() == OLD
     assert host.command("why", "drone_app").code == 0
 
 
@@ -60,7 +60,7 @@ def test_an_engine_that_hangs_in_the_outage_is_waited_for(tmp_path: Path) -> Non
     host = demo_host(tmp_path, "recreate")
     done = host.run("--fail-at", "engine-hangs")
     assert done.code == 0, done.out + done.err
-    assert host.subnet() == "10.10.0.0/16"
+    assert host.subnet() == NEW
 
 
 def test_a_killed_runner_stays_dead_until_it_is_resumed(tmp_path: Path) -> None:
@@ -82,4 +82,4 @@ def test_a_killed_runner_stays_dead_until_it_is_resumed(tmp_path: Path) -> None:
     assert vipconsole("runs", "--json").json["runs"] == []
     done = host.command("resume", run["run"], *host.words)
     assert done.code == 0, done.out + done.err
-    assert host.subnet() == "10.10.0.0/16"
+    assert host.subnet() == NEW

@@ -22,6 +22,7 @@ from console.simulator.host.demo_host import demo_folder
 from tests.support.program import PROGRAM, Outcome, vipconsole
 
 ENTER = "import sys, pathlib, console.simulator.host.demo_host as d; d.enter(pathlib.Path(sys.argv[1]), is_needed=True, scenario='small')"
+OLD, NEW = "10.0.1.0/27", "10.10.0.0/16"
 HEAD = """
 schema: vipconsole.runbook/1
 id: window
@@ -42,6 +43,7 @@ STEPS = {
     with: {network: proxy, subnet: 10.10.0.0/16, running_within: 3}
     confirm: proxy
     on_failure: ask
+    timeout: 30s
     verify:
       - network.is: {name: proxy, subnet: 10.10.0.0/16}
 """,

@@ -29,6 +29,23 @@ class Outcome:
         return json.loads(self.out)
 
 
+def program_environment(
+    environment: Mapping[str, str] | None = None, home: Path | None = None
+) -> dict[str, str]:
+    """Return the environment of a program: nothing of this user's settings, and what is given."""
+    inherited = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
+    return {
+        **inherited,
+        "HOME": str(home or os.environ["HOME"]),
+        "VIPCONSOLE_STATE_DIR": str(home or os.environ["VIPCONSOLE_STATE_DIR"]),
+        "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
+        "LANG": "C.UTF-8",
+        "COLUMNS": "110",
+        **PATIENT,
+        **(environment or {}),
+    }
+
+
 def vipconsole(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
@@ -36,7 +53,6 @@ def vipconsole(
     program: Sequence[str] = (str(PROGRAM),),
 ) -> Outcome:
     """Run the installed program to its end, with nothing of this user's settings, and return what came of it."""
-    inherited = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
     started = time.monotonic()
     process = subprocess.run(
         [*program, *arguments],
@@ -44,16 +60,7 @@ def vipconsole(
         capture_output=True,
         check=False,
         timeout=250,
-        env={
-            **inherited,
-            "HOME": str(home or os.environ["HOME"]),
-            "VIPCONSOLE_STATE_DIR": str(home or os.environ["VIPCONSOLE_STATE_DIR"]),
-            "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
-            "LANG": "C.UTF-8",
-            "COLUMNS": "110",
-            **PATIENT,
-            **(environment or {}),
-        },
+        env=program_environment(environment, home),
     )
     took_s = time.monotonic() - started
     return Outcome(process.returncode, process.stdout.decode(), process.stderr.decode(), took_s)
