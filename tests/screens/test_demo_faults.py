@@ -35,7 +35,8 @@ def test_a_network_that_cannot_be_removed_brings_everything_back(tmp_path: Path)
 
 
 def test_a_service_that_does_not_come_back_is_named_and_can_be_undone(tmp_path: Path) -> None:
-    host = demo_host(tmp_path, "recreate")
+    # It is waited for until the time of the step is over.
+    host = demo_host(tmp_path, "recreate", recreate_within="40s")
     with host.failing_at("recreate=image") as failing:
         assert "drone_app" in failing.failure
         assert host.subnet() == NEW

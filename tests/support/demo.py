@@ -43,7 +43,7 @@ STEPS = {
     with: {network: proxy, subnet: 10.10.0.0/16, running_within: 3}
     confirm: proxy
     on_failure: ask
-    timeout: 30s
+    timeout: 60s
     verify:
       - network.is: {name: proxy, subnet: 10.10.0.0/16}
 """,
@@ -169,14 +169,15 @@ class Failing:
         return self.following.result(200)
 
 
-def demo_host(folder: Path, *steps: str, state: Path | None = None) -> DemoHost:
+def demo_host(folder: Path, *steps: str, state: Path | None = None, recreate_within: str = "60s") -> DemoHost:
     """Make the demo host of this test, with a runbook of these steps (all of them if none is named).
 
     A host that several tests share lies in a state directory of its own.
     """
     chosen = steps or tuple(STEPS)
     runbook = folder / "window.yaml"
-    runbook.write_text(HEAD + "".join(STEPS[step] for step in chosen))
+    text = HEAD + "".join(STEPS[step] for step in chosen)
+    runbook.write_text(text.replace("timeout: 60s", f"timeout: {recreate_within}"))
     host = DemoHost(state or Path(os.environ["XDG_STATE_HOME"]), runbook, words(*chosen))
     subprocess.run([sys.executable, "-c", ENTER, str(host.folder)], check=True, timeout=100)
     return host
