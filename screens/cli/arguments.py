@@ -96,6 +96,11 @@ def _add_glance(commands: "argparse._SubParsersAction[Parser]") -> None:
     )
     glance.add_argument("--all", action="store_true", help="show nearly empty overlays too")
     glance.add_argument(
+        "--holders",
+        action="store_true",
+        help="what can be removed: who holds the addresses of one overlay, by stack (text or --json)",
+    )
+    glance.add_argument(
         "--quick",
         action="store_true",
         help="skip the second sample that a count of leaked addresses needs (engines that count, Docker 29)",

@@ -30,7 +30,7 @@ def as_json(snapshot: Snapshot, assessment: Assessment) -> str:
         "engine": _engine(snapshot),
         "networks": [_network(account) for account in assessment.accounts],
         "journal": journal_json(snapshot.journal),
-        "findings": [_finding(finding) for finding in assessment.findings],
+        "findings": [finding_json(finding) for finding in assessment.findings],
     }
     return json_text(document)
 
@@ -114,7 +114,8 @@ def _holders(holders_by_address: AddressHolders) -> list[Mapping[str, Any]]:
     ]
 
 
-def _finding(finding: Finding) -> Mapping[str, Any]:
+def finding_json(finding: Finding) -> Mapping[str, Any]:
+    """Return a finding of a snapshot."""
     return {
         "code": finding.code,
         "severity": finding.severity,

@@ -23,6 +23,11 @@ def run(arguments: Namespace) -> int:
         raise UsageError(
             "--output needs --json or --prometheus.", "To write the text to a file, redirect it."
         )
+    if arguments.holders and (len(arguments.network) != 1 or arguments.form == "prometheus"):
+        raise UsageError(
+            "--holders needs one NETWORK, and has no metrics.",
+            "`vipconsole glance` lists the overlays; `vipconsole glance NETWORK --holders` shows who holds one.",
+        )
     settings = settings_of(arguments)
     clock = SystemClock()
     with connection_for(arguments, settings) as connection:
@@ -41,6 +46,10 @@ def run(arguments: Namespace) -> int:
     )
     # Only what the chosen form needs is loaded: Rich costs more than all the rest.
     match arguments.form:
+        case "json" if arguments.holders:
+            from screens.output.holders import as_json as holders_json
+
+            _deliver(arguments, holders_json(snapshot, assessment))
         case "json":
             from screens.output.snapshot_json import as_json
 
@@ -49,6 +58,13 @@ def run(arguments: Namespace) -> int:
             from screens.output.metrics import as_metrics
 
             _deliver(arguments, as_metrics(snapshot, assessment, settings.thresholds))
+        case _ if arguments.holders and assessment.accounts:
+            from screens.output.holders import render_holders
+            from screens.output.plain import print_plainly
+            from screens.present.text import glyphs_for
+
+            glyphs = glyphs_for(os.environ)
+            print_plainly(render_holders(snapshot, assessment, glyphs, is_demo=arguments.demo))
         case _:
             from screens.output.glance import render_glance
             from screens.output.plain import print_plainly
