@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.holder_groups import HolderGroup
+from console.addresses.holder_groups import GroupKind, HolderGroup
 from console.addresses.holders import HolderKind
+from console.errors import Result, Unknown
 from console.text import duration, plural
 from screens.present.network import cut
-from screens.present.text import PLAIN, STRONG, WARN, Glyphs, Row
+from screens.present.text import DIM, PLAIN, STRONG, WARN, Glyphs, Paragraph, Row, paragraph
 
-ORDER = "Order: what runs nothing, then most addresses, then longest without an update."
+ORDER = "Order: what runs nothing, then most addresses, then the oldest update."
 NAME_AT_LEAST = 12
 NOT_KNOWN = "unknown"
 GAP = "  "
@@ -64,6 +65,20 @@ def others_text(account: NetworkAccount) -> str:
     bound = "" if account.leaked_is_exact else "at least "
     leak_text = "leaked ones unknown" if leaked is None else f"{bound}{leaked} leaked"
     return f"Not in this table: {balancers}, {leak_text}."
+
+
+def count_text(groups: Result[Sequence[HolderGroup]]) -> str:
+    """Return how many stacks hold addresses, and how many others that belong to no stack."""
+    if isinstance(groups, Unknown):
+        return "unknown"
+    stacks = sum(group.kind is GroupKind.STACK for group in groups)
+    others = len(groups) - stacks
+    return plural(stacks, "stack") + (f" and {plural(others, 'other')}" if others else "")
+
+
+def order_paragraphs(heading: str) -> tuple[Paragraph, ...]:
+    """Return in which order the groups stand, above the headings of their columns."""
+    return (paragraph(ORDER, DIM), paragraph(heading, DIM))
 
 
 def group_table(

@@ -158,6 +158,22 @@ def facts(account: NetworkAccount, snapshot: Snapshot, zone: tzinfo) -> tuple[Pa
     return tuple(paragraphs)
 
 
+def other_panes(attachments: Result[Attachments], leaks_seen: int, holders: str) -> tuple[Paragraph, ...]:
+    """Return what the other panes hold, by their numbers, for where the map alone has room; `holders` are counted."""
+    on_it, blockers = "unknown", ""
+    if isinstance(attachments, Attachments):
+        on_it = ", ".join(plural(len(attachments.of(kind)), kind) for kind in ("service", "container"))
+        refused = len(attachments.with_impact(RecreationImpact.REFUSED))
+        blockers = f": {refused} blocked" if refused else ""
+    return (
+        paragraph(f"On it: {on_it}", label="2"),
+        paragraph(f"Leaks seen: {leaks_seen}", label="3"),
+        paragraph("Setup", label="4"),
+        paragraph(f"Impact of recreating{blockers}", label="5"),
+        paragraph(f"Held by: {holders}", label="6"),
+    )
+
+
 def _fact(label: str, text: str, tone: str = PLAIN) -> Paragraph:
     return paragraph(text, tone, label=f"{label:10}")
 

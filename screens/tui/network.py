@@ -9,24 +9,27 @@ from textual.widget import Widget
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.details import Holders, index_swarm_objects
+from console.addresses.holder_groups import HolderGroup, group_holders
 from console.addresses.map import AddressMap, map_network
-from console.diagnosis.attachments import Attachment, Attachments, RecreationImpact, find_attachments
+from console.diagnosis.attachments import Attachment, Attachments, find_attachments
 from console.diagnosis.values import Snapshot
 from console.errors import Result, Unknown
 from console.monitor.values import MonitorState
 from console.text import plural
 from screens.present import addresses, network
+from screens.present.holder_groups import count_text
 from screens.present.text import BAD, EMPTY, MATCH, PLAIN, UNKNOWN, Paragraph, Span, paragraph
 from screens.tui.environment import ConsoleEnvironment, OpenWhy, copy
 from screens.tui.keys import Command, bindings
+from screens.tui.panes.stacks import StacksPane
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.address_map import AddressBlocks, AddressGrid
 from screens.tui.widgets.input_lines import FindLine
 from screens.tui.widgets.pane import Pane, TextView, Title
 from screens.tui.widgets.rows import Rows, RowView
 
-MAP, ON_IT, LEAKS, SETUP, RECREATING = range(1, 6)
-NAMES = ("Map", "On it", "Leaks seen", "Setup", "Impact of recreating")
+MAP, ON_IT, LEAKS, SETUP, RECREATING, STACKS = range(1, 7)
+NAMES = ("Map", "On it", "Leaks seen", "Setup", "Impact of recreating", "Stacks")
 ROOMY = 40
 """Lines from which all panes have room at once, on a wide terminal."""
 KEYS: tuple[Command, ...] = (
@@ -69,6 +72,7 @@ class NetworkScreen(ConsoleScreen):
         self._snapshot: Snapshot | None = None
         self._index: Holders | None = None
         self._on_it: Result[Attachments] = Unknown("Not read yet.")
+        self._groups: Result[tuple[HolderGroup, ...]] = Unknown("Not read yet.")
         self._place = 0
         self._filter_text = ""
         self._search_text = ""
@@ -87,6 +91,7 @@ class NetworkScreen(ConsoleScreen):
         self._leak_notes = TextView(id="leaks-seen")
         self._setup = TextView(id="setup")
         self._recreating = TextView(id="recreating")
+        self._stacks = StacksPane(STACKS, NAMES[5], environment, id="pane6")
         self._find = FindLine("a holder, a stack, .52 or leaked")
 
     def compose_body(self) -> Iterable[Widget]:
@@ -96,7 +101,9 @@ class NetworkScreen(ConsoleScreen):
         self._blocks.can_focus = self._blocks.display = False
         self._heading.can_focus = self._side.can_focus = self._leak_notes.can_focus = False
         with Vertical(id="body"):
-            yield Pane(MAP, NAMES[0], Horizontal(cells, self._side, id="map"), glyphs=glyphs, id="pane1")
+            with Horizontal(id="top"):
+                yield Pane(MAP, NAMES[0], Horizontal(cells, self._side, id="map"), glyphs=glyphs, id="pane1")
+                yield self._stacks
             with Horizontal(id="rest"):
                 yield Pane(ON_IT, NAMES[1], self._on_it_rows, glyphs=glyphs, id="pane2")
                 with Vertical(id="more"):
@@ -133,6 +140,7 @@ class NetworkScreen(ConsoleScreen):
                 snapshot.snapshot.swarm, snapshot.snapshot.now, self.environment.zone
             )
             self._on_it = find_attachments(account, snapshot.snapshot.swarm)
+            self._groups = group_holders(account, snapshot.snapshot.swarm)
         self._show()
 
     def _show(self) -> None:
@@ -150,6 +158,7 @@ class NetworkScreen(ConsoleScreen):
         self._leak_notes.show(network.leak_notes(self.monitor_state.leak_log, snapshot.now, zone))
         self._setup.show(network.facts(account, snapshot, zone))
         self._recreating.show(network.recreation(account, self._on_it))
+        self._stacks.show(self._groups, snapshot.now, filter_text)
         self._title(LEAKS).show(((plural(len(entries), "entry", "entries"), PLAIN),))
         if isinstance(self._on_it, Attachments):
             counts = " and ".join(
@@ -220,24 +229,9 @@ class NetworkScreen(ConsoleScreen):
         notes += addresses.map_notes(subnet, len(account.elsewhere))
         paragraphs += [EMPTY, *notes] if notes else []
         if not self.has_class("-wide"):
-            paragraphs += [EMPTY, *self._other_panes()]
+            leaks_seen = len(self.monitor_state.leak_log.on(self.network_id))
+            paragraphs += [EMPTY, *network.other_panes(self._on_it, leaks_seen, count_text(self._groups))]
         return paragraphs
-
-    def _other_panes(self) -> list[Paragraph]:
-        entries = len(self.monitor_state.leak_log.on(self.network_id))
-        on_it = "unknown"
-        blocker_count = 0
-        if isinstance(self._on_it, Attachments):
-            on_it = ", ".join(plural(len(self._on_it.of(kind)), kind) for kind in ("service", "container"))
-            blocker_count = len(self._on_it.with_impact(RecreationImpact.REFUSED))
-        return [
-            paragraph(f"On it: {on_it}", label="2"),
-            paragraph(f"Leaks seen: {entries}", label="3"),
-            paragraph("Setup", label="4"),
-            paragraph(
-                "Impact of recreating" + (f": {blocker_count} blocked" if blocker_count else ""), label="5"
-            ),
-        ]
 
     def _search_note(self) -> tuple[Span, ...]:
         if not self._filter_text:
@@ -359,17 +353,18 @@ class NetworkScreen(ConsoleScreen):
             LEAKS: self._leak_rows.text,
             SETUP: self._setup.text,
             RECREATING: self._recreating.text,
+            STACKS: self._stacks.text,
         }[self._pane_number]
         copy(self, text)
 
     def action_pane(self, number: int) -> None:
         """Go to a pane by its number."""
-        if 1 <= number <= RECREATING:
+        if 1 <= number <= STACKS:
             self._turn_to(number)
 
     def action_turn(self, by: int) -> None:
         """Go to the next pane, or the one before."""
-        self._turn_to((self._pane_number - 1 + by) % RECREATING + 1)
+        self._turn_to((self._pane_number - 1 + by) % STACKS + 1)
 
     def action_back(self) -> None:
         """Drop the search, else return to the map, else close the block, else close the screen."""
@@ -387,7 +382,7 @@ class NetworkScreen(ConsoleScreen):
 
     def _turn_to(self, number: int) -> None:
         self._pane_number = number
-        for pane_number in range(1, RECREATING + 1):
+        for pane_number in range(1, STACKS + 1):
             self.set_class(pane_number == number, f"-at{pane_number}")
         self._show()
         self.query_one(f"#pane{number}", Pane).enter()

@@ -61,7 +61,7 @@ def text_of(state: SwarmState, width: int = 80, glyphs: Glyphs = UNICODE) -> lis
 def test_eighty_columns_hold_every_group_in_a_line() -> None:
     assert text_of(full_swarm()) == [
         " proxy: at most 4 of 13 addresses are free; stacks by addresses",
-        " Order: what runs nothing, then most addresses, then longest without an update.",
+        " Order: what runs nothing, then most addresses, then the oldest update.",
         "",
         " STACK                       ADDR  SERVICES   RUNNING  AGE          LAST UPDATE",
         " idle                           1         1    0 of 0  11 d         11 d",

@@ -8,6 +8,7 @@ from textual.widgets import Input
 
 from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakEntry, LeakLog
+from console.errors import Unknown
 from console.monitor.values import MonitorState
 from console.swarm.model import SwarmState
 from screens.present.text import ASCII
@@ -70,7 +71,7 @@ def watched(state: SwarmState | None = None, *addresses: str) -> MonitorState:
 
 
 def screen(**more: object) -> NetworkScreen:
-    return NetworkScreen(environment(**more), PROXY)  # type: ignore[arg-type] # only `glyphs` is passed
+    return NetworkScreen(replace(environment(), **more), PROXY)  # type: ignore[arg-type]
 
 
 def beside(shown: NetworkScreen) -> str:
@@ -93,7 +94,7 @@ async def test_the_map_at_every_size(width: int, height: int) -> None:
         compare_body(f"network-{width}x{height}", app)
 
 
-@pytest.mark.parametrize("number", [2, 3, 4, 5])
+@pytest.mark.parametrize("number", [2, 3, 4, 5, 6])
 async def test_each_other_pane_at_80x24(number: int) -> None:
     async with host_screen(screen(), watched(None, *LEAKED)) as (app, pilot):
         await pilot.press(str(number))
@@ -256,15 +257,92 @@ async def test_what_is_said_can_be_copied() -> None:
         assert app.copied[1].startswith("service   ghost-pr0_app")
 
 
+def removable() -> SwarmState:
+    """The evening with an idle stack, a service without a stack, and a container that was attached by hand."""
+    state = evening()
+    own = [
+        replace(service("idle_app", (PROXY, "10.0.1.210")), replicas=0),
+        replace(service("registry", (PROXY, "10.0.1.211")), stack=""),
+    ]
+    hand_made = task("", (PROXY, "10.0.1.212"), container="c" * 64)
+    assert not isinstance(state.services, Unknown)
+    assert not isinstance(state.tasks, Unknown)
+    return replace(state, services=(*state.services, *own), tasks=(*state.tasks, hand_made))
+
+
+async def test_the_stacks_are_chosen_with_keys_and_c_copies_the_command_that_removes_one() -> None:
+    shown = screen(where=("DOCKER_HOST=tcp://far ", ""))
+    async with host_screen(shown, watched(removable())) as (app, pilot):
+        await pilot.press("6")
+        await pilot.pause()
+        assert frame_of(app)[2].startswith("─ 6 Stacks ─ 41 stacks and 2 others ")
+        assert "c copy command" in frame_of(app)[-1]
+        await pilot.press("c", "down", "c", "down", "c", "up", "c")
+        await pilot.pause()
+        where = "DOCKER_HOST=tcp://far "
+        alone = f"{where}docker service rm registry"
+        assert app.copied == [
+            f"{where}vipconsole stack-rm idle",
+            alone,
+            f"{where}vipconsole stack-rm ghost-pr0",
+            alone,
+        ]
+
+
+async def test_where_no_command_removes_a_container_c_copies_the_table() -> None:
+    shown = screen()
+    async with host_screen(shown, watched(removable())) as (app, pilot):
+        await pilot.press("6", "G", "c")
+        await pilot.pause()
+        assert "c copy command" not in frame_of(app)[-1]
+        assert app.copied[0].startswith("idle ")
+        assert "\ncontainer cccccccccccc on " in app.copied[0]
+
+
+async def test_the_stacks_stand_beside_the_map_on_a_wide_terminal() -> None:
+    for size in ((160, 30), (120, 30), (160, 50)):
+        async with host_screen(screen(), watched(removable()), size) as (app, _):
+            lines = frame_of(app)
+            assert " 1 proxy" in lines[2]
+            assert " 6 Stacks " in lines[2]
+            (row,) = [line for line in lines if "  idle  " in line]
+            assert row.index("idle") == 82
+
+
+async def test_the_stacks_are_filtered_and_fit_again_after_a_change_of_size() -> None:
+    shown = screen()
+    async with host_screen(shown, watched(removable())) as (app, pilot):
+        await pilot.press("6", "slash", *"pr9", "enter")
+        await pilot.pause()
+        assert [line.split()[0] for line in frame_of(app)[5:9]] == [
+            f"{recipe}-pr9" for recipe in ("ghost", "gitea", "loomio", "zammad")
+        ]
+        await pilot.resize_terminal(60, 20)
+        await pilot.pause()
+        assert max(map(len, frame_of(app))) <= 60
+        assert "LAST UPDATE" in frame_of(app)[5]
+
+
+async def test_who_holds_them_is_unknown_without_the_tasks() -> None:
+    shown = screen()
+    unread = replace(evening(), tasks=Unknown("It did not answer."))
+    async with host_screen(shown, watched(unread)) as (app, pilot):
+        assert "Held by: unknown" in beside(shown)
+        await pilot.press("6", "c")
+        await pilot.pause()
+        assert "Who holds its addresses is unknown. It did not answer." in frame_of(app)[3]
+        assert app.copied == []
+
+
 async def test_tab_goes_through_all_panes_and_escape_back_to_the_map() -> None:
     shown = screen()
     async with host_screen(shown, watched()) as (app, pilot):
         titles = []
-        for _ in range(5):
+        for _ in range(6):
             titles.append(frame_of(app)[2][2:3])
             await pilot.press("tab")
             await pilot.pause()
-        assert titles == ["1", "2", "3", "4", "5"]
+        assert titles == ["1", "2", "3", "4", "5", "6"]
         await pilot.press("3", "escape")
         await pilot.pause()
         assert frame_of(app)[2][2:3] == "1"

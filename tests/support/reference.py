@@ -31,6 +31,7 @@ PANES = {
     "OverviewScreen": "Overview",
     "NetworkScreen": "A network",
     "AddressGrid": "The address map of a network",
+    "StackRows": "The stacks of a network",
     "JournalScreen": "dockerd's log",
     "WhyScreen": "Why services do not run",
     "RunbookScreen": "A maintenance run",
