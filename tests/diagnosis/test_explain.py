@@ -47,6 +47,9 @@ def test_without_a_virtual_ip_on_a_full_network_it_is_certain() -> None:
     assert told.verdict == "no free address for its virtual IP on proxy"
     assert "All 5 addresses of proxy are taken." in told.meaning
     assert "Do not redeploy" in told.advice
+    assert told.advice.endswith(
+        "Most addresses: crowd0 (1), crowd1 (1), crowd2 (1). `vipconsole glance proxy --holders` lists all."
+    )
     assert value(told, "accounted") == "5 of 5"
     assert value(told, "held by") == "crowd0 1, crowd1 1, crowd2 1, and 2 others 2"
     assert value(told, "Status.State") == "new for 5 min"

@@ -66,6 +66,32 @@ def test_a_full_network_says_so() -> None:
     assert find(found, "network-full").sentence == "proxy is full: all 13 addresses are taken."
 
 
+def test_a_full_network_names_the_stacks_with_most_of_its_addresses() -> None:
+    sizes = {"mail": 1, "shop": 5, "wiki": 3, "blog": 4}
+    names = [f"{stack}_{number}" for stack, count in sizes.items() for number in range(count)]
+    services = [service(name, (PROXY, f"10.0.1.{host}")) for host, name in enumerate(names, 2)]
+    found = assessed(swarm([network("proxy", "10.0.1.0/28")], services))
+    assert find(found, "network-full").hint.endswith(
+        "Most addresses: shop (5), blog (4), wiki (3). `vipconsole glance proxy --holders` lists all."
+    )
+
+
+def test_deploys_that_wait_on_a_scarce_network_name_them_too_and_a_roomy_one_does_not() -> None:
+    waits = service("ghost_app", networks=(PROXY,), updated=ago(840))
+    holders = [service(f"shop_{host}", (PROXY, f"10.0.1.{host}")) for host in range(2, 14)]
+    names = "Most addresses: shop (12). `vipconsole glance proxy --holders` lists all."
+    unsure = assessed(swarm([network("proxy", "10.0.1.0/28")], [*holders, waits]))
+    assert find(unsure, "deploy-waits").hint.endswith(names)
+    counted = swarm(
+        [network("proxy", "10.0.1.0/28", use={"10.0.1.0/28": (15, 1)})], [*holders, waits], api=(1, 52)
+    )
+    assert find(assessed(counted), "deploy-waits").hint.endswith(names)
+    roomy = swarm(
+        [network("proxy", "10.0.1.0/24", use={"10.0.1.0/24": (15, 241)})], [*holders, waits], api=(1, 52)
+    )
+    assert "Most addresses" not in find(assessed(roomy), "deploy-waits").hint
+
+
 def test_an_upper_bound_is_called_one() -> None:
     assert find(assessed(filled(12)), "network-filling").sentence.startswith(
         "proxy is 92 % full: at most 1 of 13"

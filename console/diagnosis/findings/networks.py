@@ -1,5 +1,6 @@
 """Findings about networks: how full an overlay is and what leaked in it, overlapping subnets, names used twice."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -7,13 +8,14 @@ from ipaddress import IPv4Network
 
 from console.addresses import leaks
 from console.addresses.accounting import NetworkAccount
+from console.addresses.holder_groups import group_holders, largest_text
 from console.addresses.holders import Holder, duplicate_addresses
 from console.addresses.leaks import Leak, LeakCertainty, LeakEvidence, StaleCensus
 from console.diagnosis.values import Finding, Severity
 from console.errors import Result, Unknown
 from console.host.activity import Route
 from console.settings import Thresholds
-from console.swarm.model import Network, Service
+from console.swarm.model import Network, Service, SwarmState
 from console.text import duration, listed, plural
 
 Claim = tuple[IPv4Network, str]
@@ -122,7 +124,7 @@ def why_unallocated(network: Network) -> str:
     return others[0].upper() + others[1:]
 
 
-def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Finding]:
+def find_use(account: NetworkAccount, thresholds: Thresholds, swarm: SwarmState) -> Iterator[Finding]:
     """Yield at most one finding: every address is taken, or the share in use is above a threshold."""
     if not account.capacity:
         return
@@ -137,7 +139,7 @@ def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Findin
             f"{name} is full" + (f", {leak_text} leaked" if leak_text else ""),
             f"{name} is full: all {capacity} addresses are taken"
             + (f", {leak_text} of them leaked." if leak_text else "."),
-            f"Every new deploy on it hangs in New. {REDEPLOY_HINT}",
+            f"Every new deploy on it hangs in New. {REDEPLOY_HINT} {largest_holders(account, swarm)}".rstrip(),
         )
     elif share >= thresholds.use_warning:
         severity = Severity.CRITICAL if share >= thresholds.use_critical else Severity.WARNING
@@ -153,6 +155,16 @@ def find_use(account: NetworkAccount, thresholds: Thresholds) -> Iterator[Findin
             + (f"; {leak_text} of the others leaked." if leak_text else "."),
             f"Room for {qualifier}{plural(free // 2, 'more deploy')}: {room}",
         )
+
+
+def largest_holders(account: NetworkAccount, swarm: SwarmState) -> str:
+    """Return which stacks hold most addresses of a network, and what lists all; nothing where none is known.
+
+    Two sentences, to follow the others of a hint: an operator who has to free addresses begins there.
+    """
+    largest = largest_text(group_holders(account, swarm))
+    name = shlex.quote(account.network.name)
+    return f"Most addresses: {largest}. `vipconsole glance {name} --holders` lists all." if largest else ""
 
 
 def leak_count_text(account: NetworkAccount) -> str:

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from console.addresses.accounting import NetworkAccount
 from console.causes.addresses import MISSING_ATTACHMENT
-from console.diagnosis.findings.networks import REDEPLOY_HINT
+from console.diagnosis.findings.networks import REDEPLOY_HINT, largest_holders
 from console.diagnosis.values import Finding, Severity, Snapshot
 from console.errors import known
 from console.settings import Thresholds
-from console.swarm.model import Service, Task
+from console.swarm.model import Service, SwarmState, Task
 from console.text import duration, listed, plural
 
 REJECTION_WINDOW_S = 3600.0
@@ -114,7 +114,7 @@ def find_waiting_deploys(
             waiting_service
         )
     for network_id, group in groups.items():
-        yield _deploy_finding(group, by_id.get(network_id), thresholds)
+        yield _deploy_finding(group, by_id.get(network_id), snapshot.swarm, thresholds)
     yield from _find_rejections(snapshot, by_id)
 
 
@@ -144,7 +144,10 @@ def most_likely_full(
 
 
 def _deploy_finding(
-    group: list[WaitingService], account: NetworkAccount | None, thresholds: Thresholds
+    group: list[WaitingService],
+    account: NetworkAccount | None,
+    swarm: SwarmState,
+    thresholds: Thresholds,
 ) -> Finding:
     names = tuple(waiting_service.name for waiting_service in group)
     descriptions = [
@@ -169,6 +172,7 @@ def _deploy_finding(
         short, where = f"{deploys} {verb} for {name} to get a subnet", ""
         hint = "See the finding about that network."
     elif free == 0:
+        # The finding about the full network names its largest holders.
         hint = REDEPLOY_HINT
     elif account.used_at_least < thresholds.use_warning * account.capacity and account.free_is_exact:
         short, where = f"{deploys} {verb} in New", ""
@@ -179,12 +183,12 @@ def _deploy_finding(
     elif account.free_is_exact:
         hint = (
             f"{name} has {plural(free, 'free address', 'free addresses')} now. Swarm tries again when one is "
-            f"released, else after 5 minutes. {REDEPLOY_HINT}"
+            f"released, else after 5 minutes. {REDEPLOY_HINT} {largest_holders(account, swarm)}".rstrip()
         )
     else:
         hint = (
             f"At most {free} addresses of {name} are free, leaked ones included. If none is free, dockerd's log on the "
-            "leader says `could not find an available IP`."
+            f"leader says `could not find an available IP`. {largest_holders(account, swarm)}".rstrip()
         )
     sentence = f"{short}{where}: {services_text}."
     return Finding("deploy-waits", Severity.CRITICAL, name, short, sentence, hint, names)

@@ -1,11 +1,13 @@
 """One service, and everything that a snapshot says about it, in the order in which it is judged."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from console.addresses.accounting import NetworkAccount, account
+from console.diagnosis.findings.networks import largest_holders
 from console.diagnosis.findings.waiting import count_waiting, waiting_services
 from console.diagnosis.quiescence.crash_loops import loop_of
 from console.diagnosis.values import Snapshot
@@ -150,6 +152,8 @@ class SwarmIndex:
     lines: Mapping[str, LogEvent]
     waiting_counts: Mapping[str, int]
     """How many services wait on each network."""
+    largest_on: Callable[[str], str]
+    """Returns which stacks hold most addresses of a network, by its ID; many services ask about the same few."""
     outside: Mapping[int, tuple[str, ...]]
     """Containers outside the swarm by the ports that they publish on the node that was asked, as far as read."""
 
@@ -169,11 +173,19 @@ def index_swarm(
     owners = dict(services)
     for task in known(swarm.tasks, ()):
         owners[task.id] = "standalone containers" if task.is_standalone else services.get(task.service_id, "")
+    accounts = {
+        network_account.network.id: network_account for network_account in account(swarm, snapshot.earlier)
+    }
+
+    @cache
+    def largest_on(network_id: str) -> str:
+        return largest_holders(accounts[network_id], swarm)
+
     return SwarmIndex(
         snapshot,
         thresholds,
         {network.id: network for network in known(swarm.networks, ())},
-        {network_account.network.id: network_account for network_account in account(swarm, snapshot.earlier)},
+        accounts,
         {node.id: node for node in known(swarm.nodes, ())},
         {
             key: tuple(sorted(tasks, key=lambda task: (task.created or task.since, task.since), reverse=True))
@@ -182,6 +194,7 @@ def index_swarm(
         owners,
         lines,
         count_waiting(waiting_services(snapshot, thresholds)),
+        largest_on,
         outside,
     )
 

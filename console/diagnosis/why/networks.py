@@ -110,7 +110,7 @@ def node_without_address(case: ServiceContext) -> Explanation | None:
             *line_rows((line,)),
         ),
         is_address_problem=True,
-        advice=NO_REDEPLOY,
+        advice=_advice(case, full[0] if full else None),
         command=_glance(full or accounts),
     )
 
@@ -195,9 +195,15 @@ def _explain_shortage(case: ServiceContext, shortage: _Shortage, certainty: Conf
         "started, and is not at fault.",
         (*rows, *network_rows(case, account), *line_rows((shortage.line,))),
         is_address_problem=True,
-        advice=NO_REDEPLOY,
+        advice=_advice(case, account),
         command=_glance([account]),
     )
+
+
+def _advice(case: ServiceContext, account: NetworkAccount | None) -> str:
+    """Return what to do about a full network: which stacks hold most of its addresses stands at the end."""
+    largest = "" if account is None else case.swarm.largest_on(account.network.id)
+    return f"{NO_REDEPLOY} {largest}".rstrip()
 
 
 def _account_text(account: NetworkAccount, *, is_sure: bool) -> str:
