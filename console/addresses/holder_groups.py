@@ -105,8 +105,11 @@ def group_holders(account: NetworkAccount, swarm: SwarmState) -> Result[tuple[Ho
 
 
 def largest_text(groups: Result[tuple[HolderGroup, ...]]) -> str:
-    """Return the groups that hold the most addresses as a sentence's words: `shop (24), blog (12)`; nothing for none."""
-    most_first = sorted(known(groups, ()), key=lambda group: (-group.addresses, group.label))
+    """Return the groups that hold the most addresses as a sentence's words: `shop (24), blog (12)`; nothing for none.
+
+    Of those with equally many, the ones that come first in the groups' own order.
+    """
+    most_first = sorted(known(groups, ()), key=lambda group: -group.addresses)
     return ", ".join(f"{group.label} ({group.addresses})" for group in most_first[:LARGEST])
 
 
