@@ -16,10 +16,9 @@ from console.diagnosis.values import Assessment, Snapshot
 from console.durations import iso
 from console.errors import Unknown
 from screens.output.snapshot_json import finding_json
-from screens.present.commands import typed_here
 from screens.present.holder_groups import ORDER, free_text, group_table, others_text
 from screens.present.network import cut
-from screens.present.text import WARN, Glyphs
+from screens.present.text import WARN, Glyphs, typed_here
 
 SCHEMA = "vipconsole.holders/1"
 TONES = {WARN: "yellow"}
