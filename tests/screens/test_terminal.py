@@ -117,14 +117,14 @@ def test_a_terminal_that_cannot_move_its_cursor_is_told_of_glance(
     with on_terminal("--demo", folder=tmp_path, environment=environment) as shown:
         assert shown.end() == 64
         said = bytes(shown.got)
-    assert b"vipconsole glance" in said
+    assert b"vipconsole --demo glance" in said
     assert b"\x1b" not in said
 
 
 def test_without_a_terminal_it_says_so_in_a_sentence() -> None:
     said = vipconsole("--demo", environment={"TERM": "xterm"})
     assert (said.code, said.out) == (64, "")
-    assert "`vipconsole glance` works on any terminal" in said.err
+    assert "`vipconsole --demo glance` works on any terminal" in said.err
     assert len(said.err.splitlines()) == 2
 
 
