@@ -1,6 +1,5 @@
 """What can be removed: who holds the addresses of a network, by stack, as text and as JSON."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,23 +14,21 @@ from console.addresses.holders import HolderKind
 from console.diagnosis.values import Assessment, Snapshot
 from console.durations import iso
 from console.errors import Unknown
-from screens.output.snapshot_json import finding_json
+from screens.output.plain import json_text
+from screens.output.snapshot_json import document_head, finding_json
 from screens.present.holder_groups import ORDER, free_text, group_table, others_text
 from screens.present.network import cut
 from screens.present.text import WARN, Glyphs, typed_here
 
 SCHEMA = "vipconsole.holders/1"
 TONES = {WARN: "yellow"}
-REMOVE = "To remove a stack without leaking addresses: `{} stack-rm NAME`"
+REMOVE = "To remove a stack without leaking addresses: `vipconsole stack-rm NAME`"
 NOBODY = "No stack, service or container holds an address of it."
 
 
-def render_holders(
-    snapshot: Snapshot, assessment: Assessment, glyphs: Glyphs, *, is_demo: bool = False
-) -> Padding:
+def render_holders(snapshot: Snapshot, assessment: Assessment, glyphs: Glyphs) -> Padding:
     """Return who holds the addresses of the networks of an assessment, as something to print."""
-    program = "vipconsole --demo" if is_demo else "vipconsole"
-    return Padding(_HoldersTable(snapshot, assessment, glyphs, program), (0, 1), expand=False)
+    return Padding(_HoldersTable(snapshot, assessment, glyphs), (0, 1), expand=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,6 @@ class _HoldersTable:
     snapshot: Snapshot
     assessment: Assessment
     glyphs: Glyphs
-    program: str
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         for account in self.assessment.accounts:
@@ -67,23 +63,17 @@ class _HoldersTable:
             yield Text(NOBODY)
         yield Text("")
         yield Text(cut(others_text(account), width, self.glyphs.more), style="dim")
-        yield Text(cut(typed_here(REMOVE.format(self.program)), width, self.glyphs.more))
+        yield Text(cut(typed_here(REMOVE), width, self.glyphs.more))
 
 
 def as_json(snapshot: Snapshot, assessment: Assessment) -> str:
     """Return the same as one JSON document, ASCII only, with a newline at its end."""
     document = {
-        "schema": SCHEMA,
-        "taken_at": snapshot.taken_at.isoformat(),
-        "took_s": round(snapshot.took_s, 3),
-        "host": snapshot.host,
-        "severity": assessment.severity,
-        "exit_code": assessment.severity.exit_code,
-        "headline": assessment.headline,
+        **document_head(SCHEMA, snapshot, assessment),
         "networks": [_network(account, snapshot) for account in assessment.accounts],
         "findings": [finding_json(finding) for finding in assessment.findings],
     }
-    return json.dumps(document, indent=1) + "\n"
+    return json_text(document)
 
 
 def _network(account: NetworkAccount, snapshot: Snapshot) -> Mapping[str, Any]:

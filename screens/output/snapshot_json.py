@@ -20,19 +20,26 @@ SCHEMA = "vipconsole.glance/1"
 def as_json(snapshot: Snapshot, assessment: Assessment) -> str:
     """Return the snapshot as one JSON document, ASCII only, with a newline at its end."""
     document = {
-        "schema": SCHEMA,
-        "taken_at": snapshot.taken_at.isoformat(),
-        "took_s": round(snapshot.took_s, 3),
-        "host": snapshot.host,
-        "severity": assessment.severity,
-        "exit_code": assessment.severity.exit_code,
-        "headline": assessment.headline,
+        **document_head(SCHEMA, snapshot, assessment),
         "engine": _engine(snapshot),
         "networks": [_network(account) for account in assessment.accounts],
         "journal": journal_json(snapshot.journal),
         "findings": [finding_json(finding) for finding in assessment.findings],
     }
     return json_text(document)
+
+
+def document_head(schema: str, snapshot: Snapshot, assessment: Assessment) -> Mapping[str, Any]:
+    """Return what a document about a snapshot begins with: what it is, when and where it was taken, and the verdict."""
+    return {
+        "schema": schema,
+        "taken_at": snapshot.taken_at.isoformat(),
+        "took_s": round(snapshot.took_s, 3),
+        "host": snapshot.host,
+        "severity": assessment.severity,
+        "exit_code": assessment.severity.exit_code,
+        "headline": assessment.headline,
+    }
 
 
 def _engine(snapshot: Snapshot) -> Mapping[str, Any]:

@@ -151,6 +151,10 @@ def test_the_command_shows_a_network_by_stack_and_exits_as_glance_does(evening: 
 def test_the_demo_shows_it_and_names_its_own_command() -> None:
     said = vipconsole("glance", "--demo", "proxy", "--holders")
     assert "`vipconsole --demo stack-rm NAME`" in said.out.splitlines()[-1]
+    document = vipconsole("glance", "--demo", "proxy", "--holders", "--json").json
+    commands = [group["command"] for network in document["networks"] for group in network["groups"]]
+    assert commands
+    assert all(command.startswith("vipconsole --demo stack-rm ") for command in commands)
 
 
 def test_an_overlay_that_is_not_there_is_said_so(evening: Simulation) -> None:

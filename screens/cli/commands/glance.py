@@ -64,7 +64,7 @@ def run(arguments: Namespace) -> int:
             from screens.present.text import glyphs_for
 
             glyphs = glyphs_for(os.environ)
-            print_plainly(render_holders(snapshot, assessment, glyphs, is_demo=arguments.demo))
+            print_plainly(render_holders(snapshot, assessment, glyphs))
         case _:
             from screens.output.glance import render_glance
             from screens.output.plain import print_plainly
