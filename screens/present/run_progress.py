@@ -38,7 +38,7 @@ NAMED = 3
 LABEL = 10
 OUTPUT_LINES = 3
 SCRIPT = "way-back.sh"
-"""The file in a run's folder that brings services back with plain docker commands."""
+"""The file in a run's folder that brings services back with plain docker commands. Its writer is not loaded by what only looks."""
 _TASK_ID = re.compile(r"\.[a-z0-9]{25}$")
 BAR_LEAST, BAR_MOST = 10, 60
 MARKS = {

@@ -40,6 +40,7 @@ class Decider:
         try:
             await decide(self.folder, request, self.who, self.clock, progress)
         except Exception:
+            # It failed, and says so: that is no interruption. A cancellation is one, and is no Exception.
             self.is_cut_short = False
             raise
         self.is_cut_short = False

@@ -64,6 +64,7 @@ class KilledDemo:
         end_s = time.monotonic() + WITHIN_S
         while self.last_number() < number and process.poll() is None:
             assert time.monotonic() < end_s, f"no event {number} within {WITHIN_S:g} s"
+            # Often, so that the kill follows its event at once.
             time.sleep(0.005)
 
     def processes(self) -> set[int]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from console.operations.network_recreation import way_back
 from console.runbook.language.values import Answer, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.decisions import question_view
@@ -12,7 +13,7 @@ from console.runbook.run.view import Live, StepState, StoredRun
 from console.runbook.run.waits import Blocking, Measure, Waiting
 from screens.output.run_lines import ProgressNews, outcome_lines, question_lines
 from screens.present.run import open_question
-from screens.present.run_progress import progress_line, progress_of, progress_paragraphs
+from screens.present.run_progress import SCRIPT, progress_line, progress_of, progress_paragraphs
 from screens.present.run_question import outcome, situation
 from screens.present.text import UNICODE, text_of
 from screens.tui.widgets.line_view import wrap
@@ -264,6 +265,10 @@ def test_once_services_are_up_again_undo_says_that_all_go_down_once_more() -> No
     told = facts(window, 242)
     assert told["now"].startswith("1 of 6 services DOWN for 0:41")
     assert told["undo"].startswith("undo recreate: all 6 services go down again for about ")
+
+
+def test_the_script_that_is_named_is_the_one_that_is_written() -> None:
+    assert SCRIPT == way_back.SCRIPT
 
 
 def ended(run: StoredRun) -> dict[str, str]:

@@ -74,7 +74,7 @@ async def park_service(
             await dependencies.changer.update_service(service.id, migrate)
         await dependencies.changer.update_service(service.id, change)
         job.parked_ids.add(service.id)
-        job.emptied_ids.discard(service.id)
+        job.detached_ids.discard(service.id)
 
     async def is_made() -> bool:
         now = await dependencies.reader.find_service(service.id)
@@ -197,7 +197,7 @@ class NetworkRemoval:
 
     async def _detach(self, service: Service) -> None:
         # When it was updated says nothing about its tasks from now on: they have ended.
-        self._job.emptied_ids.add(service.id)
+        self._job.detached_ids.add(service.id)
         await detach_service(self._job, self._network, service)
 
     async def _drain(self) -> SwarmSnapshot:
@@ -216,7 +216,7 @@ class NetworkRemoval:
             unknown = [
                 parked_service
                 for parked_service in job.parked_services(snapshot)
-                if parked_service.service.id not in job.emptied_ids
+                if parked_service.service.id not in job.detached_ids
             ]
             remaining = Remaining(snapshot, self._network, job.containers, unknown, job.parked_at)
             if await self._park_due(snapshot, remaining.service_ids):

@@ -222,7 +222,7 @@ class RecreationJob:
     """IDs of the services that this process parked."""
     parked_at: dict[str, datetime] = field(default_factory=dict)
     """By ID of such a service, when that was."""
-    emptied_ids: set[str] = field(default_factory=set)
+    detached_ids: set[str] = field(default_factory=set)
     """IDs of services that this process took off the network after the last of their tasks had ended."""
     old_network_ids: set[str] = field(default_factory=set)
     """IDs of networks that were removed, or may have been: of them this node may list a copy that lingers."""
