@@ -94,7 +94,9 @@ def _add_glance(commands: "argparse._SubParsersAction[Parser]") -> None:
     glance.add_argument(
         "--output", metavar="FILE", type=Path, help="write JSON or metrics to this file, atomically"
     )
-    glance.add_argument("--all", action="store_true", help="show nearly empty overlays too")
+    glance.add_argument(
+        "--all", action="store_true", help="show all overlays and notes, also the nearly empty overlays"
+    )
     glance.add_argument(
         "--holders",
         action="store_true",
@@ -111,6 +113,13 @@ def _add_glance(commands: "argparse._SubParsersAction[Parser]") -> None:
         choices=("journal",),
         default=[],
         help="exit with 3 (unknown) when this cannot be read",
+    )
+    glance.add_argument(
+        "--watch",
+        dest="watch_s",
+        metavar="SECONDS",
+        type=_interval,
+        help="print a new snapshot every so many seconds until ctrl+c, one after the other; for logs and dumb terminals",
     )
     glance.set_defaults(form="text")
 
@@ -290,6 +299,13 @@ def _add_guard(commands: "argparse._SubParsersAction[Parser]") -> None:
         help="write metrics for a textfile collector to this file, atomically",
     )
     guard.set_defaults(time_passes=True)
+
+
+def _interval(text: str) -> float:
+    interval_s = seconds(text)
+    if not interval_s:
+        raise argparse.ArgumentTypeError("snapshots need some seconds between them")
+    return interval_s
 
 
 def _count(text: str) -> int:

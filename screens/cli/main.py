@@ -81,11 +81,13 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _print_error(error: VipconsoleError) -> int:
-    from screens.present.text import typed_here
+    from screens.output.plain import progress, say
 
-    problems = error.problems if isinstance(error, RunbookError) else ()
-    lines = (f"vipconsole: {error.sentence}", *problems, *filter(None, (error.hint,)))
-    print(*map(typed_here, lines), sep="\n  ", file=sys.stderr)
+    progress(error.sentence)
+    if isinstance(error, RunbookError):
+        say((f"  {problem}" for problem in error.problems), sys.stderr, wraps=False)
+    if error.hint:
+        say((f"  {error.hint}",), sys.stderr)
     is_usage = isinstance(error, UsageError | SettingsError | RunbookError)
     return ExitCode.USAGE if is_usage else ExitCode.UNKNOWN
 

@@ -1,6 +1,5 @@
 """The result of a census, as text and as JSON, and its progress."""
 
-import shutil
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -13,7 +12,7 @@ from console.addresses.leaks import why_no_evidence
 from console.durations import stamp
 from console.operations.census_walk import CensusResult
 from console.text import plural
-from screens.output.plain import json_text
+from screens.output.plain import cut_line, encodable, json_text, size_of
 
 SCHEMA = "vipconsole.census/1"
 NOTHING, LEAKED, UNSURE = 0, 1, 3
@@ -78,9 +77,7 @@ def notes(result: CensusResult, *, is_stored: bool) -> tuple[str, ...]:
 
 def render_census(result: CensusResult, *, is_stored: bool) -> RenderableType:
     """Return the result of a census as something to print: verdict, addresses, notes, and the walks."""
-    word, rest = headline(result)
-    style = STYLES[exit_code(result)]
-    parts: list[RenderableType] = [Text.assemble((word, style), "  ", (rest, "bold"))]
+    parts: list[RenderableType] = [render_verdict(result)]
     if result.unaccounted:
         addresses = Columns([Text(str(address)) for address in result.unaccounted], padding=(0, 2))
         parts += ["", Padding(addresses, (0, 2), expand=False)]
@@ -90,6 +87,12 @@ def render_census(result: CensusResult, *, is_stored: bool) -> RenderableType:
         Text(_footer(result), style="dim"),
     ]
     return Padding(Group(*parts), (0, 1), expand=False)
+
+
+def render_verdict(result: CensusResult) -> Text:
+    """Return the verdict as something to print: a word, and a sentence."""
+    word, rest = headline(result)
+    return Text.assemble((word, STYLES[exit_code(result)]), "  ", (rest, "bold"))
 
 
 def _footer(result: CensusResult) -> str:
@@ -135,9 +138,9 @@ class CensusProgress:
         if not self._is_terminal:
             return
         self._has_written = True
-        line = f"walk {walk}: step {steps} of about {about}"[: shutil.get_terminal_size().columns - 1]
+        line = cut_line(f"walk {walk}: step {steps} of about {about}", size_of(self._stream)[0] - 1)
         # To the line's beginning, the line, and clear what is left of the one before.
-        self._stream.write(f"\r{line}\x1b[K")
+        self._stream.write(f"\r{encodable(line, self._stream)}\x1b[K")
         self._stream.flush()
 
     def end(self) -> None:

@@ -1,5 +1,6 @@
 """A snapshot as text that an operator reads in two seconds: the verdict, the fullest networks, the findings."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,10 +9,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from console.addresses.accounting import NetworkAccount
 from console.diagnosis.findings.networks import percent
 from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
+from console.durations import stamp
 from console.errors import Unknown
-from console.text import duration
+from console.text import duration, plural
 from screens.present.addresses import FIGURES, SubnetLine, share_of, subnet_lines
 from screens.present.findings import severities
 from screens.present.header import role_of
@@ -27,25 +30,55 @@ NAME_AT_LEAST = 12
 HEADINGS = ("", "NETWORK", "SUBNET", "IN USE", *FIGURES)
 
 
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How much is shown."""
+
+    rows: int | None = ROWS
+    """Networks without a problem, up to this row of the table; None shows all networks."""
+    keeps_used: bool = True
+    """Whether a network without a problem is shown beyond these rows if it is not nearly empty."""
+    note_hints: bool = True
+    notes: bool = True
+    has_time: bool = False
+    """Whether the first line begins with the time."""
+
+
+EVERYTHING = Detail(rows=None)
+USUAL = Detail()
+SHORTER = (
+    Detail(ROWS, keeps_used=False),
+    Detail(3, keeps_used=False),
+    Detail(3, keeps_used=False, note_hints=False),
+    Detail(1, keeps_used=False, note_hints=False),
+    Detail(1, keeps_used=False, note_hints=False, notes=False),
+)
+"""What is left out first where the lines of a terminal are too few: networks that are well, then notes; never a problem."""
+
+
+def render_verdict(assessment: Assessment, at: datetime | None = None) -> Text:
+    """Return the first line as something to print: a time if one is given, the severity, and the sentence that matters."""
+    time = "" if at is None else f"{stamp(at)}  "
+    style = STYLES[assessment.severity]
+    return Text.assemble(time, (assessment.severity.upper(), style), "  ", (assessment.headline, "bold"))
+
+
 def render_glance(
     snapshot: Snapshot,
     assessment: Assessment,
     now: datetime,
     glyphs: Glyphs,
-    *,
-    everything: bool,
+    detail: Detail = USUAL,
 ) -> RenderableType:
     """Return a snapshot as something to print: verdict, table, findings, and a line on where and when it was taken.
 
-    `everything` shows every network; else those that are nearly empty and have no finding are counted in one line.
+    Networks that are not shown are counted in one line.
     """
-    style = STYLES[assessment.severity]
-    headline = Text.assemble((assessment.severity.upper(), style), "  ", (assessment.headline, "bold"))
-    parts: list[RenderableType] = [headline]
+    parts: list[RenderableType] = [render_verdict(assessment, now if detail.has_time else None)]
     if assessment.accounts:
-        parts += ["", _ResponsiveTable(assessment, glyphs, everything)]
+        parts += ["", _ResponsiveTable(assessment, glyphs, detail)]
     if assessment.findings:
-        parts += ["", *(_finding(finding) for finding in assessment.findings)]
+        parts += ["", *_findings(assessment, detail)]
     parts += ["", Text(_footer(snapshot, now), style="dim")]
     return Padding(Group(*parts), (0, 1), expand=False)
 
@@ -56,20 +89,25 @@ class _ResponsiveTable:
 
     assessment: Assessment
     glyphs: Glyphs
-    everything: bool
+    detail: Detail
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         bars = BAR_WIDTH if options.max_width >= WIDE_ENOUGH_FOR_BARS else 0
-        yield _build_table(self.assessment, self.glyphs, bars, everything=self.everything)
+        yield _build_table(self.assessment, self.glyphs, bars, self.detail)
 
 
-def _build_table(assessment: Assessment, glyphs: Glyphs, bars: int, *, everything: bool) -> RenderableType:
+def _build_table(assessment: Assessment, glyphs: Glyphs, bars: int, detail: Detail) -> RenderableType:
     worst = severities(assessment.findings)
-    accounts = [
-        account
-        for place, account in enumerate(assessment.accounts)
-        if everything or place < ROWS or worst.get(account.network.name) or share_of(account) >= LOW_USE
-    ]
+    accounts: list[NetworkAccount] = []
+    hidden_accounts: list[NetworkAccount] = []
+    for place, account in enumerate(assessment.accounts):
+        is_shown = (
+            detail.rows is None
+            or place < detail.rows
+            or account.network.name in worst
+            or (detail.keeps_used and share_of(account) >= LOW_USE)
+        )
+        (accounts if is_shown else hidden_accounts).append(account)
     lines = [
         line
         for account in accounts
@@ -96,10 +134,12 @@ def _build_table(assessment: Assessment, glyphs: Glyphs, bars: int, *, everythin
     for cells, style in rows:
         visible_cells = [cell for cell, heading in zip(cells, HEADINGS, strict=True) if heading not in hidden]
         table.add_row(*map(Text, visible_cells), style=style)
-    hidden_count = len(assessment.accounts) - len(accounts)
-    if not hidden_count:
+    if not hidden_accounts:
         return table
-    more = f"  {glyphs.more} {hidden_count} more, all under {percent(LOW_USE)} (--all shows them)"
+    # A network without IPv4 has no share.
+    fullest = max((share_of(account) for account in hidden_accounts if account.capacity), default=0.0)
+    use = f"under {percent(LOW_USE)}" if fullest < LOW_USE else f"well, at most {percent(fullest)} in use"
+    more = f"  {glyphs.more} {len(hidden_accounts)} more, all {use} (--all shows them)"
     return Group(table, Text(more, style="dim"))
 
 
@@ -108,15 +148,25 @@ def _cells(line: SubnetLine, glyphs: Glyphs, bars: int) -> tuple[str, ...]:
     return (MARKS[line.severity], line.name, line.subnet, usage, *line.figures)
 
 
-def _finding(finding: Finding) -> RenderableType:
+def _findings(assessment: Assessment, detail: Detail) -> Iterator[RenderableType]:
+    notes = [finding for finding in assessment.findings if finding.severity is Severity.OK]
+    for finding in assessment.findings:
+        if finding.severity is not Severity.OK or detail.notes:
+            hint = finding.hint if finding.severity is not Severity.OK or detail.note_hints else ""
+            yield _finding(finding, hint)
+    if notes and not detail.notes:
+        yield Text(f"{plural(len(notes), 'note')} (--all shows {'it' if len(notes) == 1 else 'them'})", "dim")
+
+
+def _finding(finding: Finding, hint: str) -> RenderableType:
     word = "note" if finding.severity is Severity.OK else finding.severity.value
     style = "dim" if finding.severity is Severity.OK else STYLES[finding.severity]
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=8)
-    grid.add_column(overflow="fold")
+    grid.add_column()
     grid.add_row(Text(word, style=style), Text(finding.sentence))
-    if finding.hint:
-        grid.add_row("", Text(typed_here(finding.hint), style="dim"))
+    if hint:
+        grid.add_row("", Text(typed_here(hint), style="dim"))
     return grid
 
 

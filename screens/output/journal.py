@@ -34,7 +34,7 @@ _STYLES = {
 
 def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> RenderableType:
     """Return a reading as something to print; `everything` adds the last line of each kind and all other errors."""
-    parts: list[RenderableType] = [Text(_verdict(summary), style="bold"), ""]
+    parts: list[RenderableType] = [render_verdict(summary), ""]
     # Trouble of a former allocator comes after current trouble, and before what never matters.
     groups: tuple[list[LogFinding], ...] = ([], [], [])
     for finding in summary.findings:
@@ -68,6 +68,11 @@ def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> Rende
     return Padding(Group(*parts), (0, 1), expand=False)
 
 
+def render_verdict(summary: Summary) -> Text:
+    """Return the first line as something to print."""
+    return Text(_verdict(summary), style="bold")
+
+
 def _verdict(summary: Summary) -> str:
     sentence = f"{plural(summary.entries, 'line')} of dockerd"
     sentence += "" if summary.window_s is None else f" in the last {duration(summary.window_s)}"
@@ -83,7 +88,7 @@ def _finding(
     signature = finding.signature
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=8)
-    grid.add_column(overflow="fold")
+    grid.add_column()
     style = "dim" if word else _STYLES[signature.severity]
     grid.add_row(Text(word or signature.severity.value, style=style), Text(signature.meaning))
     grid.add_row("", Text(describe(finding, window_s, zone), style="dim" if word else ""))
@@ -100,7 +105,7 @@ def _finding(
 def _unmatched_grid(message: ErrorPattern) -> RenderableType:
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=8, justify="right")
-    grid.add_column(overflow="fold")
+    grid.add_column()
     grid.add_row(Text(f"\N{MULTIPLICATION SIGN}{message.count}"), Text(message.text))
     about = ", ".join(objects_at_fault(message.objects))
     if about:

@@ -1,6 +1,5 @@
 """A wait for quiescence: its progress, and its result as text and as JSON. Only the text loads Rich."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Quie
 from console.diagnosis.quiescence.waiter import Progress
 from console.durations import iso
 from console.text import duration, listed, plural
-from screens.output.plain import json_text
+from screens.output.plain import cut_line, encodable, json_text, say, size_of
 from screens.present.quiet import MARKS
 
 if TYPE_CHECKING:
@@ -96,22 +95,26 @@ def render_quiet(progress: Progress) -> "RenderableType":
     # JSON does not wait for Rich.
     from rich.console import Group  # noqa: PLC0415 - see above
     from rich.padding import Padding  # noqa: PLC0415 - see above
-    from rich.table import Table  # noqa: PLC0415 - see above
     from rich.text import Text  # noqa: PLC0415 - see above
 
+    from screens.output.rows import LabelRows  # noqa: PLC0415 - see above
+
     report = progress.report
-    word, rest = verdict_line(progress)
-    style = VERDICT_STYLES[progress.outcome or report.verdict]
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    rows = []
     for check in _join_skipped(report.checks):
         state = Text(check.state.value, style=STYLES[check.state])
         lines = [Text(line, style=line_style) for line, line_style in _check_lines(check, report.taken_at)]
-        table.add_row(Text(MARKS[check.state]), Text(check.title), state, Text("\n").join(lines))
-    return Padding(Group(Text.assemble((word, style), "  ", (rest, "bold")), "", table), (0, 1), expand=False)
+        rows.append(((Text(MARKS[check.state]), Text(check.title), state), Text("\n").join(lines)))
+    return Padding(Group(render_verdict(progress), "", LabelRows(rows, gap=1)), (0, 1), expand=False)
+
+
+def render_verdict(progress: Progress) -> "RenderableType":
+    """Return the verdict as something to print: a word, and the reason."""
+    from rich.text import Text  # noqa: PLC0415 - JSON does not wait for Rich
+
+    word, rest = verdict_line(progress)
+    style = VERDICT_STYLES[progress.outcome or progress.report.verdict]
+    return Text.assemble((word, style), "  ", (rest, "bold"))
 
 
 def _join_skipped(checks: tuple[Check, ...]) -> Iterator[Check]:
@@ -155,13 +158,12 @@ class QuietProgress:
             return
         self._last_line = line
         if self._is_terminal:
-            width = shutil.get_terminal_size().columns - 1
-            cut = line if len(line) <= width else line[: width - 3] + "..."
+            cut = cut_line(line, size_of(self._stream)[0] - 1)
             # To the line's beginning, the line, and clear what is left of the one before.
-            self._stream.write(f"\r{self._encodable(cut)}\x1b[K")
+            self._stream.write(f"\r{encodable(cut, self._stream)}\x1b[K")
+            self._stream.flush()
         else:
-            self._stream.write(f"{self._encodable(line)}\n")
-        self._stream.flush()
+            say((line,), self._stream)
 
     def end(self) -> None:
         """Clear the line on a terminal."""
@@ -174,7 +176,3 @@ class QuietProgress:
         if blocking:
             return f"waiting: {blocking}"
         return f"quiet so far; must stay quiet for {duration(progress.dwell_s)}"
-
-    def _encodable(self, text: str) -> str:
-        encoding = self._stream.encoding or "ascii"
-        return text.encode(encoding, "backslashreplace").decode(encoding)

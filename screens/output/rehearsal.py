@@ -8,7 +8,6 @@ from console.rehearsal.forecast import Forecast, to_json
 from console.text import clean, duration, plural
 from screens.output.plain import json_text
 
-WIDTH = 100
 NOT_BACK = "did not come back"
 
 
@@ -17,7 +16,7 @@ def forecast_json(forecast: Forecast) -> str:
     return json_text(to_json(forecast))
 
 
-def forecast_lines(forecast: Forecast) -> Iterator[str]:
+def forecast_lines(forecast: Forecast, width: int = 80) -> Iterator[str]:
     """Yield the expected outage of each service beside what the plan says, what would be refused, and the limits."""
     yield f"Rehearsal of {forecast.runbook_id}, {stamp(forecast.at)}: {forecast.outcome.upper()}"
     yield ""
@@ -30,13 +29,13 @@ def forecast_lines(forecast: Forecast) -> Iterator[str]:
         yield "REFUSED"
         for refusal in forecast.refusals:
             where = "in the rehearsal" if refusal.in_rehearsal else "in the swarm as it is now"
-            yield from _item(f"{refusal.step} ({where}): {refusal.sentence}")
+            yield from _item(f"{refusal.step} ({where}): {refusal.sentence}", width)
     else:
         yield "Nothing was refused."
     yield ""
     yield "LIMITS of this rehearsal"
     for limit in forecast.limits:
-        yield from _item(limit)
+        yield from _item(limit, width)
 
 
 def _table(forecast: Forecast) -> Iterator[str]:
@@ -54,5 +53,12 @@ def _table(forecast: Forecast) -> Iterator[str]:
     )
 
 
-def _item(text: str) -> list[str]:
-    return wrap(clean(text, 1000), WIDTH, initial_indent="- ", subsequent_indent="  ")
+def _item(text: str, width: int) -> list[str]:
+    return wrap(
+        clean(text, 1000),
+        width,
+        initial_indent="- ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

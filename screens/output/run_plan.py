@@ -1,16 +1,14 @@
 """The plan of a run before it starts: on one screen, whole with every call, and as JSON. Does not load Rich."""
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from os import terminal_size
 from typing import Any, TextIO
 
 from console.runbook.language.values import ActionPlan, Runbook
 from console.runbook.runner.creation import StepPlan, refusals
 from console.text import duration
-from screens.output.plain import WIDTH_WITHOUT_TERMINAL, json_text, say
+from screens.output.plain import json_text, say, size_of
 from screens.output.run_lines import MARKS
 from screens.present.plan import overview, plan_screen
 from screens.present.step_plan import downtime_sentence, group_calls
@@ -21,12 +19,8 @@ HEIGHT_WITHOUT_TERMINAL = 40
 
 def show_plan(runbook: Runbook, plans: tuple[StepPlan, ...], host: str, stream: TextIO) -> None:
     """Write the plan of a run on one screen of the terminal."""
-    size = terminal_size((WIDTH_WITHOUT_TERMINAL, HEIGHT_WITHOUT_TERMINAL))
-    if stream.isatty():
-        size = os.get_terminal_size(stream.fileno())
-    # A serial line may tell neither.
-    width, height = size.columns or WIDTH_WITHOUT_TERMINAL, size.lines or HEIGHT_WITHOUT_TERMINAL
-    say(plan_screen(runbook, plans, host, width, height), stream)
+    width, height = size_of(stream)
+    say(plan_screen(runbook, plans, host, width, height or HEIGHT_WITHOUT_TERMINAL), stream)
 
 
 def show_check(

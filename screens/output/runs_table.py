@@ -1,4 +1,4 @@
-"""The list of all runs, for people: no line is wider than a terminal of 80 columns. Pure."""
+"""The list of all runs, for people. Pure."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,14 @@ from console.durations import TimeFormat, clock_time, zone_name
 from console.runbook.run.view import RunState, StepState, StoredRun
 from console.runbook.store.viewer import UnreadableRun
 from console.text import SENTENCE_LIMIT, clean, duration
+from screens.output.plain import cut_line
 
 WIDTH = 79
 LONGEST_NAME = 32
 """A longer name stands on a line of its own."""
 
 
-def runs_lines(runs: Sequence[StoredRun | UnreadableRun], now: datetime) -> Iterator[str]:
+def runs_lines(runs: Sequence[StoredRun | UnreadableRun], now: datetime, width: int = WIDTH) -> Iterator[str]:
     """Yield a header and a line for each run, then why any cannot be read. A run's name is never cut: commands take it."""
     zone = zone_name(now)
     rows = [("run", f"began ({zone})", "took", "outcome"), *(_row(run, now) for run in runs)]
@@ -26,13 +27,15 @@ def runs_lines(runs: Sequence[StoredRun | UnreadableRun], now: datetime) -> Iter
         if len(name) > LONGEST_NAME:
             yield name
             name = ""
-        start = "  ".join(cell.ljust(width) for cell, width in zip((name, *row[1:3]), widths, strict=True))
-        room = WIDTH - len(start) - 2
-        yield f"{start}  {row[3] if len(row[3]) <= room else f'{row[3][: room - 3]}...'}".rstrip()
+        start = "  ".join(cell.ljust(cells) for cell, cells in zip((name, *row[1:3]), widths, strict=True))
+        room = width - len(start) - 2
+        yield f"{start}  {cut_line(row[3], max(room, 1))}".rstrip()
     for run in runs:
         if isinstance(run, UnreadableRun):
             sentence = f"{clean(run.name)} cannot be read: {clean(run.why, SENTENCE_LIMIT)}"
-            yield from textwrap.wrap(sentence, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+            yield from textwrap.wrap(
+                sentence, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+            )
 
 
 def took_s(run: StoredRun, now: datetime) -> float:

@@ -7,7 +7,6 @@ from typing import Any, TextIO
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from console.operations.stack_removal.plan import RemovalPlan, StackPlan
@@ -15,7 +14,8 @@ from console.operations.stack_removal.removal import RemovalOutcome, RemovalStat
 from console.operations.stack_removal.steps import LeakComparison, LeakCount, LeakVerdict
 from console.swarm.model import ObjectKind, StackObject
 from console.text import duration, listed, plural
-from screens.output.plain import json_text
+from screens.output.plain import json_text, say
+from screens.output.rows import LabelRows
 
 SCHEMA = "vipconsole.stack-rm/1"
 REMIND_S = 10.0
@@ -102,26 +102,18 @@ def render_removal(
 
     `absent` are the stacks of the command line that do not exist.
     """
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for outcome in outcomes:
-        _add(table, outcome)
-    for name in absent:
-        table.add_row(Text(name), Text(NOT_FOUND, style="yellow"), Text(NOT_FOUND_REASON))
-    table.add_row(
-        Text("proof"),
-        Text(proof.verdict, style=PROOF_STYLES[proof.verdict]),
-        Text("\n").join(_proof_lines(proof)),
-    )
-    parts: list[RenderableType] = [_headline(outcomes, absent), "", table]
+    rows = [_row(outcome) for outcome in outcomes]
+    rows += [((Text(name), Text(NOT_FOUND, style="yellow")), Text(NOT_FOUND_REASON)) for name in absent]
+    verdict = Text(proof.verdict, style=PROOF_STYLES[proof.verdict])
+    rows.append(((Text("proof"), verdict), Text("\n").join(_proof_lines(proof))))
+    parts: list[RenderableType] = [removal_verdict(outcomes, absent), "", LabelRows(rows)]
     if again:
         parts += ["", Text.assemble(("to finish  ", "dim"), (again, "bold"))]
     return Padding(Group(*parts), (0, 1), expand=False)
 
 
-def _headline(outcomes: tuple[RemovalOutcome, ...], absent: tuple[str, ...]) -> Text:
+def removal_verdict(outcomes: tuple[RemovalOutcome, ...], absent: tuple[str, ...]) -> Text:
+    """Return the verdict: its word, and how many stacks were removed."""
     counts = Counter(outcome.state for outcome in outcomes)
     worst = next(
         removal_state
@@ -144,7 +136,7 @@ def _headline(outcomes: tuple[RemovalOutcome, ...], absent: tuple[str, ...]) -> 
     return Text.assemble((worst.upper(), STYLES[worst]), "  ", (sentence, "bold"))
 
 
-def _add(table: Table, outcome: RemovalOutcome) -> None:
+def _row(outcome: RemovalOutcome) -> tuple[tuple[Text, ...], Text]:
     lines = [Text(count_objects(outcome.removed_objects) or "nothing", style="")]
     lines += [
         Text(f"kept {retained_object.object.kind} {retained_object.object.name}: {retained_object.reason}")
@@ -158,7 +150,7 @@ def _add(table: Table, outcome: RemovalOutcome) -> None:
             lines.append(Text("Its networks were kept: to remove them now would leak addresses."))
         lines += [Text(refusal) for refusal in outcome.refusals]
     state = Text(outcome.state, style=STYLES[outcome.state])
-    table.add_row(Text(outcome.stack), state, Text("\n").join(lines))
+    return (Text(outcome.stack), state), Text("\n").join(lines)
 
 
 def _proof_lines(proof: LeakComparison) -> list[Text]:
@@ -253,10 +245,7 @@ class RemovalProgress:
             return
         self._last_lines[outcome.stack] = (phase, outcome.took_s)
         waits = f": {listed(outcome.waits_for)}" if outcome.state is RemovalState.UNDER_WAY else ""
-        line = f"{outcome.stack}: {phase}{waits}"
-        encoding = self._stream.encoding or "ascii"
-        self._stream.write(f"{line.encode(encoding, 'backslashreplace').decode(encoding)}\n")
-        self._stream.flush()
+        say((f"{outcome.stack}: {phase}{waits}",), self._stream)
 
 
 def _alive(stack: StackPlan) -> str:

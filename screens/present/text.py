@@ -17,6 +17,8 @@ STYLES = {
     Severity.UNKNOWN: "magenta",
     Severity.CRITICAL: "bold red",
 }
+NARROWEST_BAR = 4
+"""Cells."""
 PEP_538_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")
 """What Python itself sets LC_CTYPE to under the locale C (PEP 538): the operator did not choose that."""
 Span: TypeAlias = tuple[str, str]
@@ -79,7 +81,9 @@ def glyphs_for(environment: Mapping[str, str]) -> Glyphs:
 
 
 def bar(share: float, width: int, glyphs: Glyphs) -> str:
-    """Return a bar. Only nothing looks empty and only everything looks full."""
+    """Return a bar, or nothing where it would be too narrow to tell. Only nothing looks empty and only everything full."""
+    if width < NARROWEST_BAR:
+        return ""
     full_cells = round(share * width)
     if 0 < share < 1:
         full_cells = min(max(full_cells, 1), width - 1)

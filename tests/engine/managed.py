@@ -61,7 +61,7 @@ class Host:
             "PATH": PATH,
             "HOME": "/root",
             "LANG": "C.UTF-8",
-            "COLUMNS": "110",
+            "COLUMNS": "1000",
             "TZ": "UTC",
             **(environment or {}),
         }

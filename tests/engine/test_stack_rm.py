@@ -44,7 +44,7 @@ def environment() -> dict[str, str]:
         "HOME": os.environ["HOME"],
         "VIPCONSOLE_STATE_DIR": os.environ["VIPCONSOLE_STATE_DIR"],
         "LANG": "C.UTF-8",
-        "COLUMNS": "110",
+        "COLUMNS": "1000",
         **PATIENT,
     }
 

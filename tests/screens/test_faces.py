@@ -17,7 +17,7 @@ from console.errors import Unknown
 from console.settings import Thresholds
 from console.swarm import parse
 from console.swarm.model import SwarmState
-from screens.output.glance import render_glance
+from screens.output.glance import EVERYTHING, USUAL, render_glance
 from screens.output.metrics import as_metrics
 from screens.output.snapshot_json import as_json
 from screens.present.text import ASCII, UNICODE, bar, glyphs_for
@@ -47,7 +47,8 @@ def text_of(seen: Snapshot, found: Assessment, *, width: int = 80, everything: b
         force_terminal=True,
         no_color=False,
     )
-    console.print(render_glance(seen, found, NOW + timedelta(seconds=3), UNICODE, everything=everything))
+    detail = EVERYTHING if everything else USUAL
+    console.print(render_glance(seen, found, NOW + timedelta(seconds=3), UNICODE, detail))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

@@ -114,6 +114,7 @@ def store_run(state: Path) -> None:
 def test_it_is_written_for_its_owner_only_and_replaces_plain_files_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
     store_run(tmp_path / "state")
     monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path / "state"))
     path, link = tmp_path / "report.html", tmp_path / "link"

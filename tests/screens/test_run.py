@@ -171,7 +171,7 @@ def test_a_wait_is_told_once_and_what_a_killed_runner_had_waited_for_is_in_the_r
         eventually(lambda: list(here.operator.state.glob(f"runs/*/{WAITING}")))
         here.kill_runner()
         out, _ = viewer.communicate(timeout=120)
-    assert out.count("Service late not found") == 1
+    assert " ".join(out.split()).count("Service late not found") == 1
     assert " | " not in out
     with here.start("resume", "--headless") as viewer:
         eventually(lambda: read_stored_run(here.run_folder).view.step("calm").waits)

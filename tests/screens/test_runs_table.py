@@ -26,7 +26,7 @@ def test_each_run_has_its_time_duration_and_outcome() -> None:
     assert head.endswith("outcome")
     began = clock_time(START, TimeFormat.DAY_MINUTE)
     assert [" ".join(row.split()[1:]) for row in rows] == [
-        f"{began} 3 min interrupted, IN OUTAGE a...",
+        f"{began} 3 min interrupted, IN OUTAGE at…",
         f"{began} 10 min undone",
         f"{began} 4 min done",
         "- - unreadable",
@@ -44,7 +44,7 @@ def test_no_line_wraps_and_no_name_is_cut() -> None:
     assert all(len(line) <= WIDTH for line in lines)
     assert lines[1] == long_name
     assert "  stopped, IN OUTAGE" in lines[2]
-    assert lines[2].endswith("...")
+    assert lines[2].endswith("…")
 
 
 def test_a_run_that_is_at_work_takes_until_now() -> None:

@@ -114,6 +114,7 @@ def test_what_no_door_foresaw_is_said_too(
 
     monkeypatch.setattr(glance, "run", fail)
     monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("COLUMNS", "1000")
     assert main(["glance"]) == 3
     told = capsys.readouterr().err
     assert f"{tmp_path / 'state' / 'something'} cannot be used: {os.strerror(number)}." in told

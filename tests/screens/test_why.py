@@ -61,7 +61,14 @@ def test_without_a_name_only_what_does_not_run_is_explained(evening: Simulation)
     said = vipconsole("why", "--host", evening.host)
     assert said.code == 2
     assert said.out.startswith(" HELD UP  2 of 163 services do not run, 2 waiting for an address\n")
-    assert said.out.count("Endpoint.VirtualIPs") == 2
+    # One cause is told once, with the evidence that both services share.
+    text = " ".join(said.out.split())
+    assert "HELD UP 2 services: no free address for its virtual IP on proxy (confidence: likely)" in text
+    assert " discourse_app, ghost_app\n" in said.out
+    assert said.out.count("The application has not been started") == 1
+    assert re.search(r"network proxy +accounted +237 of 253\n", said.out)
+    assert "Endpoint.VirtualIPs" not in said.out
+    assert "vipconsole why NAME` shows the tasks" in text
     assert f"next  DOCKER_HOST={evening.host} vipconsole glance proxy\n" in said.out
 
 
@@ -163,3 +170,17 @@ def test_a_recorded_swarm_is_explained_whole() -> None:
     seen = swarm_of("20.10.24")
     answer = explain(snapshot(seen), Thresholds(), ())
     assert len(answer.services) == len(known(seen.services, ()))
+
+
+def test_services_with_one_cause_are_told_once_and_json_tells_each() -> None:
+    proxy = network("proxy", "10.0.1.0/29", use={"10.0.1.0/29": (8, 8)})
+    names = [f"shop{place}_app" for place in range(8)]
+    late = [service(name, networks=(PROXY,), updated=ago(840)) for name in names]
+    other = service("other_app", (PROXY, "10.0.1.2"), updated=ago(840))
+    answer = explain(snapshot(swarm([proxy], [*late, other], [])), Thresholds(), ())
+    text = " ".join(drawn(answer).split())
+    assert "8 services: " in text
+    assert "shop0_app, shop1_app, shop2_app, shop3_app and 4 more" in text
+    assert "other_app: " in text
+    document = json.loads(as_json(snapshot(swarm()), answer, ("", "")))
+    assert {told["name"] for told in document["services"]} == {*names, "other_app"}

@@ -54,7 +54,7 @@ class Operator:
                 "VIPCONSOLE_STATE_DIR": str(self.state),
                 "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
                 "LANG": "C.UTF-8",
-                "COLUMNS": "110",
+                "COLUMNS": "1000",
                 **PATIENT,
             },
         )

@@ -40,7 +40,7 @@ def program_environment(
         "VIPCONSOLE_STATE_DIR": str(home or os.environ["VIPCONSOLE_STATE_DIR"]),
         "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
         "LANG": "C.UTF-8",
-        "COLUMNS": "110",
+        "COLUMNS": "1000",
         **PATIENT,
         **(environment or {}),
     }

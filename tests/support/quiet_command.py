@@ -59,7 +59,7 @@ def quiet_process(*arguments: str, command: tuple[str, ...] = (str(PROGRAM),)) -
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**environment, **PATIENT, "LANG": "C.UTF-8"},
+        env={**environment, **PATIENT, "LANG": "C.UTF-8", "COLUMNS": "1000"},
     ) as process:
         wait = QuietProcess(process)
         reader = threading.Thread(target=wait.read)

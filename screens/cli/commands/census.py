@@ -51,10 +51,10 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         sys.stdout.write(as_json(result, code, is_stored=is_stored))
     else:
-        from screens.output.census import render_census
+        from screens.output.census import render_census, render_verdict
         from screens.output.plain import print_plainly
 
-        print_plainly(render_census(result, is_stored=is_stored))
+        print_plainly(render_census(result, is_stored=is_stored), render_verdict(result))
     if failure is not None:
         raise failure
     return code

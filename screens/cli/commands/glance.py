@@ -1,4 +1,4 @@
-"""`vipconsole glance`: one read-only snapshot, as text, JSON or metrics."""
+"""`vipconsole glance`: one read-only snapshot, as text, JSON or metrics; or one after the other as text."""
 
 import os
 import sys
@@ -7,18 +7,22 @@ from dataclasses import replace
 
 from console.clock import SystemClock
 from console.diagnosis.assess import assess
-from console.errors import UsageError
+from console.durations import stamp
+from console.errors import EngineError, ExitCode, HostError, SwarmError, UsageError
 from console.monitor.history import read_leak_log
 from console.monitor.snapshot import take_snapshot
 from console.runbook.store.viewer import unfinished_runs
+from console.settings import Settings
 from console.storage.census import read_censuses
 from console.storage.state import state_folder
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+from screens.output.plain import print_plainly, progress, say
 
 
 def run(arguments: Namespace) -> int:
-    """Take a snapshot, print it, and return the exit code of the worst finding."""
+    """Take a snapshot, print it, and return the exit code of the worst finding; with --watch of the last snapshot."""
     if arguments.output and arguments.form == "text":
         raise UsageError(
             "--output needs --json or --prometheus.", "To write the text to a file, redirect it."
@@ -28,11 +32,40 @@ def run(arguments: Namespace) -> int:
             "--holders needs one NETWORK, and has no metrics.",
             "`vipconsole glance` lists the overlays; `vipconsole glance NETWORK --holders` shows who holds one.",
         )
+    if arguments.watch_s is not None and (arguments.form != "text" or arguments.holders):
+        raise UsageError(
+            "--watch prints the text of a glance only.", "For anything else, let a timer start it each time."
+        )
+    arguments.time_passes = arguments.watch_s is not None
     settings = settings_of(arguments)
-    clock = SystemClock()
     with connection_for(arguments, settings) as connection:
-        reader, log = EngineReader(connection), journal_for(arguments, settings)
-        snapshot = result_of(take_snapshot(reader, log, clock, settings.snapshot, settle=not arguments.quick))
+        if arguments.watch_s is None:
+            return _glance(arguments, settings, connection)
+        return _watch(arguments, settings, connection)
+
+
+def _watch(arguments: Namespace, settings: Settings, connection: EngineConnection) -> int:
+    """Take and print snapshots until ctrl+c; what fails in one round does not end the others."""
+    clock = SystemClock()
+    code: int = ExitCode.INTERRUPTED
+    try:
+        while True:
+            began_s = clock.monotonic()
+            try:
+                code = _glance(arguments, settings, connection)
+            except (HostError, EngineError, SwarmError) as error:
+                code = ExitCode.UNKNOWN
+                progress(f"{stamp(clock.now())}  {error.sentence} {error.hint}".rstrip())
+            result_of(clock.sleep(max(0.0, arguments.watch_s - (clock.monotonic() - began_s))))
+            say(("",))
+    except KeyboardInterrupt:
+        return code
+
+
+def _glance(arguments: Namespace, settings: Settings, connection: EngineConnection) -> int:
+    clock = SystemClock()
+    reader, log = EngineReader(connection), journal_for(arguments, settings)
+    snapshot = result_of(take_snapshot(reader, log, clock, settings.snapshot, settle=not arguments.quick))
     # The demo's swarm is a new one every time: nothing in the store is about it.
     if not arguments.demo:
         state = state_folder()
@@ -60,19 +93,22 @@ def run(arguments: Namespace) -> int:
             _deliver(arguments, as_metrics(snapshot, assessment, settings.thresholds))
         case _ if arguments.holders and assessment.accounts:
             from screens.output.holders import render_holders
-            from screens.output.plain import print_plainly
             from screens.present.text import glyphs_for
 
             glyphs = glyphs_for(os.environ)
             print_plainly(render_holders(snapshot, assessment, glyphs))
         case _:
-            from screens.output.glance import render_glance
-            from screens.output.plain import print_plainly
+            from screens.output.glance import EVERYTHING, SHORTER, USUAL, render_glance, render_verdict
             from screens.present.text import glyphs_for
 
-            everything = arguments.all or bool(arguments.network)
-            glyphs = glyphs_for(os.environ)
-            print_plainly(render_glance(snapshot, assessment, clock.now(), glyphs, everything=everything))
+            now, glyphs = clock.now(), glyphs_for(os.environ)
+            is_one_of_many = arguments.watch_s is not None
+            details = (EVERYTHING,) if arguments.all or arguments.network else (USUAL, *SHORTER)
+            first, *shorter = (
+                render_glance(snapshot, assessment, now, glyphs, replace(detail, has_time=is_one_of_many))
+                for detail in details
+            )
+            print_plainly(first, render_verdict(assessment, now if is_one_of_many else None), shorter)
     return assessment.severity.exit_code
 
 

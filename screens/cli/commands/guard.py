@@ -14,6 +14,7 @@ from console.storage.state import state_folder
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
 from screens.cli.commands.preconditions import changer_for, may_change
 from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, one_line
+from screens.output.plain import progress, say
 
 
 def run(arguments: Namespace) -> int:
@@ -48,9 +49,9 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         sys.stdout.write(as_json(outcome, room, connection.host, clock.now(), dry=arguments.dry_run))
     else:
-        print(one_line(outcome, room))
-        for line in (*_dry_run_lines(outcome.decision, dry=arguments.dry_run), *more_lines(outcome.decision)):
-            print(line)
+        # What watches the guard reads one line.
+        say((one_line(outcome, room),), wraps=False)
+        say((*_dry_run_lines(outcome.decision, dry=arguments.dry_run), *more_lines(outcome.decision)))
     return EXIT_CODES[outcome.verdict]
 
 
@@ -85,7 +86,7 @@ async def _act(arguments: Namespace, collector: Collector, options: GuardOptions
                 changer.announce(f"restart {settings.docker_unit}")
                 await restart_daemon_unit(settings.docker_unit, settings.guard.recovery_s)
 
-            return await act(collector, options, Actuator(changer, restart, _print_progress))
+            return await act(collector, options, Actuator(changer, restart, progress))
     except (Declined, LockHeld) as error:
         # Another command has started since the check, or could not be seen from here.
         return GuardOutcome(GuardDecision(GuardVerdict.STOP, error.sentence, error.hint))
@@ -104,17 +105,17 @@ async def _with_census(
     settings = collector.settings
     try:
         async with changer_for(arguments, collector.connection) as changer:
-            _print_progress(f"taking a census of {decision.census_of}")
+            progress(f"taking a census of {decision.census_of}")
             mark = own_probe_owner(machine_id())
             dependencies = CensusDependencies(
                 collector.reader, changer, collector.clock, mark, settings.snapshot.deadline_s
             )
             result = await take_census(dependencies, decision.census_of)
     except (Declined, LockHeld) as error:
-        _print_progress(f"census skipped: {error.sentence}")
+        progress(f"census skipped: {error.sentence}")
         return None
     except VipconsoleError as error:
-        _print_progress(f"census failed: {error.sentence}")
+        progress(f"census failed: {error.sentence}")
         return None
     census = result.evidence
     if census is None:
@@ -138,7 +139,3 @@ def _room(inputs: GuardInputs, options: GuardOptions) -> tuple[int, int] | None:
         if account.network.name == options.network:
             return account.free_at_most, account.capacity
     return None
-
-
-def _print_progress(sentence: str) -> None:
-    print(f"vipconsole: {sentence}", file=sys.stderr)

@@ -19,7 +19,7 @@ from console.swarm.reader import EngineReader, SwarmReader
 from console.swarm.snapshots import object_names, task_names
 from console.text import clean
 from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
-from screens.output.plain import json_text
+from screens.output.plain import json_text, print_plainly, progress, say
 
 SCHEMA = "vipconsole.journal/1"
 NAMES_EVERY_S = 2.0
@@ -61,7 +61,8 @@ async def _journal(arguments: Namespace, settings: Settings, log: DaemonLog, rea
             }
             sys.stdout.write(json_text(document))
         else:
-            print(f"vipconsole: {batch.reason}", *filter(None, (batch.hint,)), sep="\n  ", file=sys.stderr)
+            progress(batch.reason)
+            say((f"  {batch.hint}",) if batch.hint else (), sys.stderr)
         return ExitCode.UNKNOWN
     summariser = Summariser()
     summariser.add(batch)
@@ -72,10 +73,10 @@ async def _journal(arguments: Namespace, settings: Settings, log: DaemonLog, rea
 
         sys.stdout.write(json_text({"schema": SCHEMA, "exit_code": code, **journal_json(summary)}))
     elif not arguments.json:
-        from screens.output.journal import render_journal
-        from screens.output.plain import print_plainly
+        from screens.output.journal import render_journal, render_verdict
 
-        print_plainly(render_journal(summary, LOCAL, everything=arguments.all))
+        text = render_journal(summary, LOCAL, everything=arguments.all)
+        print_plainly(text, render_verdict(summary))
     if arguments.follow:
         await _follow(arguments, log, batch, _Names(reader, names), summariser)
     return code
@@ -124,7 +125,6 @@ def _print_batch(
         from rich.text import Text
 
         from screens.output.journal import event_line
-        from screens.output.plain import print_plainly
 
         for gap in batch.gaps:
             print_plainly(Text(f"gap: {gap.reason}"))

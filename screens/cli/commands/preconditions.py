@@ -23,6 +23,7 @@ from console.swarm.client import EngineConnection
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
 from console.text import clean
+from screens.output.plain import progress, say
 
 LEFTOVERS_WITHIN_S = 10.0
 """The deadline of the snapshot that finds leftovers."""
@@ -51,7 +52,8 @@ def confirm(arguments: Namespace, what: str, word: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"{what} This needs confirmation.", "Give --yes, or run it on a terminal.")
     # Not input(): it writes its prompt among the results where they go to a file.
-    print(what, f"Type  {word}  to continue: ", sep="\n", end="", file=sys.stderr, flush=True)
+    say((what,), sys.stderr)
+    print(f"Type  {word}  to continue: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != word:
         raise NotAllowed("Not confirmed. Nothing was changed.")
 
@@ -91,13 +93,10 @@ async def changer_for(arguments: Namespace, connection: EngineConnection) -> Asy
     async with maintenance_lock(command, who, SystemClock()):
         decline_if_unfinished(state_folder())
         if not audit.tell("begins"):
-            print(
-                "vipconsole: this host has no system journal, so the changes are not logged there.",
-                file=sys.stderr,
-            )
+            progress("this host has no system journal, so the changes are not logged there.")
         changer = EngineChanger(connection, audit.tell)
         reader = EngineReader(connection)
         claimant = LockOwner(machine_id(), run_names(state_folder()))
         for name in await clear_the_way(reader, changer, claimant, LEFTOVERS_WITHIN_S):
-            print(f"vipconsole: removed {name}, a leftover of an interrupted census.", file=sys.stderr)
+            progress(f"removed {name}, a leftover of an interrupted census.")
         yield changer

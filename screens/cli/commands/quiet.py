@@ -33,9 +33,9 @@ def run(arguments: Namespace) -> int:
         sys.stdout.write(as_json(last, connection.host))
     else:
         from screens.output.plain import print_plainly
-        from screens.output.quiet import render_quiet
+        from screens.output.quiet import render_quiet, render_verdict
 
-        print_plainly(render_quiet(last))
+        print_plainly(render_quiet(last), render_verdict(last))
     return EXIT_CODES[last.outcome or last.report.verdict]
 
 

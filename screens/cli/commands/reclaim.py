@@ -21,7 +21,7 @@ from console.swarm.reader import EngineReader
 from console.text import duration, listed, plural
 from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
-from screens.output.plain import json_text
+from screens.output.plain import json_text, progress, say
 
 SCHEMA = "vipconsole.reclaim/1"
 GIVES_BACK = "This gives all leaked addresses back."
@@ -49,7 +49,8 @@ def run(arguments: Namespace) -> int:
         if plan.refusal:
             raise Declined(plan.refusal, plan.hint)
         check_preconditions(arguments, swarm)
-        print(f"vipconsole: {plan.cost}", *(f"  {step}" for step in plan.steps), sep="\n", file=sys.stderr)
+        progress(plan.cost)
+        say((f"  {step}" for step in plan.steps), sys.stderr)
         gives = (
             "This restores the state before the interrupted hand-over." if plan.brings_back else GIVES_BACK
         )
@@ -62,7 +63,7 @@ def run(arguments: Namespace) -> int:
         sys.stdout.write(json_text({"schema": SCHEMA, "exit_code": code, "way": plan.way, "sentence": result.sentence,
                                     "freed": gains, "behind": list(result.behind)}))  # fmt: skip
     else:
-        print(result.sentence, *_gain_lines(gains), sep="\n")
+        say((result.sentence, *_gain_lines(gains)))
     return code
 
 
@@ -94,9 +95,6 @@ async def _reclaim(
 ) -> ReclaimResult:
     reader, clock = EngineReader(connection), SystemClock()
 
-    def print_progress(sentence: str) -> None:
-        print(f"vipconsole: {sentence}", file=sys.stderr)
-
     async with changer_for(arguments, connection) as changer:
         # Conditions may have changed while the operator typed, so they are checked again.
         _, now = await _plan(arguments, settings, connection)
@@ -106,7 +104,7 @@ async def _reclaim(
             )
         if plan.way is ReclaimMethod.HANDOVER:
             outcome = await Handover(
-                reader, changer, clock, str(own_probe_owner(machine_id())), print_progress
+                reader, changer, clock, str(own_probe_owner(machine_id())), progress
             ).run()
             return _handover_result(outcome)
         changer.announce(f"restart {settings.docker_unit}")
@@ -114,7 +112,7 @@ async def _reclaim(
             reader,
             clock,
             lambda: restart_daemon_unit(settings.docker_unit, settings.guard.recovery_s),
-            print_progress,
+            progress,
         )
         restart_outcome = await restart.run(settings.guard.recovery_s)
     behind = (

@@ -39,7 +39,7 @@ from screens.cli.commands.common import (
     result_of,
     settings_of,
 )
-from screens.output.plain import progress, say
+from screens.output.plain import progress, say, size_of
 from screens.output.rehearsal import forecast_json, forecast_lines
 
 
@@ -54,7 +54,8 @@ def run(arguments: Namespace) -> int:
     try:
         runbook = read_runbook(path)
     except RunbookError as error:
-        say((*error.problems, f"vipconsole: {error.sentence} {error.hint}".rstrip()), sys.stderr)
+        say(error.problems, sys.stderr, wraps=False)
+        progress(f"{error.sentence} {error.hint}".rstrip())
         return ExitCode.USAGE
     variables = values_of(runbook, parse_assignments(arguments.variables))
     settings, clock = settings_of(arguments), SystemClock()
@@ -94,7 +95,7 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         sys.stdout.write(forecast_json(forecast))
     else:
-        say(forecast_lines(forecast))
+        say(forecast_lines(forecast, size_of(sys.stdout)[0]))
     return forecast.exit_code
 
 

@@ -46,7 +46,8 @@ def run(arguments: Namespace) -> int:
     try:
         runbook = read_runbook(path)
     except RunbookError as error:
-        say((*error.problems, f"vipconsole: {error.sentence} {error.hint}".rstrip()), sys.stderr)
+        say(error.problems, sys.stderr, wraps=False)
+        progress(f"{error.sentence} {error.hint}".rstrip())
         return ExitCode.USAGE
     variables = values_of(runbook, parse_assignments(arguments.variables))
     _require_known_steps(runbook, parse_assignments(arguments.words))

@@ -29,7 +29,7 @@ from screens.cli.commands.common import connect, require_plain_file, result_of
 from screens.cli.commands.console import can_show, open_console
 from screens.cli.commands.preconditions import require_root
 from screens.cli.commands.terminal_follower import follow
-from screens.output.plain import json_text, progress, say
+from screens.output.plain import json_text, progress, say, size_of
 from screens.output.run_lines import outcome_lines
 from screens.output.runs_table import outcome, runs_lines, took_s
 from screens.tui.run_follower import Decider
@@ -53,7 +53,7 @@ def report_command(arguments: Namespace) -> int:
     elif arguments.form == "full":
         sys.stdout.write(as_markdown(stored_run, forecast))
     else:
-        say(summary_lines(stored_run, forecast))
+        say(summary_lines(stored_run, forecast, size_of(sys.stdout)[0]))
     return stored_run.exit_code
 
 
@@ -76,7 +76,7 @@ def run(arguments: Namespace) -> int:
     if not stored_runs:
         print("No runs yet.", file=sys.stderr)
         return 0
-    say(runs_lines(stored_runs, now))
+    say(runs_lines(stored_runs, now, size_of(sys.stdout)[0]))
     return 0
 
 

@@ -25,6 +25,7 @@ from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
+from screens.output.plain import print_plainly, say
 from screens.output.stack_removal import RemovalProgress, exit_code, interrupted_lines, plan_lines, question
 
 ENGINE_COUNTS_FROM = (1, 52)
@@ -47,7 +48,7 @@ def run(arguments: Namespace) -> int:
         )
         # Typing may take long, so the plan is shown before the lock is held, and made again under it.
         plan = result_of(_plan(arguments, connection))
-        print(*plan_lines(plan), sep="\n", file=sys.stderr)
+        say(plan_lines(plan), sys.stderr)
         confirm(arguments, *question(plan))
         outcomes, proof = result_of(_remove(arguments, settings, connection, plan))
     if arguments.json:
@@ -55,10 +56,10 @@ def run(arguments: Namespace) -> int:
 
         sys.stdout.write(as_json(outcomes, proof, connection.host, plan.absent))
     else:
-        from screens.output.plain import print_plainly
-        from screens.output.stack_removal import render_removal
+        from screens.output.stack_removal import removal_verdict, render_removal
 
-        print_plainly(render_removal(outcomes, proof, _finishing_command(arguments, outcomes), plan.absent))
+        text = render_removal(outcomes, proof, _finishing_command(arguments, outcomes), plan.absent)
+        print_plainly(text, removal_verdict(outcomes, plan.absent))
     return exit_code(outcomes, proof, plan.absent)
 
 
@@ -90,7 +91,7 @@ async def _remove(
             after = await (prove if is_known else count_nothing)(networks)
         except asyncio.CancelledError:
             command = _finishing_command(arguments, removal.outcomes)
-            print(*interrupted_lines(removal.outcomes, command), sep="\n", file=sys.stderr)
+            say(interrupted_lines(removal.outcomes, command), sys.stderr)
             raise
     return outcomes, LeakComparison(before, after)
 

@@ -37,9 +37,10 @@ def run(arguments: Namespace) -> int:
         sys.stdout.write(as_json(snapshot, answer, _where(arguments)))
     else:
         from screens.output.plain import print_plainly
-        from screens.output.why import render_why
+        from screens.output.why import render_verdict, render_why
 
-        print_plainly(render_why(answer, _where(arguments), everything=bool(arguments.name)))
+        text = render_why(answer, _where(arguments), everything=bool(arguments.name))
+        print_plainly(text, render_verdict(answer))
     return answer.standing.severity.exit_code
 
 

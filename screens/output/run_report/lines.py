@@ -9,6 +9,7 @@ from console.rehearsal.forecast import Forecast
 from console.runbook.run.downtime import Downtime, OutageSpan
 from console.runbook.run.view import StoredRun
 from console.text import clean, duration, listed, plural
+from screens.output.plain import cut_line
 from screens.output.run_report.expectation import expectation_text
 from screens.output.run_report.summary import RunSummary, summary_of
 
@@ -30,19 +31,21 @@ class SummaryField:
     """So many lines each text may take on a terminal; what is longer is cut there."""
 
 
-def summary_lines(stored_run: StoredRun, forecast: Forecast | None = None) -> Iterator[str]:
+def summary_lines(
+    stored_run: StoredRun, forecast: Forecast | None = None, width: int = WIDTH
+) -> Iterator[str]:
     """Yield the summary in lines: what matters in the first `MOST_LINES`, then the commands that come next."""
     summary = summary_of(stored_run, forecast)
     title = clean(f"{summary.title} ({summary.run_id})", 1000)
-    yield title if len(title) <= WIDTH else f"{title[: WIDTH - 4]} ..."
+    yield cut_line(title, width)
     rows = [
         (field.label if number == 0 else "", clean(text, 4000), field.most_lines)
         for field in summary_fields(summary)
         for number, text in enumerate(field.texts)
     ]
-    heights = _heights([max(1, len(_wrap(text, most))) for _, text, most in rows], MOST_LINES - 1)
+    heights = _heights([max(1, len(_wrap(text, most, width))) for _, text, most in rows], MOST_LINES - 1)
     for (label, text, _), height in zip(rows, heights, strict=True):
-        for number, line in enumerate(_wrap(text, height)):
+        for number, line in enumerate(_wrap(text, height, width)):
             yield f"{'' if number else label:{LABEL_WIDTH}}{line}"
     if summary.next_command:
         yield f"{'Next':{LABEL_WIDTH}}{summary.next_command}"
@@ -61,9 +64,14 @@ def _heights(wanted: Sequence[int], most: int) -> list[int]:
     return heights
 
 
-def _wrap(text: str, most_lines: int) -> list[str]:
+def _wrap(text: str, most_lines: int, width: int) -> list[str]:
     return textwrap.wrap(
-        text, WIDTH - LABEL_WIDTH, max_lines=most_lines, placeholder=" ...", break_on_hyphens=False
+        text,
+        width - LABEL_WIDTH,
+        max_lines=most_lines,
+        placeholder=" …",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
