@@ -24,15 +24,15 @@ class Demo:
 
 
 @contextmanager
-def demo_engine(scenario: str = "evening", clock: Clock | None = None) -> Iterator[str]:
-    """Serve a scenario in which it is now, and give its address as `unix://…`.
+def demo_engine(scenario: str = "evening", clock: Clock | None = None) -> Iterator[Demo]:
+    """Serve a scenario in which it is now, and give its address and where it logs.
 
     Time stands still in it, unless it is to follow a clock.
 
     Raises SimulatorError where aiohttp is missing or the socket cannot be made.
     """
     with _serve(scenario, clock) as demo:
-        yield demo.host
+        yield demo
 
 
 @contextmanager

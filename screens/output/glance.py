@@ -40,6 +40,10 @@ class Detail:
     """Whether a network without a problem is shown beyond these rows if it is not nearly empty."""
     note_hints: bool = True
     notes: bool = True
+    hints: int | None = None
+    """Problems that say what to do, from the worst on; None: all."""
+    is_brief: bool = False
+    """Whether the other problems are told by their first sentence."""
     has_time: bool = False
     """Whether the first line begins with the time."""
 
@@ -52,8 +56,11 @@ SHORTER = (
     Detail(3, keeps_used=False, note_hints=False),
     Detail(1, keeps_used=False, note_hints=False),
     Detail(1, keeps_used=False, note_hints=False, notes=False),
+    Detail(1, keeps_used=False, note_hints=False, notes=False, hints=1),
+    Detail(1, keeps_used=False, note_hints=False, notes=False, hints=1, is_brief=True),
 )
-"""What is left out first where the lines of a terminal are too few: networks that are well, then notes; never a problem."""
+"""What is left out first where the lines of a terminal are too few: networks that are well, then notes, then what to do
+about all but the worst problem; never a problem."""
 
 
 def render_verdict(assessment: Assessment, at: datetime | None = None) -> Text:
@@ -150,21 +157,28 @@ def _cells(line: SubnetLine, glyphs: Glyphs, bars: int) -> tuple[str, ...]:
 
 def _findings(assessment: Assessment, detail: Detail) -> Iterator[RenderableType]:
     notes = [finding for finding in assessment.findings if finding.severity is Severity.OK]
-    for finding in assessment.findings:
-        if finding.severity is not Severity.OK or detail.notes:
-            hint = finding.hint if finding.severity is not Severity.OK or detail.note_hints else ""
-            yield _finding(finding, hint)
+    for place, finding in enumerate(assessment.findings):
+        if finding.severity is Severity.OK:
+            if detail.notes:
+                yield _finding(finding, finding.hint if detail.note_hints else "")
+        else:
+            is_hinted = detail.hints is None or place < detail.hints
+            yield _finding(
+                finding, finding.hint if is_hinted else "", is_brief=detail.is_brief and not is_hinted
+            )
     if notes and not detail.notes:
         yield Text(f"{plural(len(notes), 'note')} (--all shows {'it' if len(notes) == 1 else 'them'})", "dim")
 
 
-def _finding(finding: Finding, hint: str) -> RenderableType:
+def _finding(finding: Finding, hint: str, *, is_brief: bool = False) -> RenderableType:
+    first, dot, _ = finding.sentence.partition(". ")
+    sentence = f"{first}." if is_brief and dot else finding.sentence
     word = "note" if finding.severity is Severity.OK else finding.severity.value
     style = "dim" if finding.severity is Severity.OK else STYLES[finding.severity]
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=8)
     grid.add_column()
-    grid.add_row(Text(word, style=style), Text(finding.sentence))
+    grid.add_row(Text(word, style=style), Text(sentence))
     if hint:
         grid.add_row("", Text(typed_here(hint), style="dim"))
     return grid

@@ -15,7 +15,7 @@ from console.journal.signatures import Confidence
 from console.text import listed, plural
 from screens.output.plain import json_text
 from screens.output.rows import LabelRows
-from screens.present.text import STYLES
+from screens.present.text import STYLES, typed_here
 from screens.present.why import Where, runnable
 
 SCHEMA = "vipconsole.why/1"
@@ -84,7 +84,7 @@ def _group(group: Sequence[ServiceExplanation], where: Where) -> list[Renderable
     ]
     parts.append(_evidence(shared) if shared else Text())
     if own.advice:
-        parts.append(_label_row("do", own.advice))
+        parts.append(_label_row("do", typed_here(own.advice)))
     if own.command and is_same_command:
         parts.append(_label_row("next", runnable(own.command, where), "bold", is_command=True))
     return [*parts, _label_row("more", f"`{one}` shows the tasks and the evidence of one service.", "dim")]
@@ -106,7 +106,7 @@ def _explanation(
         parts.append(_title(own, explained_service.service.name))
     parts += [Text(own.meaning), _evidence(own.evidence)]
     if own.advice:
-        parts.append(_label_row("do", own.advice))
+        parts.append(_label_row("do", typed_here(own.advice)))
     if own.command:
         parts.append(_label_row("next", runnable(own.command, where), "bold", is_command=True))
     return parts

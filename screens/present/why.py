@@ -105,7 +105,8 @@ def command_of(explained_service: ServiceExplanation, where: Where) -> str:
 
 def runnable(command: str, where: Where) -> str:
     """Return a command that reaches the same engine, even if that is not the shell's default."""
-    before, behind = where
-    if not command:
-        return ""
-    return f"{before}{command}{behind if command.startswith('vipconsole ') else ''}"
+    before, options = where
+    name = "vipconsole "
+    if command.startswith(name):
+        command = f"vipconsole{options} {command.removeprefix(name)}"
+    return f"{before}{command}" if command else ""

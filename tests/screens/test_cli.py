@@ -30,7 +30,8 @@ def test_the_demo_tells_the_evening_before_in_one_command() -> None:
     assert said.code == 2
     first, second, *_ = said.out.splitlines()
     assert first == SIMULATED
-    assert second == " CRITICAL  2 deploys wait for an address; proxy has 4 of 253 free, 12 leaked"
+    assert second == " CRITICAL  2 deploys wait for an address; proxy has 4 of 253 free, 12 leaked; 1 more"
+    assert "dockerd's log: \N{MULTIPLICATION SIGN}2 in 60 min" in said.out
     assert "ghost_app for 14 min, discourse_app for 3 min" in said.out
     assert re.search(r"! proxy +10\.0\.1\.0/24 +█+░ 249/253 +\d+ +\d+ +1 +12 +4\n", said.out)
     assert "ci-host  engine 29.1.0  manager, leader of 1 node" in said.out

@@ -58,7 +58,7 @@ def assert_agrees(said: Outcome, code: int) -> None:
         (1, ("stack-rm", "--demo", "--yes", "drone", "gone")),
         (2, ("guard", "--demo", "--dry-run")),
         (3, ("guard", *GONE)),
-        (3, ("journal", "--demo")),
+        (2, ("journal", "--demo")),
     ],
 )
 def test_of_the_demo_and_of_an_engine_that_is_gone(code: int, arguments: tuple[str, ...]) -> None:

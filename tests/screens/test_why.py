@@ -52,8 +52,11 @@ def test_the_demo_explains_the_deploy_that_hangs() -> None:
     assert re.search(r"service ghost_app +Endpoint\.VirtualIPs +none\n", said.out)
     assert re.search(r"network proxy +accounted +237 of 253\n +leaked +12\n +free +4\n", said.out)
     assert "Do not redeploy" in said.out
-    assert "next  vipconsole glance proxy --demo\n" in said.out
-    assert "dockerd's log was not read." in said.out
+    assert "next  vipconsole --demo glance proxy\n" in said.out
+    assert "`vipconsole --demo glance proxy --holders`" in " ".join(said.out.split())
+    # The log of the demo's dockerd is there, and confirms it.
+    assert "dockerd found one of its networks full" in said.out
+    assert "was not read" not in said.out
     assert said.err == ""
 
 

@@ -134,8 +134,8 @@ def test_a_socket_that_cannot_be_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_demo_is_on_a_private_socket() -> None:
-    with demo_engine() as host:
-        path = Path(host.removeprefix("unix://"))
+    with demo_engine() as demo:
+        path = Path(demo.host.removeprefix("unix://"))
         client = a_client(path)
         assert client.ping()
         client.close()

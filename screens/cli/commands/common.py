@@ -13,7 +13,7 @@ from console.clock import SystemClock
 from console.errors import UsageError
 from console.host.root import has_own_root
 from console.journal.reader import DaemonLog, open_journal
-from console.journal.recordings import RecordedJournal
+from console.journal.recordings import GrowingJournal, RecordedJournal
 from console.settings import SYSTEM_FILE, Settings, load_settings, user_file
 from console.swarm.client import EngineConnection, resolve_host
 from console.text import clean
@@ -67,8 +67,31 @@ def journal_for(arguments: Namespace, settings: Settings) -> DaemonLog:
 @contextmanager
 def connection_for(arguments: Namespace, settings: Settings) -> Iterator[EngineConnection]:
     """Give a connection to the chosen engine, or to the demo's, and close it in the end."""
-    with _demo_host(arguments) as demo, connect(demo or resolve_host(arguments.host), settings) as connection:
+    with engine_and_log(arguments, settings) as (connection, _):
         yield connection
+
+
+@contextmanager
+def engine_and_log(arguments: Namespace, settings: Settings) -> Iterator[tuple[EngineConnection, DaemonLog]]:
+    """Give a connection to the chosen engine, or to the demo's, and dockerd's log there; close both in the end."""
+    if not arguments.demo:
+        with connect(resolve_host(arguments.host), settings) as connection:
+            yield connection, journal_for(arguments, settings)
+        return
+    refuse_host(arguments)
+    from console.simulator.demo import demo_engine
+
+    # A snapshot needs one moment only; a command that waits for its own change needs time to pass.
+    clock = SystemClock() if getattr(arguments, "time_passes", False) else None
+    with demo_engine(clock=clock) as demo, connect(demo.host, settings) as connection:
+        yield connection, demo_log(arguments, settings, demo.journal)
+
+
+def demo_log(arguments: Namespace, settings: Settings, journal: Path) -> DaemonLog:
+    """Return what the demo's dockerd logs, unless --journal names a recording."""
+    if arguments.journal is not None:
+        return journal_for(arguments, settings)
+    return DaemonLog(GrowingJournal(journal), is_proven=True)
 
 
 @contextmanager
@@ -96,17 +119,3 @@ def refuse_host(arguments: Namespace) -> None:
     """Raise UsageError for --demo with --host."""
     if arguments.host:
         raise UsageError("--demo and --host cannot be combined.", "The demo has its own simulated engine.")
-
-
-@contextmanager
-def _demo_host(arguments: Namespace) -> Iterator[str]:
-    if not arguments.demo:
-        yield ""
-        return
-    refuse_host(arguments)
-    from console.simulator.demo import demo_engine
-
-    # A snapshot needs one moment only; a command that waits for its own change needs time to pass.
-    clock = SystemClock() if getattr(arguments, "time_passes", False) else None
-    with demo_engine(clock=clock) as host:
-        yield host

@@ -11,13 +11,19 @@ from functools import partial
 from console.clock import SystemClock
 from console.durations import LOCAL
 from console.errors import UsageError
-from console.journal.reader import DaemonLog
 from console.monitor.monitor import Monitor, Sources
 from console.settings import Settings
 from console.storage.state import state_folder
 from console.swarm.client import resolve_host
 from console.text import clean
-from screens.cli.commands.common import connect, is_simulated, journal_for, read_settings, refuse_host
+from screens.cli.commands.common import (
+    connect,
+    demo_log,
+    is_simulated,
+    journal_for,
+    read_settings,
+    refuse_host,
+)
 from screens.present.text import glyphs_for
 from screens.tui.run_follower import Decider
 
@@ -94,10 +100,8 @@ def _sources(arguments: Namespace, settings: Settings) -> Iterator[Sources]:
             yield Sources(connection, journal_for(arguments, settings), state_folder())
         return
     refuse_host(arguments)
-    from console.journal.recordings import GrowingJournal
     from console.simulator.demo import living_demo
 
     with living_demo() as demo, connect(demo.host, settings) as connection:
-        log = DaemonLog(GrowingJournal(demo.journal), is_proven=True)
         # The demo's swarm is a new one every time: nothing in the store is about it.
-        yield Sources(connection, journal_for(arguments, settings) if arguments.journal else log, None)
+        yield Sources(connection, demo_log(arguments, settings, demo.journal), None)

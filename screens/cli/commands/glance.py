@@ -9,6 +9,7 @@ from console.clock import SystemClock
 from console.diagnosis.assess import assess
 from console.durations import stamp
 from console.errors import EngineError, ExitCode, HostError, SwarmError, UsageError
+from console.journal.reader import DaemonLog
 from console.monitor.history import read_leak_log
 from console.monitor.snapshot import take_snapshot
 from console.runbook.store.viewer import unfinished_runs
@@ -17,7 +18,7 @@ from console.storage.census import read_censuses
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+from screens.cli.commands.common import engine_and_log, result_of, settings_of
 from screens.output.plain import print_plainly, progress, say
 
 
@@ -38,13 +39,13 @@ def run(arguments: Namespace) -> int:
         )
     arguments.time_passes = arguments.watch_s is not None
     settings = settings_of(arguments)
-    with connection_for(arguments, settings) as connection:
+    with engine_and_log(arguments, settings) as (connection, log):
         if arguments.watch_s is None:
-            return _glance(arguments, settings, connection)
-        return _watch(arguments, settings, connection)
+            return _glance(arguments, settings, connection, log)
+        return _watch(arguments, settings, connection, log)
 
 
-def _watch(arguments: Namespace, settings: Settings, connection: EngineConnection) -> int:
+def _watch(arguments: Namespace, settings: Settings, connection: EngineConnection, log: DaemonLog) -> int:
     """Take and print snapshots until ctrl+c; what fails in one round does not end the others."""
     clock = SystemClock()
     code: int = ExitCode.INTERRUPTED
@@ -52,7 +53,7 @@ def _watch(arguments: Namespace, settings: Settings, connection: EngineConnectio
         while True:
             began_s = clock.monotonic()
             try:
-                code = _glance(arguments, settings, connection)
+                code = _glance(arguments, settings, connection, log)
             except (HostError, EngineError, SwarmError) as error:
                 code = ExitCode.UNKNOWN
                 progress(f"{stamp(clock.now())}  {error.sentence} {error.hint}".rstrip())
@@ -62,9 +63,9 @@ def _watch(arguments: Namespace, settings: Settings, connection: EngineConnectio
         return code
 
 
-def _glance(arguments: Namespace, settings: Settings, connection: EngineConnection) -> int:
+def _glance(arguments: Namespace, settings: Settings, connection: EngineConnection, log: DaemonLog) -> int:
     clock = SystemClock()
-    reader, log = EngineReader(connection), journal_for(arguments, settings)
+    reader = EngineReader(connection)
     snapshot = result_of(take_snapshot(reader, log, clock, settings.snapshot, settle=not arguments.quick))
     # The demo's swarm is a new one every time: nothing in the store is about it.
     if not arguments.demo:

@@ -11,7 +11,7 @@ from console.guard.policy import decide
 from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.host.unit_chain import restart_daemon_unit
 from console.storage.state import state_folder
-from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+from screens.cli.commands.common import engine_and_log, result_of, settings_of
 from screens.cli.commands.preconditions import changer_for, may_change
 from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, one_line
 from screens.output.plain import progress, say
@@ -28,10 +28,10 @@ def run(arguments: Namespace) -> int:
         cooldown_s=settings.guard.cooldown_s,
     )
     clock = SystemClock()
-    with connection_for(arguments, settings) as connection:
+    with engine_and_log(arguments, settings) as (connection, log):
         collector = Collector(
             connection,
-            journal_for(arguments, settings),
+            log,
             clock,
             settings,
             state_folder(),

@@ -18,7 +18,7 @@ from console.settings import Settings
 from console.swarm.reader import EngineReader, SwarmReader
 from console.swarm.snapshots import object_names, task_names
 from console.text import clean
-from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+from screens.cli.commands.common import engine_and_log, result_of, settings_of
 from screens.output.plain import json_text, print_plainly, progress, say
 
 SCHEMA = "vipconsole.journal/1"
@@ -28,13 +28,13 @@ _EXIT_CODES = {None: 0, LogSeverity.NOTE: 0, LogSeverity.WARNING: 1, LogSeverity
 
 def run(arguments: Namespace) -> int:
     """Read, print, follow with --follow, and return the exit code of the worst line."""
+    arguments.time_passes = arguments.follow
     settings = settings_of(arguments)
     if arguments.since is not None:
         settings = replace(settings, snapshot=replace(settings.snapshot, journal_s=arguments.since))
-    log = journal_for(arguments, settings)
-    if arguments.follow and not log.is_growing:
-        raise UsageError("A recording does not grow, so it cannot be followed.", "Leave --follow out.")
-    with connection_for(arguments, settings) as connection:
+    with engine_and_log(arguments, settings) as (connection, log):
+        if arguments.follow and not log.is_growing:
+            raise UsageError("A recording does not grow, so it cannot be followed.", "Leave --follow out.")
         return result_of(_journal(arguments, settings, log, EngineReader(connection)))
 
 

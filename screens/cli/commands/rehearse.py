@@ -33,8 +33,7 @@ from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder, write_atomically
 from console.text import listed
 from screens.cli.commands.common import (
-    connection_for,
-    journal_for,
+    engine_and_log,
     require_plain_file,
     result_of,
     settings_of,
@@ -62,8 +61,8 @@ def run(arguments: Namespace) -> int:
     # Nothing may take the processor from a run that is under way.
     decline_if_unfinished(state)
     decline_if_locked()
-    with connection_for(arguments, settings) as connection:
-        world = RunWorld(connection, settings, clock, journal_for(arguments, settings))
+    with engine_and_log(arguments, settings) as (connection, log):
+        world = RunWorld(connection, settings, clock, log)
         shape = result_of(read_shape(world.reader, connection.host))
         if arguments.save_shape is not None:
             write_atomically(arguments.save_shape, json.dumps(asdict(shape), indent=1) + "\n", 0o600)

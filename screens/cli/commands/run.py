@@ -28,7 +28,7 @@ from console.runbook.store.viewer import RunKind, decline_if_unfinished, measure
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
 from console.text import clean, nearest
-from screens.cli.commands.common import connection_for, journal_for, result_of, settings_of
+from screens.cli.commands.common import engine_and_log, journal_for, result_of, settings_of
 from screens.cli.commands.preconditions import require_root
 from screens.cli.commands.runs import refuse_advance_answers, select_run_folder, show_run
 from screens.output.plain import progress, say
@@ -55,8 +55,8 @@ def run(arguments: Namespace) -> int:
         refuse_advance_answers(arguments)
         _require_free()
     settings = settings_of(arguments)
-    with connection_for(arguments, settings) as connection:
-        world = RunWorld(connection, settings, SystemClock(), journal_for(arguments, settings))
+    with engine_and_log(arguments, settings) as (connection, log):
+        world = RunWorld(connection, settings, SystemClock(), log)
         plans = result_of(_plan(runbook, variables, world))
         if arguments.check:
             show_check(runbook, plans, connection.host, is_json=arguments.json, with_calls=arguments.calls)
@@ -65,8 +65,8 @@ def run(arguments: Namespace) -> int:
         _confirm(arguments)
         folder = result_of(_begin(runbook, variables, world))
     print(f"vipconsole: run {folder.name}", file=sys.stderr)
-    log = journal_for(arguments, settings) if arguments.journal else None
-    return show_run(folder, arguments, who_runs_this(os.environ), log)
+    recording = journal_for(arguments, settings) if arguments.journal else None
+    return show_run(folder, arguments, who_runs_this(os.environ), recording)
 
 
 async def _plan(runbook: Runbook, variables: Mapping[str, Json], world: RunWorld) -> tuple[StepPlan, ...]:

@@ -17,7 +17,7 @@ from console.monitor.snapshot import take_snapshot
 from console.settings import Settings
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import connection_for, is_simulated, journal_for, result_of, settings_of
+from screens.cli.commands.common import engine_and_log, is_simulated, result_of, settings_of
 
 MARGIN_S = 60.0
 """dockerd may log a line shortly before the timestamp of the object that the line is about."""
@@ -28,8 +28,7 @@ FURTHEST_S = 7 * 86_400.0
 def run(arguments: Namespace) -> int:
     """Take a snapshot, explain and print it, and return the exit code of the worst standing."""
     settings = settings_of(arguments)
-    log = journal_for(arguments, settings)
-    with connection_for(arguments, settings) as connection:
+    with engine_and_log(arguments, settings) as (connection, log):
         snapshot, answer = result_of(_answer(arguments, settings, log, connection))
     if arguments.json:
         from screens.output.why import as_json
