@@ -6,7 +6,15 @@ from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TextIO
 
-from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict, blocking_text
+from console.diagnosis.quiescence.values import (
+    CHANGES,
+    Blocker,
+    Check,
+    CheckState,
+    QuiescenceVerdict,
+    blocking_text,
+    last_changes_text,
+)
 from console.diagnosis.quiescence.waiter import Progress
 from console.durations import iso
 from console.text import duration, listed, plural
@@ -143,26 +151,31 @@ def _blocker(blocker: Blocker, now: datetime) -> str:
     return f"{blocker.name} {blocker.what}{since}{' (accepted)' if blocker.is_accepted else ''}"
 
 
+COUNTED_FROM_S = 10.0
+"""From here on a wait says how long it has lasted."""
+BLOCKED_EVERY_S, QUIET_EVERY_S = 60.0, 15.0
+"""Off a terminal, where each line stays, the same thing is said again so often: while something blocks, while it is quiet."""
+
+
 class QuietProgress:
-    """Shows what blocks, when that changes: in place on a terminal, else line by line."""
+    """Shows what blocks, or for how long it has been quiet: in place on a terminal, else line by line."""
 
     def __init__(self, stream: TextIO, environment: Mapping[str, str]) -> None:
         self._stream = stream
         self._is_terminal = stream.isatty() and environment.get("TERM") != "dumb"
         self._last_line = ""
+        self._last_subject = ""
+        self._said_after_s = 0.0
 
     def update(self, progress: Progress) -> None:
         """Show how far a wait is, unless that is shown already or the wait is over."""
-        line = self._line(progress)
-        if progress.outcome is not None or line == self._last_line:
+        if progress.outcome is not None:
             return
-        self._last_line = line
+        subject, line = _progress_line(progress)
         if self._is_terminal:
-            cut = cut_line(line, size_of(self._stream)[0] - 1)
-            # To the line's beginning, the line, and clear what is left of the one before.
-            self._stream.write(f"\r{encodable(cut, self._stream)}\x1b[K")
-            self._stream.flush()
-        else:
+            self._replace(line)
+        elif subject != self._last_subject or progress.waited_s >= self._said_after_s + _repeated_s(progress):
+            self._last_subject, self._said_after_s = subject, progress.waited_s
             say((line,), self._stream)
 
     def end(self) -> None:
@@ -171,8 +184,30 @@ class QuietProgress:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
-    def _line(self, progress: Progress) -> str:
-        blocking = blocking_text(progress.report)
-        if blocking:
-            return f"waiting: {blocking}"
-        return f"quiet so far; must stay quiet for {duration(progress.dwell_s)}"
+    def _replace(self, line: str) -> None:
+        if line == self._last_line:
+            return
+        self._last_line = line
+        cut = cut_line(line, size_of(self._stream)[0] - 1)
+        # To the line's beginning, the line, and clear what is left of the one before.
+        self._stream.write(f"\r{encodable(cut, self._stream)}\x1b[K")
+        self._stream.flush()
+
+
+def _progress_line(progress: Progress) -> tuple[str, str]:
+    """Return what a wait is about, without figures, and its line.
+
+    A change blocks for the whole dwell time, and when that is over the wait is over: while nothing else blocks, it is
+    already quiet, and what is left to wait for is time.
+    """
+    if blocking := blocking_text(progress.report, without=CHANGES):
+        so_far = f" ({duration(progress.waited_s)} so far)" if progress.waited_s >= COUNTED_FROM_S else ""
+        return blocking, f"waiting{so_far}: {blocking}"
+    changes = last_changes_text(progress.report)
+    after = f"; last change: {changes}" if changes else ""
+    quiet = f"quiet so far: {duration(progress.quiet_for_s)} of {duration(progress.dwell_s)}"
+    return f"quiet{after}", f"{quiet}{after}"
+
+
+def _repeated_s(progress: Progress) -> float:
+    return BLOCKED_EVERY_S if blocking_text(progress.report, without=CHANGES) else QUIET_EVERY_S

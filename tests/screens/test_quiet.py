@@ -162,31 +162,96 @@ def test_on_a_terminal_the_line_is_replaced_and_cleared(calm: Simulation) -> Non
         assert process.wait(60) == 0
         reader.join(60)
     os.close(leader)
-    assert b"\rquiet so far; must stay quiet for 1 s\x1b[K" in said
+    assert b"\rquiet so far: 0 s of 1 s\x1b[K" in said
     assert said.endswith(b"\r\x1b[K")
     assert b"\n" not in said
 
 
-def progress(*checks: Check, outcome: QuiescenceVerdict | None = None) -> Progress:
-    return Progress(Report(NOW, checks), 70, 0, 60, outcome)
+def progress(
+    *checks: Check, outcome: QuiescenceVerdict | None = None, waited_s: float = 70, quiet_for_s: float = 0
+) -> Progress:
+    return Progress(Report(NOW, checks), waited_s, quiet_for_s, 60, outcome)
 
 
 def blocked(*names: str, state: CheckState = CheckState.BUSY) -> Check:
     return Check("tasks", "tasks", state, tuple(Blocker(each, "is at work", ago(5)) for each in names))
 
 
-def test_talk_is_silent_while_nothing_changes() -> None:
+CALM = Check("tasks", "tasks", CheckState.QUIET)
+
+
+def changed(*names: str) -> Check:
+    return Check(
+        "changes", "engine events", CheckState.BUSY, tuple(Blocker(each, "created") for each in names)
+    )
+
+
+def said_line_by_line(*states: Progress) -> list[str]:
     stream = io.StringIO()
-    printer = QuietProgress(stream, {})
-    for each in (blocked("web"), blocked("web"), blocked("db"), Check("tasks", "tasks", CheckState.QUIET)):
-        printer.update(progress(each))
-    printer.update(progress(blocked("web"), outcome=QuiescenceVerdict.BUSY))
+    printer = QuietProgress(stream, {"COLUMNS": "200"})
+    for state in states:
+        printer.update(state)
     printer.end()
-    assert stream.getvalue().splitlines() == [
+    return stream.getvalue().splitlines()
+
+
+def test_talk_is_silent_while_nothing_changes() -> None:
+    states = (
+        progress(blocked("web"), waited_s=1),
+        progress(blocked("web"), waited_s=2),
+        progress(blocked("db"), waited_s=30),
+        progress(CALM, waited_s=31),
+        progress(CALM, waited_s=32, quiet_for_s=1),
+        progress(blocked("web"), waited_s=33, outcome=QuiescenceVerdict.BUSY),
+    )
+    assert said_line_by_line(*states) == [
         "waiting: web is at work",
-        "waiting: db is at work",
-        "quiet so far; must stay quiet for 60 s",
+        "waiting (30 s so far): db is at work",
+        "quiet so far: 0 s of 60 s",
     ]
+
+
+def test_while_only_the_last_change_is_too_young_it_is_quiet_so_far_and_says_how_long_yet() -> None:
+    states = (
+        progress(blocked("web"), changed("service web"), waited_s=5),
+        *(progress(CALM, changed("network a"), waited_s=6 + each, quiet_for_s=each) for each in range(40)),
+    )
+    assert said_line_by_line(*states) == [
+        "waiting: web is at work",
+        "quiet so far: 0 s of 60 s; last change: network a created",
+        "quiet so far: 15 s of 60 s; last change: network a created",
+        "quiet so far: 30 s of 60 s; last change: network a created",
+    ]
+
+
+def test_events_that_do_not_arrive_are_no_quiet() -> None:
+    deaf = Check("changes", "engine events", CheckState.UNKNOWN, note="The stream ended.")
+    assert said_line_by_line(progress(deaf, waited_s=1)) == ["waiting: The stream ended"]
+
+
+def test_what_blocks_for_long_is_said_again() -> None:
+    states = (progress(blocked("web"), waited_s=1 + each) for each in range(150))
+    assert said_line_by_line(*states) == [
+        "waiting: web is at work",
+        "waiting (61 s so far): web is at work",
+        "waiting (2 min so far): web is at work",
+    ]
+
+
+def test_after_a_change_a_wait_says_that_it_is_quiet_again_before_it_ends(calm: Simulation) -> None:
+    with quiet_process("--host", calm.host, "--for", "2", "--timeout", "2m") as wait:
+        wait.wait_for("quiet so far")
+        client: Any = docker.APIClient(base_url=calm.host, version="auto", timeout=30)
+        try:
+            client.create_network("extra", driver="overlay")
+        finally:
+            client.close()
+        code, said = wait.end()
+    assert (code, said["outcome"]) == (0, "quiet")
+    assert any(
+        re.match(r"quiet so far: \d s of 2 s; last change: network extra created", line)
+        for _, line in wait.said
+    ), wait.said
 
 
 def test_the_worst_is_named_first_and_accepted_ones_are_not_said_to_block() -> None:

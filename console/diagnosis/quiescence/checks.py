@@ -16,6 +16,7 @@ from console.diagnosis.quiescence.host import check_host
 from console.diagnosis.quiescence.services import find_trouble
 from console.diagnosis.quiescence.swarm import find_leftovers
 from console.diagnosis.quiescence.values import (
+    CHANGES,
     Blocker,
     Changes,
     Check,
@@ -163,7 +164,7 @@ def judge(inputs: CheckInputs, previous: PreviousChecks, rules: QuiescenceRules)
 def _check_changes(
     changes: Changes, disturbances: Iterable[ReportedChange], now_s: float, dwell_s: float
 ) -> Check:
-    code, title = "changes", "engine events"
+    code, title = CHANGES, "engine events"
     if not dwell_s:
         return Check(code, title, CheckState.UNCHECKED, note="A single snapshot waits for none.")
     if changes.why_no_events is not None:
@@ -177,11 +178,15 @@ def _check_changes(
     recent = describe_changes(change for change in disturbances if now_s - change.received_s < dwell_s)
     if not recent:
         return Check(code, title, CheckState.QUIET)
+    # A gap first, for it says most; then the last change, which is the one that is waited for.
+    latest_first = sorted(
+        recent.items(), key=lambda item: (item[1][1].event is not None, -item[1][1].received_s)
+    )
     return Check(
         code,
         title,
         CheckState.BUSY,
-        tuple(Blocker(name, description, last.received_at) for name, (description, last) in recent.items()),
+        tuple(Blocker(name, description, last.received_at) for name, (description, last) in latest_first),
         hint=f"It is quiet when nothing has changed for {duration(dwell_s)}.",
     )
 

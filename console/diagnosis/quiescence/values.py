@@ -166,16 +166,28 @@ class Judgement:
     """When the last change that counts was received, as `ReportedChange.received_s`; None where there was none."""
 
 
-def blocking_text(report: Report) -> str:
-    """Return what blocks, by name, the worst first; nothing where nothing does."""
+CHANGES = "changes"
+"""The code of the check that is busy until the last change is old enough. Time alone ends it."""
+
+
+def blocking_text(report: Report, *, without: str = "") -> str:
+    """Return what blocks, by name, the worst first; nothing where nothing does. One check can be left out, by its code."""
     texts = []
     for check in _worst_first(report):
+        if check.code == without and check.state is CheckState.BUSY:
+            continue
         blockers = [blocker for blocker in check.blockers if not blocker.is_accepted]
         if blockers:
             texts.append(listed([f"{name.name} {name.what}" for name in blockers], 2))
         else:
             texts.append(check.note.removesuffix("."))
     return listed(list(dict.fromkeys(texts)), 3)
+
+
+def last_changes_text(report: Report) -> str:
+    """Return what changed within the dwell time, the last first; nothing where nothing did."""
+    blockers = (blocker for check in report.checks if check.code == CHANGES for blocker in check.blockers)
+    return listed([f"{blocker.name} {blocker.what}" for blocker in blockers], 2)
 
 
 def list_blockers(report: Report) -> tuple[tuple[str, str], ...]:

@@ -17,6 +17,7 @@ from console.clock import Clock
 from console.concurrency import sleep_unless
 from console.diagnosis.quiescence.checks import judge
 from console.diagnosis.quiescence.values import (
+    CHANGES,
     Changes,
     CheckInputs,
     Judgement,
@@ -128,7 +129,7 @@ class QuiescenceTracker:
         if self._last_snapshot_s - before_s > pause_s + MAX_GAP_S:
             self._calm_since_s = None
         # Changes have a time of their own; everything else is only known at each snapshot.
-        if any(check.code != "changes" for check in judgement.report.blocking):
+        if any(check.code != CHANGES for check in judgement.report.blocking):
             self._calm_since_s = None
         elif self._calm_since_s is None:
             self._calm_since_s = self._last_snapshot_s
