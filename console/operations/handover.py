@@ -20,6 +20,7 @@ from console.errors import Declined, EngineError, EngineTimeout, Unknown
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import (
     NO_LEADER,
+    DemotedMeanwhile,
     ManagerRoles,
     NodeSpec,
     demote,
@@ -44,6 +45,9 @@ WORKER_WITHIN_S, WORKER_FOR_S = 60.0, 5.0
 """How long after it has registered with the new leader as a worker a node learns of it. It is a manager again 1 to 4 s after
 its promotion (measured)."""
 POLL_S = 0.25
+RESTORE_ATTEMPTS = 3
+"""A manager that lags behind shows a node as it was before its demotion. When the write meets the demotion, the node is
+promoted first, and then restored. It is demoted again only by somebody else."""
 
 
 class Ending(StrEnum):
@@ -137,8 +141,10 @@ class Handover:
         return self._result(nodes[0], now.leader, began_s, Ending.FINISHED)
 
     async def _undo(self, nodes: tuple[Node, ...], began_s: float, because: str) -> HandoverResult:
-        for node in nodes:
-            await self._restore(node)
+        were_demoted = [await self._restore(node) for node in nodes]
+        if any(were_demoted):
+            # Another one leads then, and has given the addresses back.
+            return self._result(nodes[0], (await read_roles(self._reader)).leader, began_s, Ending.FINISHED)
         return self._result(nodes[0], nodes[0], began_s, Ending.UNDONE, because)
 
     async def _hand_over(self, leader: Node, began_s: float) -> HandoverResult:
@@ -167,7 +173,9 @@ class Handover:
         await self._bring_back(leader, is_worker=True)
         return self._result(leader, new, began_s, Ending.MADE)
 
-    async def _bring_back(self, node: Node, *, is_worker: bool = False) -> None:
+    async def _bring_back(
+        self, node: Node, *, is_worker: bool = False, attempts: int = RESTORE_ATTEMPTS
+    ) -> None:
         """Make a node a manager, and once it is one what it was before."""
         if is_worker or node.desired_role == "worker":
             await self._wait_until_worker(node)
@@ -176,7 +184,7 @@ class Handover:
         await self._wait(
             lambda: self._voting(node.id), f"{node.hostname} is a manager again", PROMOTED_WITHIN_S
         )
-        await self._restore(node)
+        await self._restore(node, attempts)
 
     async def _wait_until_worker(self, node: Node) -> None:
         """Wait until a node knows that it was demoted: promoted before that, it takes half a minute to vote again."""
@@ -187,9 +195,21 @@ class Handover:
             )
             await self._clock.sleep(WORKER_FOR_S)
 
-    async def _restore(self, node: Node) -> None:
+    async def _restore(self, node: Node, attempts: int = RESTORE_ATTEMPTS) -> bool:
+        """Make a node what it was before; where the write shows that it was demoted, promote it first.
+
+        Return whether it was demoted.
+        """
         self._tell(f"making {node.hostname} what it was before")
-        await self._change(node.id, restore, lambda now: not now.handover)
+        try:
+            await self._change(node.id, restore, lambda now: not now.handover)
+        except DemotedMeanwhile:
+            if attempts <= 1:
+                raise
+            self._tell(f"{node.hostname} was demoted meanwhile")
+            await self._bring_back(node, is_worker=True, attempts=attempts - 1)
+            return True
+        return False
 
     def _result(
         self, old: Node, new: Node | None, began_s: float, ending: Ending, because: str = ""

@@ -157,13 +157,17 @@ def promote(spec: NodeSpec) -> None:
     spec["Role"] = "manager"
 
 
+class DemotedMeanwhile(Declined):
+    """A node is a worker that was last seen as a manager: the snapshot was older than its demotion."""
+
+
 def restore(spec: NodeSpec) -> None:
     """Give a node the availability that it had before, where it is still paused, and take the labels away.
 
-    Raises Declined for a worker: once it is active, Swarm would end its tasks that ask for a manager.
+    Raises DemotedMeanwhile for a worker: once it is active, Swarm would end its tasks that ask for a manager.
     """
     if spec.get("Role") == "worker":
-        raise Declined(
+        raise DemotedMeanwhile(
             "The former leader was demoted, and stays paused until it is a manager again.",
             "Run this again: it promotes the node first.",
         )
