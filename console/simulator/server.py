@@ -157,7 +157,10 @@ def parse_body(body: bytes | str) -> object:
 def _encode(reply: Response) -> bytes:
     if reply.body is None:
         return b""
-    return reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode()
+    if isinstance(reply.body, str):
+        return reply.body.encode()
+    # As Go writes it: without spaces.
+    return json.dumps(reply.body, separators=(",", ":")).encode()
 
 
 def _response(reply: Response) -> web.Response:

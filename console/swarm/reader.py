@@ -302,10 +302,7 @@ class EngineReader:
         return {endpoint.key: endpoint.name for endpoint in detail.endpoints}
 
     async def _list(self, what: str, path: str, parser: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
-        def read(rows: Iterable[Mapping[str, Any]] | None) -> tuple[T, ...]:
-            return tuple(parser(row) for row in rows or ())
-
-        return await self._get(f"list the {what}", f"its list of {what}", path, read)
+        return await self._get(f"list the {what}", f"its list of {what}", path, partial(read_rows, parser))
 
     async def _networks(self, end: float) -> tuple[Network, ...]:
         networks = await self._list_networks()
@@ -355,7 +352,10 @@ class EngineReader:
 
         `purpose` and `what` say in words what is asked and what the answer is, for errors.
         """
-        read = partial(self._parse, what, parser)
+
+        def read(answer: bytes) -> T:
+            return self._parse(what, parser, json.loads(answer))
+
         return await self._connection.ask(
             purpose, lambda client: self._read(path, answer_of(client, path), read)
         )
@@ -369,8 +369,15 @@ class EngineReader:
                 "If a proxy is in between, bypass it. Otherwise report this with the engine's version.",
             ) from error
 
-    def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:  # noqa: ARG002 - a reader that reads again goes by the path
-        return read(json.loads(answer))
+    def _read(self, path: str, answer: bytes, read: Callable[[bytes], T]) -> T:  # noqa: ARG002 - a reader that reads again goes by the path
+        return read(answer)
+
+
+def read_rows(
+    parser: Callable[[Mapping[str, Any]], T], rows: Iterable[Mapping[str, Any]] | None
+) -> tuple[T, ...]:
+    """Return the objects of a list. An engine writes null for an empty one."""
+    return tuple(parser(row) for row in rows or ())
 
 
 async def _reply_or_error(answer: Awaitable[T]) -> T | VipconsoleError:

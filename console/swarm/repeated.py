@@ -2,18 +2,24 @@
 
 An answer in the same bytes as before is not parsed again: the very same value is returned. Of an answer that differs,
 objects that are equal to those of before are the very same too. So a caller sees by identity what changed.
+
+In a swarm in motion each list differs from the one before, by a few rows of hundreds: only rows whose bytes were not in the
+list before are parsed.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from console.concurrency import together
 from console.errors import Result, Unknown
-from console.swarm.client import EngineConnection
+from console.swarm.client import EngineConnection, answer_of
 from console.swarm.model import Network, NetworkDetail, SwarmState, Task
-from console.swarm.reader import EngineReader, path_of
+from console.swarm.reader import EngineReader, path_of, read_rows
 
 T = TypeVar("T")
 
@@ -25,12 +31,53 @@ LAST_S = 1.0
 """The tasks may take this long where the networks could not be listed."""
 
 
+ROW_BEGINS, ROW_ENDS = b'{"ID":', b"}"
+BETWEEN_ROWS = ROW_ENDS + b"," + ROW_BEGINS
+"""How services, tasks and nodes stand in their lists. A quote inside a string is escaped, so no text can contain this."""
+
+
+class RowCache:
+    """The rows of a list that is read again and again, and the objects that were made of them."""
+
+    def __init__(self) -> None:
+        self._objects: dict[bytes, Any] = {}
+
+    def read(self, answer: bytes, parse: Callable[[Any], T]) -> tuple[T, ...]:
+        """Return the objects of a list, and parse only rows that were not in the last one.
+
+        Nothing where the rows cannot be told apart: then the list is to be parsed as a whole.
+        """
+        objects: dict[bytes, T] = {}
+        rows = _split(answer)
+        try:
+            for row in rows:
+                known_object = self._objects.get(row)
+                objects[row] = (
+                    parse(json.loads(ROW_BEGINS + row + ROW_ENDS)) if known_object is None else known_object
+                )
+        except json.JSONDecodeError:
+            # An object inside a row began like a row. All parts are whole JSON only where each is a row.
+            return ()
+        self._objects = objects
+        return tuple(objects[row] for row in rows)
+
+
+def _split(answer: bytes) -> list[bytes]:
+    """Return the rows of a list without their beginnings and ends; none where it is not written as Go writes it."""
+    text = answer.strip()
+    if not (text.startswith(b"[" + ROW_BEGINS) and text.endswith(ROW_ENDS + b"]")):
+        return []
+    return text[1 + len(ROW_BEGINS) : -1 - len(ROW_ENDS)].split(BETWEEN_ROWS)
+
+
 class RepeatedReader(EngineReader):
     """Reads the swarm of the engine behind a connection, for one monitor: one read at a time."""
 
     def __init__(self, connection: EngineConnection) -> None:
         super().__init__(connection)
         self._answers: dict[str, tuple[bytes, object]] = {}
+        self._rows: defaultdict[str, RowCache] = defaultdict(RowCache)
+        """By the path of a list."""
         self._details: dict[str, Result[NetworkDetail]] = {}
         self._networks_before: tuple[Network, ...] = ()
 
@@ -106,11 +153,22 @@ class RepeatedReader(EngineReader):
         self._networks_before = _reuse_equals(tuple(current), self._networks_before)
         return self._networks_before
 
-    def _read(self, path: str, answer: bytes, read: Callable[[object], T]) -> T:
+    async def _list(self, what: str, path: str, parser: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
+        parse = partial(self._parse, f"its list of {what}", parser)
+        parse_all = partial(self._parse, f"its list of {what}", partial(read_rows, parser))
+
+        def read(answer: bytes) -> tuple[T, ...]:
+            return self._rows[path].read(answer, parse) or parse_all(json.loads(answer))
+
+        return await self._connection.ask(
+            f"list the {what}", lambda client: self._read(path, answer_of(client, path), read)
+        )
+
+    def _read(self, path: str, answer: bytes, read: Callable[[bytes], T]) -> T:
         text, value = self._answers.get(path, (b"", None))
         if text == answer:
             return value  # type: ignore[return-value] # it was read by the same function, from the same path
-        objects = super()._read(path, answer, read)
+        objects = read(answer)
         if isinstance(objects, tuple):
             objects = _reuse_equals(objects, value)
         self._answers[path] = (answer, objects)
@@ -122,12 +180,14 @@ def _reuse_equals(current: tuple[Any, ...], before: object) -> Any:
     if not isinstance(before, tuple):
         return current
     old = {swarm_object.id: swarm_object for swarm_object in before}
-    same = tuple(
-        old[swarm_object.id] if old.get(swarm_object.id) == swarm_object else swarm_object
-        for swarm_object in current
-    )
+    same = tuple(_reuse_equal(swarm_object, old.get(swarm_object.id)) for swarm_object in current)
     # The order is the engine's own affair: local networks come in another one each time.
     is_same = len(same) == len(before) and all(
         old.get(swarm_object.id) is swarm_object for swarm_object in same
     )
     return before if is_same else same
+
+
+def _reuse_equal(current: Any, before: Any) -> Any:
+    # Dataclasses compare field by field, also one with itself.
+    return before if before is current or before == current else current

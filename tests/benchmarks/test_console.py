@@ -39,10 +39,35 @@ from console.clock import SystemClock
 from console.simulator.scenarios import build, large
 from console.simulator.server import serve_in_thread
 name, socket = sys.argv[1:]
-engine = large(datetime.now(UTC), "1.52", 200, 400) if name == "200 services" else build(name, date=datetime.now(UTC))
+is_large = name.startswith("200 services")
+engine = large(datetime.now(UTC), "1.52", 200, 400) if is_large else build(name, date=datetime.now(UTC))
 with serve_in_thread(engine, Path(socket), SystemClock()):
     print("ready", flush=True)
+    if name == IN_MOTION:
+        move(socket)
     time.sleep(3600)
+"""
+IN_MOTION = "200 services in motion"
+MOVING = """
+IN_MOTION = "200 services in motion"
+def move(socket):
+    # Two services fail every few seconds, and every two seconds another one is updated.
+    import docker
+    client = docker.APIClient(base_url=f"unix://{socket}", version="1.45", timeout=30)
+    def updated(service, **more):
+        spec = client.inspect_service(service)
+        template = spec["Spec"]["TaskTemplate"]
+        template["ForceUpdate"] = template.get("ForceUpdate", 0) + 1
+        template["ContainerSpec"] |= more
+        url = f"{client.base_url}/v1.45/services/{service}/update?version={spec['Version']['Index']}"
+        client.post(url, json=spec["Spec"]).raise_for_status()
+    for number in (0, 1):
+        updated(f"stack{number:04}_app", Command=["sh", "-c", "sleep 3; exit 1"])
+    number = 2
+    while True:
+        updated(f"stack{number:04}_app")
+        number = 2 + (number - 1) % 198
+        time.sleep(2)
 """
 FLOODED = """
 import sys
@@ -71,7 +96,7 @@ def engine(name: str, folder: Path) -> Iterator[str]:
     """Serve a simulated engine in a process of its own, so that it takes no time from the one measured."""
     socket = folder / f"{name.replace(' ', '-')}.sock"
     with subprocess.Popen(
-        [sys.executable, "-c", ENGINE, name, str(socket)], stdout=subprocess.PIPE
+        [sys.executable, "-c", MOVING + ENGINE, name, str(socket)], stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -123,7 +148,7 @@ def cost(shown: OnTerminal) -> tuple[float, float, float]:
     return (len(shown.got) - before) / took, share, memory_mb(shown.process.pid)
 
 
-@pytest.mark.parametrize("name", ["200 services", "living"])
+@pytest.mark.parametrize("name", ["200 services", IN_MOTION, "living"])
 def test_what_watching_costs(tmp_path: Path, name: str) -> None:
     with on_terminal(folder=tmp_path, command=(sys.executable, "-c", FLOOR)) as shown:
         shown.until_shown("EMPTY")

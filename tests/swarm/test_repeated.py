@@ -1,18 +1,23 @@
 """A swarm read again and again: what did not change is the very same, and tasks are asked for after networks."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from console.errors import Unknown, known
 from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.stacks import Part, deploy
+from console.swarm import parse
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
-from console.swarm.repeated import RepeatedReader
+from console.swarm.repeated import RepeatedReader, RowCache
 from tests.support.engines import Simulation, simulation
 from tests.support.monitors import CountingConnection
 
+RECORDED = Path(__file__).with_name("recorded") / "20.10.24"
 APP = (Part("app", ("proxy",), grace_s=2.0),)
 
 
@@ -94,6 +99,99 @@ async def test_a_service_of_which_only_its_specification_changed_carries_the_new
     changed = after["ghost_app"].spec["TaskTemplate"]["ContainerSpec"]
     assert changed["Env"] == ["COLOUR=blue"]
     assert [service.name for service in before if service is after[service.name]] == ["traefik_app"]
+
+
+async def test_of_a_list_that_changed_only_the_rows_that_changed_are_parsed(
+    rig: Rig, simulated: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.snapshot()
+    parsed: list[str] = []
+
+    def count(name: str, parser: Callable[[Any], object]) -> Callable[[Any], object]:
+        def counted(data: Any) -> object:
+            parsed.append(name)
+            return parser(data)
+
+        return counted
+
+    for name in ("service", "task", "node"):
+        monkeypatch.setattr(parse, name, count(name, getattr(parse, name)))
+    simulated.running.run(lambda engine: deploy(engine, "late", APP))
+    after = await rig.snapshot()
+    assert sorted(parsed) == ["service", "task"]
+    monkeypatch.undo()
+    once = await EngineReader(rig.connection).lists(30)
+    assert (after.services, after.tasks, after.nodes) == (once.services, once.tasks, once.nodes)
+
+
+class CountedRows:
+    """Reads lists as they are, and counts what is parsed."""
+
+    def __init__(self) -> None:
+        self._cache = RowCache()
+        self._parsed = 0
+
+    def read(self, answer: bytes) -> tuple[Any, int]:
+        before = self._parsed
+        return list(self._cache.read(answer, self._parse)), self._parsed - before
+
+    def _parse(self, row: Any) -> Any:
+        self._parsed += 1
+        return row
+
+
+def compact(rows: Any) -> bytes:
+    return json.dumps(rows, separators=(",", ":")).encode() + b"\n"
+
+
+def test_rows_are_told_apart_as_a_real_engine_writes_them() -> None:
+    for name in ("services", "tasks", "nodes"):
+        recorded = json.loads((RECORDED / f"{name}.json").read_bytes())
+        rows = [{**row, "ID": f"{row['ID']}{turn}"} for turn in (1, 2) for row in recorded]
+        cached = CountedRows()
+        assert cached.read(compact(rows)) == (rows, len(rows))
+        assert cached.read(compact(rows)) == (rows, 0)
+        assert cached.read(compact(rows[1:])) == (rows[1:], 0)
+        changed = [*rows[:-1], {**rows[-1], "Version": {"Index": -1}}]
+        assert cached.read(compact(changed)) == (changed, 2)
+
+
+TEXT = [{"ID": "a", "Label": '"},{"ID":"x"},{"ID":'}, {"ID": "b", "Label": "\\"}, {"ID": "\u6642"}]
+NESTED = [{"ID": "a", "Volumes": [{"ID": "v"}, {"ID": "w"}]}, {"ID": "b"}]
+
+
+def test_no_text_in_a_row_is_taken_for_the_end_of_one() -> None:
+    cached = CountedRows()
+    assert cached.read(compact(TEXT)) == (TEXT, 3)
+    assert cached.read(compact([{"ID": "b"}, *TEXT])) == ([{"ID": "b"}, *TEXT], 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(b"[]", b"null\n", b"5", b"{}", compact(NESTED), compact(NESTED[:1]), json.dumps(TEXT).encode()),
+        *(b'[{"ID":"a"},{"ID":]', b'[{"ID":"a"},{"ID":"b"}', b'[{"ID":1},{"ID":2}],{"ID":3}]'),
+    ],
+)
+def test_what_is_no_plain_list_of_rows_is_left_to_be_parsed_as_a_whole(answer: bytes) -> None:
+    cached = CountedRows()
+    assert cached.read(compact(TEXT))[0] == TEXT
+    assert cached.read(answer)[0] == []
+    assert cached.read(compact(TEXT))[0] == TEXT
+
+
+@pytest.mark.parametrize(
+    "answer", [compact(NESTED), b"null", b"[]", b"5", b'[{"ID":"a"},{"ID":"b"}]', b'[{"ID":]']
+)
+async def test_a_list_is_read_as_a_single_look_reads_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    await rig.snapshot()
+    answers = {path: lambda *_: answer for path in ("console.swarm.reader", "console.swarm.repeated")}
+    for module, give in answers.items():
+        monkeypatch.setattr(f"{module}.answer_of", give)
+    again, once = await rig.snapshot(), await EngineReader(rig.connection).lists(30)
+    assert (again.services, again.tasks, again.nodes) == (once.services, once.tasks, once.nodes)
 
 
 async def test_networks_are_inspected_when_they_are_new_or_chosen(rig: Rig, simulated: Simulation) -> None:
