@@ -104,6 +104,46 @@ def test_every_address_that_was_handed_out_has_its_holder(engine: Engine, world:
     world.remove_container(container)
 
 
+def test_what_can_be_removed_is_listed_by_stack(engine: Engine, world: World) -> None:
+    shared = world.create_overlay("common", world.fresh_subnet(26), attachable=True)
+    large, idle, stuck = (world.deploy_stack([shared], replicas=count) for count in (3, 0, 1))
+    beside = world.create_service(f"{large.name}_db", [shared], stack=large.name, mode="dnsrr")
+    far = world.create_service(
+        f"{stuck.name}_far", [shared], stack=stuck.name, replicas=2, constraints=NOWHERE
+    )
+    container = world.attach_container("by-hand-too", shared)
+    for service, count in ((large.services[0], 3), (stuck.services[0], 1), (beside, 1)):
+        world.wait_for_state(service, "running", count)
+    world.wait_for_state(far, "pending", 2)
+    world.wait_for_vip(idle.services[0], shared)
+
+    said = glance(engine, "common", "--holders", "--json")
+    assert said.json["schema"] == "vipconsole.holders/1"
+    (listed,) = said.json["networks"]
+    groups = {group["name"]: group for group in listed["groups"]}
+    figures = ("kind", "addresses", "vips", "tasks", "containers", "services", "running", "wanted")
+    assert {name: tuple(group[figure] for figure in figures) for name, group in groups.items()} == {
+        idle.name: ("stack", 1, 1, 0, 0, 1, 0, 0),
+        large.name: ("stack", 5, 1, 4, 0, 2, 4, 4),
+        stuck.name: ("stack", 5, 2, 3, 0, 2, 1, 3),
+        "by-hand-too": ("container", 1, 0, 0, 1, 0, 1, 1),
+    }
+    # What runs nothing comes first; then what holds most.
+    names = [group["name"] for group in listed["groups"]]
+    assert (names[0], {*names[1:3]}) == (idle.name, {large.name, stuck.name})
+    assert listed["load_balancers"] == 1
+    assert sum(group["addresses"] for group in groups.values()) + 1 == len(held(network(engine, "common")))
+    assert idle.name in groups[idle.name]["command"]
+
+    text = glance(engine, "common", "--holders").out
+    rows = {words[0]: " ".join(words[1:9]) for line in text.splitlines() if (words := line.split())}
+    assert rows["STACK"] == "ADDR VIP TASK CTR SERVICES RUNNING AGE LAST"
+    assert rows[large.name].startswith("5 1 4 0 2 4 of 4")
+    assert rows[stuck.name].startswith("5 2 3 0 2 1 of 3")
+    assert rows[idle.name].startswith("1 1 0 0 1 0 of 0")
+    world.remove_container(container)
+
+
 def test_ingress_and_ranges_and_several_subnets_are_accounted_too(engine: Engine, world: World) -> None:
     web = world.create_service("web", [], ports=((8080, 80),))
     world.wait_for_state(web, "running")
