@@ -149,8 +149,8 @@ def _bar_segment(segment: Segment) -> Segment:
 class LineView(ScrollView, can_focus=False):
     """A widget that gives its lines as parts, whatever is in them.
 
-    Code that changes its content calls `renew`: only lines that look different afterwards are repainted, so that an
-    unchanging pane costs nothing on a slow line.
+    Code that changes its content calls `renew`: of a line that looks different afterwards only what differs is repainted, so
+    that an unchanging pane costs nothing on a slow line, and a clock costs its figures.
     """
 
     ALLOW_SELECT = False
@@ -187,7 +187,11 @@ class LineView(ScrollView, can_focus=False):
         if not self.is_mounted:
             return
         width, height = self.scrollable_content_region.size
-        regions = [Region(0, y, width, 1) for y in range(height) if self._strip(y) != self._strips.get(y)]
+        regions = [
+            Region(begin, y, end - begin, 1)
+            for y in range(height)
+            for begin, end in changed_columns(self._strips.get(y), self._strip(y), width)
+        ]
         if regions:
             self.refresh(*regions)
 
@@ -210,6 +214,26 @@ class LineView(ScrollView, can_focus=False):
         if self.has_focus and y == self.cursor_line:
             return strip.apply_style(Style(reverse=True))
         return strip
+
+
+def changed_columns(before: Strip | None, now: Strip, width: int) -> Iterator[tuple[int, int]]:
+    """Yield from where to where a line differs from what is on the terminal; nothing where it does not."""
+    if before == now:
+        return
+    if before is None or before.cell_length != now.cell_length:
+        yield 0, width
+        return
+    old, new = list(before), list(now)
+    same = 0
+    while old[same : same + 1] == new[same : same + 1]:
+        same += 1
+    at_end = 0
+    while at_end < min(len(old), len(new)) - same and old[-1 - at_end] == new[-1 - at_end]:
+        at_end += 1
+    begin = sum(segment.cell_length for segment in new[:same])
+    end = now.cell_length - sum(segment.cell_length for segment in new[len(new) - at_end :])
+    if begin < end:
+        yield begin, end
 
 
 def strip_of(parts: Iterable[Span], tone: Tone) -> Strip:
