@@ -5,11 +5,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
+from rich.console import RenderableType
 from textual import work
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.reactive import var
+from textual.screen import Screen
 from textual.scrollbar import ScrollBar
 from textual.worker import WorkerFailed
 
@@ -32,6 +35,7 @@ from screens.tui.journal import JournalScreen
 from screens.tui.keys import Command, CommandMixin, CommandProvider, bindings, commands_of, usable
 from screens.tui.network import NetworkScreen
 from screens.tui.overview import OverviewScreen
+from screens.tui.partial_update import PartialUpdate
 from screens.tui.runbook import RunbookScreen, why_not
 from screens.tui.screen import ConsoleScreen
 from screens.tui.why import WhyScreen
@@ -114,6 +118,12 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what every line passes on its way to the terminal, last of all that it can be printed."""
         return (*super().get_line_filters(), self._printable)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        # Textual has no public way to choose how a repaint is sent.
+        if isinstance(renderable, ChopsUpdate):
+            renderable = PartialUpdate.of(renderable)
+        super()._display(screen, renderable)
 
     def _handle_exception(self, error: Exception) -> None:
         # Textual's own way; it has no public one to learn what ended an app.

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console
+from rich.control import Control
 from rich.segment import Segment
+from textual._compositor import ChopsUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
@@ -20,6 +23,7 @@ from console.monitor.values import Line
 from screens.present.addresses import ASCII_LETTERS
 from screens.present.journal import is_trouble
 from screens.present.text import DIM, STRONG, Paragraph, Row, Spans, paragraph, text_of
+from screens.tui.partial_update import PartialUpdate
 from screens.tui.widgets.address_map import AddressGrid, shape_for
 from screens.tui.widgets.line_view import changed_columns, length, wrap
 from screens.tui.widgets.log_lines import LogLines
@@ -143,6 +147,20 @@ def test_outside_the_changed_columns_two_lines_are_the_same(before: list[str], n
     assert 0 <= begin < end <= width
     for keep in ((0, begin), (end, width)):
         assert old.crop(*keep).text == new.crop(*keep).text
+
+
+def test_a_repaint_sends_nothing_left_of_what_changed() -> None:
+    console = Console(color_system=None, force_terminal=True)
+    left, right = (Strip([Segment(text)]) for text in ("left 21:45 |", "right"))
+    chops: list[dict[int, Strip | None]] = [{0: left, 12: right}, {0: left, 12: None}]
+    update = ChopsUpdate(chops, [(0, 8, 14), (1, 5, 10)], [[12, 17], [12, 17]])
+    at = {
+        (column, line): Control.move_to(column, line).segment.text
+        for column, line in ((8, 0), (12, 0), (5, 1))
+    }
+    assert PartialUpdate.of(update).render_segments(console) == (
+        f"{at[8, 0]}45 |{at[12, 0]}ri{at[5, 1]}21:45"
+    )
 
 
 async def test_scrolling_by_other_means_takes_the_cursor_along() -> None:
