@@ -211,4 +211,9 @@ def duplicate_addresses(address_holders: AddressHolders) -> Iterable[tuple[IPv4A
 
 def count_of_kind(address_holders: AddressHolders, kind: HolderKind) -> int:
     """Return how many of these addresses a kind of holder has."""
-    return sum(any(holder.kind is kind for holder in holders) for holders in address_holders.values())
+    # Hundreds of addresses have one holder each, and this is asked for each figure of each snapshot.
+    return sum(
+        1
+        for holders in address_holders.values()
+        if (holders[0].kind is kind if len(holders) == 1 else any(holder.kind is kind for holder in holders))
+    )

@@ -95,6 +95,8 @@ class ServiceHistory:
 
     def loop(self, stuck_after_s: float) -> CrashLoop | None:
         """Return the crash loop of its tasks, for a waiter with this dwell time."""
+        if not self.ends:
+            return None
         failures = (end.at for end in self.ends if end.is_failure)
         return loop_of((end.at for end in self.ends), failures, stuck_after_s)
 
@@ -119,18 +121,20 @@ def _update_past(
 ) -> ServiceHistory:
     tasks = tuple(tasks)
     new_ends = {End(task.since, task.state in FAILURE_STATES) for task in tasks if is_lost(task, service)}
-    begin = max(service.updated, now - timedelta(seconds=MEMORY_S))
-    ends = {end for end in before.ends | new_ends if end.at >= begin}
+    ends = before.ends | new_ends
+    if ends:
+        begin = max(service.updated, now - timedelta(seconds=MEMORY_S))
+        ends = frozenset(end for end in ends if end.at >= begin)
     if has_its_replicas(service, tasks):
-        return ServiceHistory(frozenset(ends), now)
+        return ServiceHistory(ends, now)
     complete_at = before.complete_at
     if (
         complete_at is not None
         and complete_at >= service.updated
         and not any(end.at >= complete_at for end in ends)
     ):
-        ends.add(End(now, is_failure=False))
-    return ServiceHistory(frozenset(ends), complete_at)
+        ends |= {End(now, is_failure=False)}
+    return ServiceHistory(ends, complete_at)
 
 
 def tasks_by_service(tasks: Iterable[Task]) -> dict[str, list[Task]]:
@@ -144,6 +148,12 @@ def tasks_by_service(tasks: Iterable[Task]) -> dict[str, list[Task]]:
 
 def has_its_replicas(service: Service, tasks: Iterable[Task]) -> bool:
     """Whether as many tasks run as a service wants; slots whose task ended for good by its restart policy count."""
+    tasks = tuple(tasks)
+    if service.mode != "global":
+        # So it is with nearly every service, at every snapshot.
+        running_slots = {task.slot or task.node_id for task in tasks if _runs(task)}
+        if len(running_slots) >= (service.replicas or 0):
+            return True
     slots: defaultdict[object, list[Task]] = defaultdict(list)
     for task in tasks:
         slots[task.slot or task.node_id].append(task)
@@ -160,7 +170,11 @@ def has_its_replicas(service: Service, tasks: Iterable[Task]) -> bool:
 
 def runs(slot: Iterable[Task]) -> bool:
     """Whether one of these tasks runs and is to go on."""
-    return any(task.state == "running" and task.desired_state not in STOP_STATES for task in slot)
+    return any(_runs(task) for task in slot)
+
+
+def _runs(task: Task) -> bool:
+    return task.state == "running" and task.desired_state not in STOP_STATES
 
 
 def _is_at_rest(slot: Iterable[Task], service: Service) -> bool:
