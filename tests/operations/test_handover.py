@@ -1,85 +1,25 @@
 """A hand-over of the leadership, on a simulated swarm of three managers."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
 from console.errors import Declined, EngineError
-from console.operations.handover import WORKER_FOR_S, Ending, Handover
-from console.simulator.engine import EngineInfo, SimulatedEngine
-from console.simulator.objects import SimNode
-from console.swarm.changer import EngineChanger
-from console.swarm.client import EngineConnection
+from console.operations.handover import WORKER_FOR_S, Ending
+from console.simulator.engine import SimulatedEngine
 from console.swarm.managers import refusal, restore, roles_of
-from console.swarm.model import Node, SwarmState
+from console.swarm.model import Node
 from console.swarm.parse import HANDOVER_LABEL
-from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_service
-from tests.support.engines import Simulation, simulation
-from tests.support.model_time import ModelTime
-from tests.support.swarms import NOW
-
-MARK = "this-machine/77"
-
-
-def three(leader: str = "two") -> SimulatedEngine:
-    """Three managers; `one` is asked."""
-    others = [("two", "manager"), ("three", "manager")]
-    return SimulatedEngine(EngineInfo("1.52", host="one"), NOW, others=others, leader=leader)
-
-
-class Steps(EngineChanger):
-    """A changer that dies in front of a certain change; before each, something may happen."""
-
-    def __init__(
-        self, connection: EngineConnection, dies_at: float, meanwhile: Callable[[int], object]
-    ) -> None:
-        super().__init__(connection, lambda _: None)
-        self._dies_at = dies_at
-        self._meanwhile = meanwhile
-        self._made = 0
-
-    async def update_node(self, node_id: str, change: Callable[[dict[str, Any]], None]) -> None:
-        if self._made >= self._dies_at:
-            raise KeyboardInterrupt
-        self._meanwhile(self._made)
-        await super().update_node(node_id, change)
-        self._made += 1
-
-
-@contextmanager
-def handing_over(
-    running: Simulation,
-    mark: str = MARK,
-    dies_at: float = 1e9,
-    meanwhile: Callable[[int], object] = lambda _: None,
-    *,
-    earlier: tuple[Node, ...] = (),
-    lags_for: int = 0,
-) -> Iterator[Handover]:
-    """Give a hand-over; `earlier` is how its manager shows the nodes for the first `lags_for` snapshots."""
-    connection = EngineConnection(running.host, 10)
-    try:
-        yield Handover(
-            LaggingReader(connection, earlier, lags_for),
-            Steps(connection, dies_at, meanwhile),
-            ModelTime(running.model),
-            mark,
-            lambda _: None,
-        )
-    finally:
-        connection.close()
-
-
-def leader_of(engine: SimulatedEngine) -> str:
-    return next(each.hostname for each in engine.store.nodes.values() if each.is_leader)
-
-
-def roles(engine: SimulatedEngine) -> dict[str, str]:
-    return {each.hostname: each.role for each in engine.store.nodes.values()}
+from tests.support.engines import simulation
+from tests.support.simulated_handovers import (
+    MARK,
+    containers,
+    for_managers,
+    handing_over,
+    leader_of,
+    node_two,
+    roles,
+    three,
+)
 
 
 def leak(engine: SimulatedEngine) -> str:
@@ -107,22 +47,6 @@ async def test_what_leaked_is_free_again_and_every_manager_is_one_again() -> Non
     assert not any(HANDOVER_LABEL in each.labels for each in engine.store.nodes.values())
 
 
-def for_managers(engine: SimulatedEngine) -> dict[str, str]:
-    """Run a service on managers only, and return the nodes of its containers."""
-    proxy = a_network(engine)
-    a_service(engine, proxy, name="traefik", replicas=6, constraint="node.role==manager")
-    engine.advance(10.0)
-    there = containers(engine)
-    assert len(there) == 6
-    assert set(there.values()) == set(engine.store.nodes)
-    return there
-
-
-def containers(engine: SimulatedEngine) -> dict[str, str]:
-    running = [each for each in engine.store.tasks.values() if each.state == "running"]
-    return {each.container_id: each.node_id for each in running}
-
-
 async def test_what_may_run_on_managers_only_goes_on_running() -> None:
     engine = three()
     before = for_managers(engine)
@@ -140,10 +64,6 @@ STEPS = {
     3: ("pause", "manager", Ending.FINISHED),
 }
 """What the node that led is after so many changes, and what the next call does then."""
-
-
-def node_two(engine: SimulatedEngine) -> SimNode:
-    return engine.store.find_node("two")
 
 
 @pytest.mark.parametrize("availability", ["active", "pause", "drain"])
@@ -294,102 +214,6 @@ async def test_it_is_promoted_once_it_has_registered_with_the_new_leader_as_a_wo
 async def test_a_worker_is_never_made_active() -> None:
     with pytest.raises(Declined, match="stays paused until it is a manager again"):
         restore({"Role": "worker", "Availability": "pause", "Labels": {HANDOVER_LABEL: MARK}})
-
-
-class LaggingReader(EngineReader):
-    """Reads through a manager that lags behind: for so many calls it shows the nodes as they were before."""
-
-    def __init__(self, connection: EngineConnection, nodes: tuple[Node, ...], calls: int) -> None:
-        super().__init__(connection)
-        self._nodes = nodes
-        self._calls = calls
-
-    async def lists(self, deadline_s: float) -> SwarmState:
-        swarm = await super().lists(deadline_s)
-        self._calls -= 1
-        return swarm if self._calls < 0 else replace(swarm, nodes=self._nodes)
-
-    async def manager_ids(self) -> frozenset[str]:
-        if self._calls > 0:
-            return frozenset(node.id for node in self._nodes)
-        return await super().manager_ids()
-
-
-@pytest.mark.parametrize(
-    ("shown_leader", "third", "lags_for", "ending"),
-    [
-        # It is looked at once before the write where it leads, and where the hand-over cannot be made …
-        ("two", "reachable", 1, Ending.MADE),
-        ("two", "unreachable", 1, Ending.FINISHED),
-        # … and twice where it is a manager again, to see whether it votes.
-        ("three", "reachable", 2, Ending.FINISHED),
-    ],
-)
-async def test_a_demotion_that_the_snapshot_does_not_show_yet_is_met_by_the_write_and_undone(
-    shown_leader: str, third: str, lags_for: int, ending: Ending
-) -> None:
-    engine = three()
-    before = for_managers(engine)
-    with simulation(engine) as running:
-        with handing_over(running, dies_at=1) as handover, pytest.raises(KeyboardInterrupt):
-            await handover.run()
-        seen = await nodes_of(running)
-        with handing_over(running, dies_at=2) as handover, pytest.raises(KeyboardInterrupt):
-            await handover.run()
-        engine.advance(30.0)
-        assert node_two(engine).role == "worker"
-        earlier = tuple(
-            replace(
-                node,
-                is_leader=node.hostname == shown_leader,
-                reachability=third if node.hostname == "three" else node.reachability,
-            )
-            for node in seen
-        )
-        with handing_over(running, earlier=earlier, lags_for=lags_for) as handover:
-            done = await handover.run()
-        engine.advance(30.0)
-    assert (done.old_leader, done.ending) == ("two", ending)
-    assert leader_of(engine) == done.new_leader != "two"
-    assert set(roles(engine).values()) == {"manager"}
-    assert (node_two(engine).availability, node_two(engine).labels) == ("active", {})
-    assert containers(engine) == before
-
-
-async def nodes_of(running: Simulation) -> tuple[Node, ...]:
-    connection = EngineConnection(running.host, 10)
-    try:
-        nodes = (await EngineReader(connection).lists(10)).nodes
-    finally:
-        connection.close()
-    assert isinstance(nodes, tuple)
-    return nodes
-
-
-def demote_by_hand(engine: SimulatedEngine) -> None:
-    node = node_two(engine)
-    spec = {"Role": "worker", "Availability": node.availability, "Labels": node.labels}
-    engine.nodes.update(node.id, node.index, spec)
-
-
-async def test_a_node_that_somebody_demotes_again_and_again_is_left_to_them() -> None:
-    engine = three()
-    restores = [0]
-
-    def meddle(number: int) -> None:
-        # Every change after the pause and the demotion is a promotion or a restoring, in turn.
-        if number >= 3 and node_two(engine).role == "manager":
-            restores[0] += 1
-            demote_by_hand(engine)
-
-    with (
-        simulation(engine) as running,
-        handing_over(running, meanwhile=meddle) as handover,
-        pytest.raises(Declined, match="stays paused until it is a manager again"),
-    ):
-        await handover.run()
-    assert restores[0] == 3
-    assert node_two(engine).availability == "pause"
 
 
 async def test_killed_before_anything_it_has_done_nothing() -> None:
