@@ -3,18 +3,11 @@
 import dataclasses
 from collections.abc import Hashable
 from datetime import UTC
-from typing import Any, Self
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from rich.console import Console
-from rich.control import Control
-from rich.segment import Segment
-from textual._compositor import ChopsUpdate
-from textual.geometry import Region
-from textual.strip import Strip
 
 from console.addresses.accounting import account
 from console.addresses.map import AddressMap, map_network
@@ -22,10 +15,9 @@ from console.journal.matching import LogEvent
 from console.monitor.values import Line
 from screens.present.addresses import ASCII_LETTERS
 from screens.present.journal import is_trouble
-from screens.present.text import DIM, STRONG, Paragraph, Row, Spans, paragraph, text_of
-from screens.tui.partial_update import PartialUpdate
+from screens.present.text import Paragraph, Row, Spans, paragraph, text_of
 from screens.tui.widgets.address_map import AddressGrid, shape_for
-from screens.tui.widgets.line_view import changed_columns, length, wrap
+from screens.tui.widgets.line_view import length, wrap
 from screens.tui.widgets.log_lines import LogLines
 from screens.tui.widgets.pane import TextView
 from screens.tui.widgets.rows import Rows, RowView
@@ -97,70 +89,6 @@ async def test_only_rows_that_look_different_are_painted_again() -> None:
         widget.show([*rows("a"), Row("b", (("changed", ""),)), *rows("c")])
         await pilot.pause()
         assert set(painted) == {1}
-
-
-async def test_of_a_line_only_what_differs_is_sent() -> None:
-    regions: list[Region] = []
-
-    class Counting(Rows):
-        def refresh(self, *changed: Region, **options: Any) -> Self:
-            regions.extend(changed)
-            return super().refresh(*changed, **options)
-
-    def clock(time: str, ending: str = "|end") -> list[Row]:
-        return [*rows("first"), Row("clock", (("left ", ""), ("live", STRONG), (time, ""), (ending, DIM)))]
-
-    widget = Counting()
-    async with host_widget(widget, 40, 10) as pilot:
-        app = pilot.app
-        widget.show(clock(" 21:45"))
-        await pilot.pause()
-        for time, changed in (
-            (" 21:46", Region(9, 1, 6, 1)),
-            # What is wide takes two columns.
-            (" \u6642:46", Region(9, 1, 6, 1)),
-            (" 9:46", Region(9, 1, widget.scrollable_content_region.width - 9, 1)),
-        ):
-            regions.clear()
-            widget.show(clock(time))
-            assert regions == [changed]
-            await pilot.pause()
-            assert visible_lines(widget)[1] == f"left live{time}|end"
-        regions.clear()
-        widget.show(clock(" 9:46"))
-        assert regions == []
-        assert isinstance(app, WidgetHost)
-
-
-@given(
-    st.lists(st.text("ab\u6642 ", max_size=3), max_size=6),
-    st.lists(st.text("ab\u6642 ", max_size=3), max_size=6),
-)
-def test_outside_the_changed_columns_two_lines_are_the_same(before: list[str], now: list[str]) -> None:
-    width = 20
-    old, new = (Strip([Segment(text) for text in texts]).adjust_cell_length(width) for texts in (before, now))
-    spans = list(changed_columns(old, new, width))
-    if not spans:
-        assert (old.text, old.cell_length) == (new.text, new.cell_length)
-        return
-    ((begin, end),) = spans
-    assert 0 <= begin < end <= width
-    for keep in ((0, begin), (end, width)):
-        assert old.crop(*keep).text == new.crop(*keep).text
-
-
-def test_a_repaint_sends_nothing_left_of_what_changed() -> None:
-    console = Console(color_system=None, force_terminal=True)
-    left, right = (Strip([Segment(text)]) for text in ("left 21:45 |", "right"))
-    chops: list[dict[int, Strip | None]] = [{0: left, 12: right}, {0: left, 12: None}]
-    update = ChopsUpdate(chops, [(0, 8, 14), (1, 5, 10)], [[12, 17], [12, 17]])
-    at = {
-        (column, line): Control.move_to(column, line).segment.text
-        for column, line in ((8, 0), (12, 0), (5, 1))
-    }
-    assert PartialUpdate.of(update).render_segments(console) == (
-        f"{at[8, 0]}45 |{at[12, 0]}ri{at[5, 1]}21:45"
-    )
 
 
 async def test_scrolling_by_other_means_takes_the_cursor_along() -> None:
