@@ -41,6 +41,8 @@ class TimeFormat(StrEnum):
     DAY_MINUTE = "%Y-%m-%d %H:%M"
     DAY_SECOND = "%Y-%m-%d %H:%M:%S"
     WEEKDAY_MINUTE = "%a %H:%M"
+    WEEKDAY = "%a %d"
+    DAY = "%m-%d"
 
 
 class _Local(tzinfo):

@@ -49,6 +49,9 @@ class Trend:
 
     points: tuple[Point, ...] = ()
     """Oldest first, thinned out towards the past; all of them of the same network and the same capacity."""
+    earlier: tuple[Point, ...] = ()
+    """Points of the same network before those, which cannot be compared with them: another allocator, or counted in another
+    way. No rate is made of them."""
     per_hour: float | None = None
     """Addresses more in use in an hour; None where the points do not tell."""
     full_in_hours: float | None = None
@@ -66,7 +69,7 @@ def trend_of(points: Sequence[Point], free: int, entries: Iterable[LeakEntry]) -
     """
     rate = _rate(points)
     per_removal = _mean_leak(entries)
-    trend = Trend(tuple(points), rate)
+    trend = Trend(tuple(points), per_hour=rate)
     if rate is not None and rate > 0:
         hours = free / rate
         trend = replace(trend, full_in_hours=hours if hours <= MAX_HOURS else None)

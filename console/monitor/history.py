@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -36,6 +36,8 @@ STEPS = (
 
 CHANGING, STANDING = timedelta(seconds=10), timedelta(minutes=1)
 """At least so long between two points where the use changed, and where it did not."""
+LONGEST_STANDING = timedelta(minutes=10)
+"""At most so long between two points while it is watched: what is farther apart is a gap."""
 WRITE_INTERVAL_S = 60.0
 THIN_INTERVAL_S = 3600.0
 
@@ -92,10 +94,29 @@ def span_of(age: timedelta) -> timedelta | None:
     return next((span for oldest, span in STEPS if age <= oldest), None)
 
 
+def earlier_points(
+    stored_points: Mapping[SeriesKey, tuple[Point, ...]],
+    series: Series,
+    points: tuple[Point, ...],
+    now: datetime,
+) -> tuple[Point, ...]:
+    """Return the stored points of a network's other series that are older than those of this one."""
+    begin = points[0].at if points else now
+    others = (
+        point
+        for (network_id, key), series_points in stored_points.items()
+        if network_id == series.network_id and key != series.key
+        for point in series_points
+        if point.at < begin
+    )
+    return thin_points(others, now)
+
+
 def add_point(points: tuple[Point, ...], used: int, at: datetime) -> tuple[Point, ...]:
     """Return points with one more; the very same where the last one says it all.
 
-    What stays the same is two points, of which the later one moves: a use holds until the next point.
+    Of what stays the same the last point moves, for ten minutes: a use holds until the next point, and a longer time without
+    one was not watched.
     """
     at = at.astimezone(UTC)
     if not points:
@@ -104,7 +125,8 @@ def add_point(points: tuple[Point, ...], used: int, at: datetime) -> tuple[Point
     is_same = last.used == used
     if at - last.at < (STANDING if is_same else CHANGING):
         return points
-    if is_same and len(points) > 1 and points[-2].used == used:
+    is_standing = is_same and len(points) > 1 and points[-2].used == used
+    if is_standing and at - points[-2].at <= LONGEST_STANDING:
         return (*points[:-1], Point(at, used))
     return thin_points((*points, Point(at, used)), at)
 
@@ -133,6 +155,8 @@ class _NetworkHistory:
 
     series: Series
     points: tuple[Point, ...]
+    earlier: tuple[Point, ...]
+    """Those of the series before."""
     trend: Trend
     basis: tuple[tuple[Point, ...], int, tuple[LeakEntry, ...]]
     """What the trend was made of."""
@@ -238,18 +262,22 @@ class History:
         network_history = self._networks.get(series.network_id)
         if network_history is None or network_history.series != series:
             points = thin_points(self._stored_points.get((series.network_id, series.key), ()), at)
-            network_history = _NetworkHistory(series, points, Trend(), ((), 0, ()))
+            earlier = earlier_points(self._stored_points, series, points, at)
+            if network_history is not None:
+                earlier = thin_points((*network_history.earlier, *network_history.points), at)
+            network_history = _NetworkHistory(series, points, earlier, Trend(), ((), 0, ()))
             self._networks[series.network_id] = network_history
         points = add_point(network_history.points, account.used_at_least, at)
         if rebuilt_at is not None and points[0].at < rebuilt_at:
             # What is used includes what leaked, and that came back.
+            old_points = tuple(point for point in points if point.at < rebuilt_at)
+            network_history.earlier = thin_points((*network_history.earlier, *old_points), at)
             points = tuple(point for point in points if point.at >= rebuilt_at)
         basis = (points, account.free_at_most, entries)
         if basis != network_history.basis:
-            network_history.trend, network_history.basis = (
-                trend_of(points, account.free_at_most, entries),
-                basis,
-            )
+            trend = trend_of(points, account.free_at_most, entries)
+            network_history.trend = replace(trend, earlier=network_history.earlier)
+            network_history.basis = basis
         network_history.points = points
 
     async def _write(self, store: HistoryStore) -> None:

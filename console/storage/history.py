@@ -70,27 +70,17 @@ class HistoryStore:
         """Return what was kept of a swarm; of its leaks only those of an allocator."""
 
         def read(file: sqlite3.Connection) -> StoredHistory:
-            points: dict[SeriesKey, list[Point]] = {}
-            for network, series, at, used in file.execute(
-                "SELECT network, series, at, used FROM points WHERE cluster = ? ORDER BY at", (cluster_id,)
-            ):
-                moment = datetime.fromtimestamp(int(at), UTC)
-                points.setdefault((str(network), str(series)), []).append(Point(moment, int(used)))
-            points_by_series = {key: tuple(series_points) for key, series_points in points.items()}
-            return StoredHistory(points_by_series, _entries(file, cluster_id, allocator))
+            return StoredHistory(_points(file, cluster_id), _entries(file, cluster_id, allocator))
 
         return self._do(read, "BEGIN")
 
     def entries(self, cluster_id: str, allocator: str) -> tuple[LeakEntry, ...]:
         """Return what was seen leaking, newest first; nothing where there is no file; it creates none."""
-        with self._host_errors():
-            try:
-                self._path.stat()
-            except FileNotFoundError:
-                return ()
-        with self._host_errors(), closing(_connect(f"{self._path.as_uri()}?mode=ro")) as file:
-            _check(file)
-            return _entries(file, cluster_id, allocator)
+        return self._read(lambda file: _entries(file, cluster_id, allocator), ())
+
+    def points(self, cluster_id: str) -> Mapping[SeriesKey, tuple[Point, ...]]:
+        """Return the use of a swarm's networks, oldest first; nothing where there is no file; it creates none."""
+        return self._read(lambda file: _points(file, cluster_id), {})
 
     def add_points(self, cluster_id: str, points: Iterable[tuple[SeriesKey, Point]]) -> None:
         """Keep points, each once for its minute."""
@@ -151,6 +141,17 @@ class HistoryStore:
 
         self._do(write)
 
+    def _read(self, read: Callable[[sqlite3.Connection], T], empty: T) -> T:
+        with self._host_errors():
+            try:
+                # SQLite would only say that it cannot open the file.
+                with self._path.open("rb"):
+                    pass
+            except FileNotFoundError:
+                return empty
+        with self._host_errors(), closing(_connect(f"{self._path.as_uri()}?mode=ro")) as file:
+            return read(file) if _check(file) else empty
+
     def _do(self, act: Callable[[sqlite3.Connection], T], begin: str = "BEGIN IMMEDIATE") -> T:
         with self._host_errors(), self._open() as file, file:
             # A transaction that begins by reading and goes on to write is refused at once while another writes.
@@ -191,6 +192,16 @@ def _check(file: sqlite3.Connection) -> bool:
     if version not in (0, VERSION):
         raise ValueError("another version of this program wrote it")
     return bool(version)
+
+
+def _points(file: sqlite3.Connection, cluster_id: str) -> Mapping[SeriesKey, tuple[Point, ...]]:
+    points: dict[SeriesKey, list[Point]] = {}
+    for network, series, at, used in file.execute(
+        "SELECT network, series, at, used FROM points WHERE cluster = ? ORDER BY at", (cluster_id,)
+    ):
+        moment = datetime.fromtimestamp(int(at), UTC)
+        points.setdefault((str(network), str(series)), []).append(Point(moment, int(used)))
+    return {key: tuple(series_points) for key, series_points in points.items()}
 
 
 def _entries(file: sqlite3.Connection, cluster_id: str, allocator: str) -> tuple[LeakEntry, ...]:

@@ -1,0 +1,44 @@
+"""The trends of the networks of a single snapshot, from what consoles kept."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from console.addresses.accounting import NetworkAccount
+from console.addresses.forecast import Point, Trend, trend_of
+from console.addresses.leaks import LeakLog, allocator_of
+from console.diagnosis.values import Snapshot
+from console.errors import Unknown, known
+from console.monitor.history import Series, add_point, earlier_points, series_of, thin_points
+from console.storage.history import SeriesKey
+
+
+def trends_at(
+    snapshot: Snapshot,
+    accounts: Iterable[NetworkAccount],
+    stored_points: Mapping[SeriesKey, tuple[Point, ...]],
+) -> Mapping[str, Trend]:
+    """Return the trend of each network, by network ID; its last point is the snapshot's own.
+
+    Of a network whose use the snapshot does not tell, or of which nothing was kept, only what is older is in its trend.
+    """
+    engine = snapshot.swarm.engine
+    if isinstance(engine, Unknown):
+        return {}
+    allocator, leak_log = allocator_of(snapshot.swarm), known(snapshot.leak_log, LeakLog())
+    rebuilt_at = None if isinstance(snapshot.journal, Unknown) else snapshot.journal.rebuilt_at
+    now = engine.time
+    trends = {}
+    for account in accounts:
+        series = series_of(account, engine, allocator)
+        own_key = "" if series is None else series.key
+        points = thin_points(stored_points.get((account.network.id, own_key), ()), now)
+        series = series or Series(engine.cluster_id, account.network.id, own_key)
+        earlier = earlier_points(stored_points, series, points, now)
+        if own_key:
+            points = add_point(points, account.used_at_least, now)
+        if rebuilt_at is not None:
+            earlier = (*earlier, *(point for point in points if point.at < rebuilt_at))
+            points = tuple(point for point in points if point.at >= rebuilt_at)
+        trend = trend_of(points, account.free_at_most, leak_log.on(account.network.id))
+        trends[account.network.id] = replace(trend, earlier=earlier)
+    return trends
