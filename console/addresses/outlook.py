@@ -23,16 +23,13 @@ class Outlook:
     full_in_hours: float = inf
     """0 where it is full now, infinite where nothing says that it will be."""
     is_known: bool = True
+    is_warning: bool = False
+    """Whether it gets full."""
 
     @property
     def sentence(self) -> str:
         """The whole of it, as a clause."""
         return f"{self.text} ({self.rate})" if self.rate else self.text
-
-    @property
-    def is_warning(self) -> bool:
-        """Whether it gets full."""
-        return self.full_in_hours < inf
 
 
 NOT_WATCHED = Outlook("unknown: not watched yet", is_known=False)
@@ -41,16 +38,17 @@ NOT_WATCHED = Outlook("unknown: not watched yet", is_known=False)
 def outlook_of(trend: Trend | None, free: int | None) -> Outlook:
     """Return how the use of a network goes on, which has `free` addresses left at most (None: not known)."""
     if free == 0:
-        return Outlook("FULL", full_in_hours=0.0)
+        return Outlook("FULL", full_in_hours=0.0, is_warning=True)
     if trend is None or not (
         trend.points or trend.earlier or trend.full_in_hours or trend.remaining_removals
     ):
         return NOT_WATCHED
     if trend.full_in_hours is not None:
         hours = trend.full_in_hours
-        return Outlook(f"full in about {_span(hours)}", _rate(trend.per_hour, hours), hours)
+        return Outlook(f"full in about {_span(hours)}", _rate(trend.per_hour, hours), hours, is_warning=True)
     if trend.remaining_removals is not None:
-        return Outlook(f"full after ~{plural(trend.remaining_removals, 'more leaking removal')}")
+        removals = plural(trend.remaining_removals, "more leaking removal")
+        return Outlook(f"full after ~{removals}", is_warning=True)
     return _without_rate(trend) if trend.per_hour is None else _with_rate(trend.per_hour)
 
 

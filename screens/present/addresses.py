@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
 from console.addresses.details import Holders, describe_address, describe_rest
-from console.addresses.forecast import Trend
 from console.addresses.holders import HolderKind
 from console.addresses.leaks import Leak, LeakCertainty
 from console.addresses.map import AddressMap, Block, CellKind
 from console.diagnosis.values import Severity
-from console.text import duration, plural
+from console.text import plural
 from screens.present.text import (
     ASCII,
     BAD,
@@ -158,17 +157,6 @@ def figures(account: NetworkAccount, glyphs: Glyphs) -> Spans:
         (", ", PLAIN),
         (f"{least}{account.used_at_least} of {account.capacity} in use", PLAIN),
     )
-
-
-def outlook(trend: Trend | None) -> str:
-    """Return when a network will be full, as a clause; nothing if its history is too short."""
-    if trend is None:
-        return ""
-    if trend.full_in_hours is not None:
-        return f"full in about {duration(trend.full_in_hours * 3600)} at this rate"
-    if trend.remaining_removals is not None:
-        return f"full after ~{plural(trend.remaining_removals, 'more leaking removal')}"
-    return ""
 
 
 def legend(subnet: AddressMap, letters: Mapping[CellKind, str]) -> tuple[Paragraph, ...]:

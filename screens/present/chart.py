@@ -7,14 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Trend
-from console.addresses.use_history import UseHistory, UseSource, build_history, recent_span
+from console.addresses.leaks import LeakEntry
+from console.addresses.outlook import Outlook
+from console.addresses.use_history import UseHistory, UseSource, all_points, build_history, recent_span
 from console.durations import TimeFormat, clock_time, moment
 from console.text import duration
 from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Glyphs, Span, Spans
 
 SPANS = (timedelta(hours=24), timedelta(days=7), timedelta(days=60))
 """The times that a chart can show."""
+CURRENT = timedelta(minutes=3)
+"""A last point that is younger is as good as now: a chart changes only when there is a new one."""
 EIGHTHS = 8
 SPARK_ROOM = 0.05
 """A line of one cell's height rises by all of it only where the use changed by this share of the capacity."""
@@ -52,6 +57,15 @@ def chart_glyphs(glyphs: Glyphs) -> ChartGlyphs:
     return PLAIN_BLOCKS if glyphs is ASCII else BLOCKS
 
 
+def source_of(
+    account: NetworkAccount, trend: Trend | None, entries: tuple[LeakEntry, ...], now: datetime
+) -> UseSource:
+    """Return what the chart of a network is made of; as long as points come, it ends at the last one."""
+    points = all_points(trend)
+    is_current = bool(points) and now - points[-1].at < CURRENT
+    return UseSource(trend, entries, account.capacity, points[-1].at if is_current else now)
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A chart that is drawn."""
@@ -86,6 +100,15 @@ def draw_chart(
     marks = "".join(drawn.leak if column.leaked else " " for column in history.columns)
     lines += [((" " * (label_width + 1), PLAIN), (marks, BAD)), _time_line(history, label_width + 1, zone)]
     return Chart(history, tuple(lines))
+
+
+def outlook_tone(outlook: Outlook) -> str:
+    """Return the tone of how the use of a network goes on."""
+    if not outlook.is_known:
+        return UNKNOWN
+    if not outlook.is_warning:
+        return PLAIN
+    return WARN if outlook.full_in_hours else BAD
 
 
 def sparkline(source: UseSource, width: int, glyphs: Glyphs) -> str:

@@ -3,12 +3,15 @@
 from datetime import datetime, tzinfo
 
 from console.addresses.accounting import NetworkAccount
+from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakEntry, LeakLog
+from console.addresses.outlook import outlook_of
 from console.diagnosis.attachments import Attachment, Attachments, RecreationImpact
 from console.diagnosis.values import Snapshot
 from console.durations import is_known, moment
 from console.errors import Result, Unknown
 from console.text import duration, listed, plural
+from screens.present.chart import outlook_tone
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, paragraph
 
 NAME_WIDTH = 34
@@ -171,7 +174,14 @@ def other_panes(attachments: Result[Attachments], leaks_seen: int, holders: str)
         paragraph("Setup", label="4"),
         paragraph(f"Impact of recreating{blockers}", label="5"),
         paragraph(f"Held by: {holders}", label="6"),
+        paragraph("History", label="7"),
     )
+
+
+def outlook_paragraph(account: NetworkAccount, trend: Trend | None) -> Paragraph:
+    """Return how the use of a network goes on."""
+    outlook = outlook_of(trend, account.free_at_most)
+    return paragraph(outlook.sentence, outlook_tone(outlook), label="Forecast:")
 
 
 def _fact(label: str, text: str, tone: str = PLAIN) -> Paragraph:

@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.details import Holders, index_swarm_objects
+from console.addresses.forecast import Trend
 from console.addresses.holder_groups import HolderGroup, group_holders
 from console.addresses.map import AddressMap, map_network
 from console.diagnosis.attachments import Attachment, Attachments, find_attachments
@@ -22,14 +23,15 @@ from screens.present.text import BAD, EMPTY, MATCH, PLAIN, UNKNOWN, Paragraph, S
 from screens.tui.environment import ConsoleEnvironment, OpenWhy, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.panes.stacks import StacksPane
+from screens.tui.panes.use_history import HistoryPane
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.address_map import AddressBlocks, AddressGrid
 from screens.tui.widgets.input_lines import FindLine
 from screens.tui.widgets.pane import Pane, TextView, Title
 from screens.tui.widgets.rows import Rows, RowView
 
-MAP, ON_IT, LEAKS, SETUP, RECREATING, STACKS = range(1, 7)
-NAMES = ("Map", "On it", "Leaks seen", "Setup", "Impact of recreating", "Stacks")
+MAP, ON_IT, LEAKS, SETUP, RECREATING, STACKS, HISTORY = range(1, 8)
+NAMES = ("Map", "On it", "Leaks seen", "Setup", "Impact of recreating", "Stacks", "History")
 ROOMY = 40
 """Lines from which all panes have room at once, on a wide terminal."""
 KEYS: tuple[Command, ...] = (
@@ -92,6 +94,7 @@ class NetworkScreen(ConsoleScreen):
         self._setup = TextView(id="setup")
         self._recreating = TextView(id="recreating")
         self._stacks = StacksPane(STACKS, NAMES[5], environment, id="pane6")
+        self._history = HistoryPane(HISTORY, NAMES[6], environment, id="pane7")
         self._find = FindLine("a holder, a stack, .52 or leaked")
 
     def compose_body(self) -> Iterable[Widget]:
@@ -105,7 +108,9 @@ class NetworkScreen(ConsoleScreen):
                 yield Pane(MAP, NAMES[0], Horizontal(cells, self._side, id="map"), glyphs=glyphs, id="pane1")
                 yield self._stacks
             with Horizontal(id="rest"):
-                yield Pane(ON_IT, NAMES[1], self._on_it_rows, glyphs=glyphs, id="pane2")
+                with Vertical(id="left"):
+                    yield Pane(ON_IT, NAMES[1], self._on_it_rows, glyphs=glyphs, id="pane2")
+                    yield self._history
                 with Vertical(id="more"):
                     yield Pane(LEAKS, NAMES[2], self._leak_notes, self._leak_rows, glyphs=glyphs, id="pane3")
                     yield Pane(SETUP, NAMES[3], self._setup, glyphs=glyphs, id="pane4")
@@ -159,6 +164,7 @@ class NetworkScreen(ConsoleScreen):
         self._setup.show(network.facts(account, snapshot, zone))
         self._recreating.show(network.recreation(account, self._on_it))
         self._stacks.show(self._groups, snapshot.now, filter_text)
+        self._history.show(account, self._trend, entries, snapshot.now)
         self._title(LEAKS).show(((plural(len(entries), "entry", "entries"), PLAIN),))
         if isinstance(self._on_it, Attachments):
             counts = " and ".join(
@@ -224,10 +230,9 @@ class NetworkScreen(ConsoleScreen):
             paragraphs.append(addresses.legend_line(subnet, letters))
         else:
             paragraphs += addresses.legend_columns(subnet, letters)
-        outlook = addresses.outlook(self.monitor_state.trends.get(self.network_id))
-        notes = [paragraph(f"Outlook: {outlook}.", BAD)] if outlook else []
+        notes = [network.outlook_paragraph(account, self._trend)]
         notes += addresses.map_notes(subnet, len(account.elsewhere))
-        paragraphs += [EMPTY, *notes] if notes else []
+        paragraphs += [EMPTY, *notes]
         if not self.has_class("-wide"):
             leaks_seen = len(self.monitor_state.leak_log.on(self.network_id))
             paragraphs += [EMPTY, *network.other_panes(self._on_it, leaks_seen, count_text(self._groups))]
@@ -246,6 +251,10 @@ class NetworkScreen(ConsoleScreen):
     def subnet(self) -> AddressMap | None:
         """The map of the subnet that is shown; None for a network without any."""
         return self.maps[self._place] if self.maps else None
+
+    @property
+    def _trend(self) -> Trend | None:
+        return self.monitor_state.trends.get(self.network_id)
 
     @property
     def is_at_blocks(self) -> bool:
@@ -354,17 +363,18 @@ class NetworkScreen(ConsoleScreen):
             SETUP: self._setup.text,
             RECREATING: self._recreating.text,
             STACKS: self._stacks.text,
+            HISTORY: self._history.text,
         }[self._pane_number]
         copy(self, text)
 
     def action_pane(self, number: int) -> None:
         """Go to a pane by its number."""
-        if 1 <= number <= STACKS:
+        if 1 <= number <= HISTORY:
             self._turn_to(number)
 
     def action_turn(self, by: int) -> None:
         """Go to the next pane, or the one before."""
-        self._turn_to((self._pane_number - 1 + by) % STACKS + 1)
+        self._turn_to((self._pane_number - 1 + by) % HISTORY + 1)
 
     def action_back(self) -> None:
         """Drop the search, else return to the map, else close the block, else close the screen."""
@@ -382,7 +392,7 @@ class NetworkScreen(ConsoleScreen):
 
     def _turn_to(self, number: int) -> None:
         self._pane_number = number
-        for pane_number in range(1, STACKS + 1):
+        for pane_number in range(1, HISTORY + 1):
             self.set_class(pane_number == number, f"-at{pane_number}")
         self._show()
         self.query_one(f"#pane{number}", Pane).enter()

@@ -8,7 +8,6 @@ import pytest
 
 from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
 from console.addresses.details import index_swarm_objects
-from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakEntry, LeakLog, MonitoringGap
 from console.addresses.map import map_network
 from console.diagnosis.attachments import find_attachments
@@ -64,12 +63,6 @@ def test_the_figures_are_words_and_say_what_is_only_a_bound() -> None:
     exact = only(counted(8, 8), counted(8, 8))
     assert text_of(addresses.figures(exact, UNICODE)) == "8 free, 3 leaked, 5 of 13 in use"
     assert text_of(addresses.figures(only(swarm([a_network("proxy")])), UNICODE)) == "no subnet yet"
-
-
-def test_an_outlook_is_given_only_where_there_is_one() -> None:
-    assert addresses.outlook(None) == addresses.outlook(Trend()) == ""
-    assert addresses.outlook(Trend(full_in_hours=3.2)) == "full in about 3 h 12 min at this rate"
-    assert addresses.outlook(Trend(remaining_removals=4)) == "full after ~4 more leaking removals"
 
 
 def test_the_legend_counts_every_letter_that_is_in_the_map() -> None:

@@ -1,19 +1,22 @@
 """All overlays: the network of interest, then the worst first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
 
+from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Trend
+from console.addresses.outlook import Outlook, outlook_of
 from console.diagnosis.values import Severity
 from console.errors import Unknown
 from console.monitor.values import AssessedSnapshot, MonitorState
-from console.text import duration, plural
 from screens.present.addresses import FIGURES, SubnetLine, subnet_lines
+from screens.present.chart import outlook_tone, source_of, sparkline
 from screens.present.findings import MARK_TONES, severities
-from screens.present.text import BAD, DIM, MARKS, PLAIN, STRONG, UNKNOWN, WARN, Glyphs, Row, Span, Spans, bar
+from screens.present.text import BAD, DIM, MARKS, PLAIN, STRONG, UNKNOWN, Glyphs, Row, Span, Spans, bar
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.panes.lists import MonitorPane, title_with_failure
 from screens.tui.widgets.line_view import LineView
@@ -22,8 +25,12 @@ NAME_AT_LEAST, NAME_AT_MOST = 10, 40
 NAME_ENOUGH = 20
 """From here on a bar is worth more than the rest of a name."""
 BAR_AT_LEAST, BAR_ENOUGH, BAR_AT_MOST = 6, 10, 24
-TREND_AT_LEAST = 12
+TREND_FROM = 100
+"""Columns of the terminal from which the use of the last day is drawn."""
+SPARK, SHORT_SPARK = 12, 8
 GAP = 2
+TrendOf: TypeAlias = Callable[[NetworkAccount], tuple[Outlook | None, str]]
+"""Tells how the use of a network goes on, and draws it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,16 @@ class OverlayLine:
     figures: SubnetLine
     place: int
     """Among the subnets of its network, from 0."""
-    trend: str
+    outlook: Outlook | None = None
+    """None from its second subnet on."""
+    spark: str = ""
+    """The use of the last day, drawn; empty where nothing is known of it."""
+
+    def trend(self, *, has_rate: bool = True) -> str:
+        """Return how its use goes on in words, with the rate or without."""
+        if self.outlook is None:
+            return ""
+        return self.outlook.sentence if has_rate else self.outlook.text
 
 
 class Heading(LineView):
@@ -66,6 +82,8 @@ class Overlays(MonitorPane):
         super().__init__(environment)
         self._heading = Heading()
         self._lines: list[OverlayLine] = []
+        self._sparks: dict[str, tuple[Trend | None, str]] = {}
+        """The drawn use by network ID, and what it was drawn from."""
 
     def compose(self) -> ComposeResult:
         """Lay out the title and the heading over the rows."""
@@ -93,16 +111,38 @@ class Overlays(MonitorPane):
         interest = self.environment.settings.network
         self._lines = overlay_lines(
             snapshot.value,
-            self.monitor_state.trends,
+            self._trend_of,
             self.environment.glyphs,
             self.filter_text,
-            interest=interest,
+            interest,
         )
         self._lay_out()
 
+    @property
+    def _shows_trend(self) -> bool:
+        return self.app.size.width >= TREND_FROM
+
+    def _trend_of(self, account: NetworkAccount) -> tuple[Outlook | None, str]:
+        """Return how the use of a network goes on, and its drawn use, drawn again only when there is a new point."""
+        snapshot = self.monitor_state.snapshot.value
+        if not account.capacity or snapshot is None:
+            # Without IPv4 it is never full.
+            return None, ""
+        network_id = account.network.id
+        trend = self.monitor_state.trends.get(network_id)
+        outlook = outlook_of(trend, account.free_at_most)
+        if not self._shows_trend:
+            return outlook, ""
+        kept = self._sparks.get(network_id)
+        if kept is None or kept[0] is not trend:
+            source = source_of(account, trend, (), snapshot.snapshot.now)
+            kept = self._sparks[network_id] = (trend, sparkline(source, SPARK, self.environment.glyphs))
+        return outlook, kept[1]
+
     def on_resize(self) -> None:
         """Lay the columns out for the new width."""
-        self._lay_out()
+        if self.monitor_state.snapshot.value is not None:
+            self.renew()
         super().on_resize()
 
     def on_row_view_highlighted(self) -> None:
@@ -115,7 +155,7 @@ class Overlays(MonitorPane):
         width = self.rows.scrollable_content_region.width
         if snapshot is None or width <= 0:
             return
-        columns = columns_for(self._lines, width)
+        columns = columns_for(self._lines, width, has_trend=self._shows_trend)
         self._has_trends = bool(columns.trend)
         self._heading.show(heading(columns) if self._lines else ())
         networks = snapshot.snapshot.swarm.networks
@@ -141,8 +181,8 @@ class Overlays(MonitorPane):
             count = (f"{networks} of {everything} match {self.filter_text}", UNKNOWN)
         current = self.current
         trend: tuple[Span, ...] = ()
-        if current is not None and current.trend and not self._has_trends:
-            trend = ((f"; {current.figures.name}: ", PLAIN), (current.trend, STRONG))
+        if current is not None and current.trend() and not self._has_trends:
+            trend = ((f"; {current.figures.name}: ", PLAIN), (current.trend(), STRONG))
         return title_with_failure(self.monitor_state.snapshot, count, *trend)
 
     def _behind(self) -> str:
@@ -156,7 +196,7 @@ class Overlays(MonitorPane):
 
 def overlay_lines(
     snapshot: AssessedSnapshot,
-    trends: Mapping[str, Trend],
+    trend_of: TrendOf,
     glyphs: Glyphs,
     filter_text: str = "",
     interest: str = "",
@@ -178,24 +218,13 @@ def overlay_lines(
     for account in accounts:
         of_network = subnet_lines(account, worst.get(account.network.name, Severity.OK), glyphs)
         if filter_text in " ".join((account.network.name, *(line.subnet for line in of_network))).lower():
-            trend = trend_word(trends.get(account.network.id))
+            outlook, spark = trend_of(account)
+            first, *others = of_network
             lines += [
-                OverlayLine(line, place, "" if place else trend) for place, line in enumerate(of_network)
+                OverlayLine(first, 0, outlook, spark),
+                *(OverlayLine(line, place) for place, line in enumerate(others, start=1)),
             ]
     return lines
-
-
-def trend_word(trend: Trend | None) -> str:
-    """Return how the use of a network develops, as a short text; nothing if its history is too short."""
-    if trend is None:
-        return ""
-    if trend.full_in_hours is not None:
-        return f"full in {duration(trend.full_in_hours * 3600)}"
-    if trend.remaining_removals is not None:
-        return f"full after ~{plural(trend.remaining_removals, 'leaking removal')}"
-    if trend.per_hour is None:
-        return ""
-    return f"{trend.per_hour:+.0f} per hour" if abs(trend.per_hour) >= 1 else "steady"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +236,19 @@ class Columns:
     bar: int
     usage: int
     figures: tuple[int, ...]
+    spark: int
+    """The drawn use."""
     trend: int
+    """The words behind it."""
+    has_rate: bool
+    """Whether the words tell the rate too."""
 
 
-def columns_for(lines: Sequence[OverlayLine], width: int) -> Columns:
-    """Return the columns that suit lines and a width: figures are never cut, bars and names share the rest."""
+def columns_for(lines: Sequence[OverlayLine], width: int, *, has_trend: bool = False) -> Columns:
+    """Return the columns that suit lines and a width: figures are never cut, bars and names share the rest.
+
+    The drawn use takes the room of bar and subnet where it has to, never that of a name.
+    """
     figure_lines = [line.figures for line in lines]
     figures = tuple(
         max((len(heading), *(cell_len(line.figures[place]) for line in figure_lines)), default=0)
@@ -220,25 +257,41 @@ def columns_for(lines: Sequence[OverlayLine], width: int) -> Columns:
     usage = max((len(line.usage) for line in figure_lines), default=0)
     subnet = max((len("SUBNET"), *(len(line.subnet) for line in figure_lines)), default=0)
     names = max((len("NETWORK"), *(cell_len(line.name) for line in figure_lines)), default=0)
-    trend = max((cell_len(line.trend) for line in lines), default=0)
     # Mark, and the gaps around the figures, which are always there.
     room = width - 2 - usage - sum(figures) - GAP * len(figures)
-    if room - subnet - GAP < NAME_AT_LEAST + BAR_AT_LEAST + GAP:
+    whole_name = min(names, NAME_AT_MOST)
+    spark = _spark_width(lines, room - whole_name - 2 * GAP) if has_trend else 0
+    room -= spark + GAP if spark else 0
+    least = whole_name + GAP if spark else NAME_AT_LEAST + BAR_AT_LEAST + GAP
+    if room - subnet - GAP < least:
         subnet = 0
     else:
         room -= subnet + GAP
-    if trend and room - trend - GAP >= min(names, NAME_AT_MOST) + BAR_AT_LEAST + GAP + 1:
-        trend = max(trend, TREND_AT_LEAST)
-        room -= trend + GAP
-    else:
-        trend = 0
+    trend, has_rate = _words_width(lines, room - whole_name - BAR_AT_LEAST - 2 * GAP - 1)
+    room -= trend + GAP if trend else 0
     enough = min(names, NAME_ENOUGH)
     bar_width = min(BAR_ENOUGH, max(BAR_AT_LEAST, room - enough - GAP - 1))
     name = max(NAME_AT_LEAST, min(names, NAME_AT_MOST, room - bar_width - GAP - 1))
     bars = min(BAR_AT_MOST, room - name - GAP - 1)
     if bars < BAR_AT_LEAST:
         bars, name = 0, min(NAME_AT_MOST, max(NAME_AT_LEAST, room - GAP))
-    return Columns(name, subnet, bars, usage, figures, trend)
+    return Columns(name, subnet, bars, usage, figures, spark, trend, has_rate)
+
+
+def _spark_width(lines: Sequence[OverlayLine], room: int) -> int:
+    """Return how wide the drawn use is."""
+    if not any(line.spark for line in lines):
+        return 0
+    return next((wide for wide in (SPARK, SHORT_SPARK) if wide <= room), 0)
+
+
+def _words_width(lines: Sequence[OverlayLine], room: int) -> tuple[int, bool]:
+    """Return how wide the words are, and whether they tell the rate too; 0 where there is no room for them."""
+    for has_rate in (True, False):
+        wide = max((cell_len(line.trend(has_rate=has_rate)) for line in lines), default=0)
+        if wide <= room:
+            return wide, has_rate
+    return 0, False
 
 
 def heading(columns: Columns) -> Spans:
@@ -248,7 +301,7 @@ def heading(columns: Columns) -> Spans:
         cells.append(f"{'SUBNET':{columns.subnet}}")
     cells.append(f"{'IN USE':{columns.usage + (columns.bar + 1 if columns.bar else 0)}}")
     cells += [f"{name:>{wide}}" for name, wide in zip(FIGURES, columns.figures, strict=True)]
-    if columns.trend:
+    if columns.spark or columns.trend:
         cells.append("TREND")
     return (((" " * GAP).join(cells), DIM),)
 
@@ -271,8 +324,13 @@ def overlay_row(line: OverlayLine, columns: Columns, glyphs: Glyphs) -> Row:
     parts.append((f"{own.usage:>{columns.usage}}", STRONG))
     for name, figure, wide in zip(FIGURES, own.figures, columns.figures, strict=True):
         parts += [gap, (f"{figure:>{wide}}", _figure_tone(name, figure, own))]
+    trend_tone = outlook_tone(line.outlook) if line.outlook and line.outlook.is_warning else DIM
+    if columns.spark:
+        # The newest is at the right.
+        drawn = line.spark[-columns.spark :] or ("?" if line.outlook else "")
+        parts += [gap, (f"{drawn:{columns.spark}}", trend_tone)]
     if columns.trend:
-        parts += [gap, (line.trend, WARN if line.trend.startswith("full") else DIM)]
+        parts += [gap, (line.trend(has_rate=columns.has_rate), trend_tone)]
     return Row((own.network_id, line.place), tuple(parts), line, own.severity)
 
 
