@@ -9,6 +9,7 @@ from console.text import duration, plural
 
 LONG_MINUTES, LONG_HOURS = 90.0, 36.0
 """From here on the next larger unit is used: nobody plans with `1 day` or `about 100 minutes`."""
+WHOLE_FROM = 9.95
 HOURS_OF_DAY, HOURS_OF_WEEK = 24.0, 168.0
 
 
@@ -63,6 +64,8 @@ def _without_rate(trend: Trend) -> Outlook:
     watched = trend.points[-1].at - trend.points[0].at if trend.points else timedelta(0)
     if watched >= MIN_COVERAGE:
         return Outlook("up and down")
+    if not watched and not trend.earlier:
+        return NOT_WATCHED
     length = duration(watched.total_seconds())
     # The allocator is another one, or the use is counted in another way: what was before says nothing.
     text = f"a new count began {length} ago" if trend.earlier else f"watched for {length} only"
@@ -82,9 +85,14 @@ def _rate(per_hour: float | None, hours: float) -> str:
     if per_hour is None:
         return ""
     if hours < LONG_HOURS and abs(per_hour) >= 1:
-        return f"{per_hour:+.0f} an hour"
+        return f"{_figure(per_hour)} an hour"
     if abs(per_hour) * HOURS_OF_DAY >= 1:
-        return f"{per_hour * HOURS_OF_DAY:+.0f} a day"
+        return f"{_figure(per_hour * HOURS_OF_DAY)} a day"
     if abs(per_hour) * HOURS_OF_WEEK >= 1:
-        return f"{per_hour * HOURS_OF_WEEK:+.0f} a week"
+        return f"{_figure(per_hour * HOURS_OF_WEEK)} a week"
     return ""
+
+
+def _figure(rate: float) -> str:
+    """Return a rate with its sign: two digits are enough for what is an estimate."""
+    return f"{rate:+.1f}".removesuffix(".0") if abs(rate) < WHOLE_FROM else f"{rate:+.0f}"

@@ -36,6 +36,8 @@ class Sources:
     """Where dockerd's lines are read from."""
     state: Path | None
     """Where censuses and the history of use are kept; None where nothing that is kept is about this swarm (the demo)."""
+    history: Path | None = None
+    """Where the history of use is kept, where that is another place."""
 
 
 class Monitor:
@@ -48,7 +50,8 @@ class Monitor:
         host_reader = HostReader(settings.quiet, settings.snapshot.call_timeout_s)
         quiescence = QuiescenceTracker(reader.host, clock, rules)
         self._publisher = StatePublisher(clock)
-        store = None if sources.state is None else HistoryStore(sources.state)
+        state = sources.history or sources.state
+        store = None if state is None else HistoryStore(state)
         self._history = History(store, clock, self._publisher)
         context = ContextCache(reader.host, sources.state, settings.snapshot, clock)
         self._poller = SnapshotPoller(reader, settings, self._publisher, context, self._history)

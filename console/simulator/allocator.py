@@ -31,6 +31,8 @@ class Allocator:
         self._store = store
         self._on_allocation = on_allocation
         self._on_vip_change = on_vip_change
+        self.on_leak: Callable[[SimTask], None] = _note_nothing
+        """Is told of each task whose addresses stay taken for good."""
         self.pass_delay_s = PASS_DELAY_S
         """A leader under load needs longer. What comes meanwhile waits for the same pass."""
         self._forget()
@@ -108,6 +110,7 @@ class Allocator:
             else:
                 for network, address in task.attachments:
                     self.pools.mark(network.id, address, PoolHolder("leaked", task.id))
+                self.on_leak(task)
         self._leave_node(task)
 
     def _leave_node(self, task: SimTask) -> None:
@@ -341,3 +344,7 @@ class Allocator:
         # A rebuild or an attachment may have run the pass already.
         if self._is_pass_due:
             self.run_pass()
+
+
+def _note_nothing(_: SimTask) -> None:
+    """Do nothing: nobody records what leaks."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from console.errors import SimulatorError
 from console.simulator.agent import Agent, EngineRules
@@ -13,6 +14,9 @@ from console.simulator.objects import Json, SimNode, SimService, SimTask
 from console.simulator.orchestrator import Orchestrator
 from console.simulator.services import Services
 from console.simulator.store import Store
+
+if TYPE_CHECKING:
+    from console.simulator.use_records import UseRecorder
 
 DEFAULT_DATE = datetime(2026, 6, 12, 4, 40, tzinfo=UTC)
 """The simulated date, unless another is asked for."""
@@ -68,6 +72,8 @@ class SimulatedEngine:
         self.store = Store(seed, start)
         self.go_down: Callable[[float], None] = _stay_up
         """Shuts the socket that it is served on for so many seconds of this machine's time."""
+        self.use_records: UseRecorder | None = None
+        """How its networks were used so far, where its scenario notes that."""
         self.cluster_id = self.store.new_id()
         self.start = start
         self.daemon_start = start

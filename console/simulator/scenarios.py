@@ -14,6 +14,7 @@ from console.simulator.stacks import (
     remove_safely,
     remove_services,
 )
+from console.simulator.use_records import UseRecorder
 
 PROXY = "proxy"
 DAYS = 11
@@ -182,6 +183,7 @@ SCENARIOS: dict[str, Builder] = {
 
 def _host(date: datetime, api_version: str) -> SimulatedEngine:
     engine = SimulatedEngine(EngineInfo(api_version), date - timedelta(days=DAYS))
+    engine.use_records = UseRecorder(engine, date)
     _deploy_infrastructure(engine)
     return engine
 

@@ -24,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_quiet(commands)
     _add_journal(commands)
     _add_why(commands)
+    _add_history(commands)
     _add_census(commands)
     _add_stack_rm(commands)
     _add_reclaim(commands)
@@ -156,6 +157,34 @@ def _add_why(commands: "argparse._SubParsersAction[Parser]") -> None:
         help="services (name or ID) or stacks; default: all services that do not run",
     )
     why.add_argument("--json", action="store_true", help="everything, as one JSON document")
+
+
+def _add_history(commands: "argparse._SubParsersAction[Parser]") -> None:
+    history = commands.add_parser(
+        "history",
+        parents=[_common()],
+        help="how overlays were used over time, what leaked, and when they will be full",
+        description="Draws how an overlay was used over time and when it will be full; without NETWORK a line for each "
+        "overlay, worst first. A console that is open keeps the values, for 60 days. Changes nothing.",
+        epilog="Exit codes: as glance; 3 also where no history is kept yet.",
+    )
+    history.add_argument("network", nargs="?", metavar="NETWORK", default="", help="an overlay, by name")
+    history.add_argument(
+        "--since", metavar="TIME", type=seconds, help="how far back: 90m, 24h, 7d, 60d; default 24h"
+    )
+    history.add_argument("--all", action="store_true", help="list all overlays, also the steady ones")
+    form = history.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json", action="store_const", dest="form", const="json", help="everything, as one JSON document"
+    )
+    form.add_argument(
+        "--csv",
+        action="store_const",
+        dest="form",
+        const="csv",
+        help="a header and a line for each value; UTC",
+    )
+    history.set_defaults(form="text")
 
 
 def _add_quiet(commands: "argparse._SubParsersAction[Parser]") -> None:

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "quiet": "quiet:run",
     "journal": "journal:run",
     "why": "why:run",
+    "history": "history:run",
     "census": "census:run",
     "stack-rm": "stack_rm:run",
     "reclaim": "reclaim:run",

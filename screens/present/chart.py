@@ -11,7 +11,14 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakEntry
 from console.addresses.outlook import Outlook
-from console.addresses.use_history import UseHistory, UseSource, all_points, build_history, recent_span
+from console.addresses.use_history import (
+    RECENT,
+    UseHistory,
+    UseSource,
+    all_points,
+    build_history,
+    recent_span,
+)
 from console.durations import TimeFormat, clock_time, moment
 from console.text import duration
 from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Glyphs, Span, Spans
@@ -111,9 +118,9 @@ def outlook_tone(outlook: Outlook) -> str:
     return WARN if outlook.full_in_hours else BAD
 
 
-def sparkline(source: UseSource, width: int, glyphs: Glyphs) -> str:
+def sparkline(source: UseSource, width: int, glyphs: Glyphs, longest: timedelta = RECENT) -> str:
     """Return the last day of a network's use, or what there is of it, in one line; nothing where nothing is known."""
-    span = recent_span(source.trend, source.now)
+    span = recent_span(source.trend, source.now, longest)
     trend = source.trend
     # Without a forecast: its words stand beside the line.
     past = None if trend is None else Trend(trend.points, trend.earlier)
@@ -194,7 +201,9 @@ def _row(history: UseHistory, heights: Sequence[int | None], row: int, drawn: Ch
         else:
             level = max(0, min(EIGHTHS, height - row * EIGHTHS))
             is_full = column.used is not None and column.used >= history.capacity
-            yield (drawn.levels[level], BAD if is_full else PLAIN)
+            # The edge tells the use, what is below only fills: so it is dim.
+            is_edge = height <= (row + 1) * EIGHTHS
+            yield (drawn.levels[level], BAD if is_full else PLAIN if is_edge else DIM)
 
 
 def _ahead_row(

@@ -181,7 +181,7 @@ def other_panes(attachments: Result[Attachments], leaks_seen: int, holders: str)
 def outlook_paragraph(account: NetworkAccount, trend: Trend | None) -> Paragraph:
     """Return how the use of a network goes on."""
     outlook = outlook_of(trend, account.free_at_most)
-    return paragraph(outlook.sentence, outlook_tone(outlook), label="Forecast:")
+    return Paragraph((("Forecast: ", DIM), (outlook.sentence, outlook_tone(outlook))), 2)
 
 
 def _fact(label: str, text: str, tone: str = PLAIN) -> Paragraph:

@@ -29,7 +29,7 @@ CURSOR, RESTING = "cursor", "resting"
 """Each is shown by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, and where the
 cursor is."""
 _COMMAND = re.compile(
-    r"\bvipconsole (?=(?:abandon|attach|census|decide|glance|guard|journal|quiet|reclaim|report|resume|runs?|stack-rm|why)\b)"
+    r"\bvipconsole (?=(?:abandon|attach|census|decide|glance|guard|history|journal|quiet|reclaim|report|resume|runs?|stack-rm|why)\b)"
 )
 
 

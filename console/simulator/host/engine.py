@@ -22,10 +22,13 @@ from console.simulator.host.faults import take_fault
 from console.simulator.host.processes import ENGINE_PID, end_units
 from console.simulator.networks import Networks
 from console.simulator.objects import SimEvent
+from console.simulator.past import keep_past
 from console.simulator.scenarios import PROXY, build
 from console.simulator.server import EngineServer, serve
 
 CHANGES = "var/log/vipconsole.log"
+STATE = "var/lib/vipconsole"
+"""Where the programs of this host keep what they know."""
 IDLE_S = 4 * 3600.0
 LOOK_EVERY_S = 0.5
 HANGS_S = 12.0
@@ -56,6 +59,7 @@ async def _serve(root: Path, engine: SimulatedEngine, faults: "EngineFaults") ->
     )
     async with serve(engine, root / SOCKET, SystemClock()) as service:
         faults.service = service
+        await keep_past(engine, f"unix://{root / SOCKET}", root / STATE)
         await asyncio.to_thread((root / ENGINE_PID).write_text, str(os.getpid()))
         os.write(1, b"ready\n")
         own = await asyncio.to_thread(_inode, root)

@@ -104,4 +104,4 @@ def _sources(arguments: Namespace, settings: Settings) -> Iterator[Sources]:
 
     with living_demo() as demo, connect(demo.host, settings) as connection:
         # The demo's swarm is a new one every time: nothing in the store is about it.
-        yield Sources(connection, demo_log(arguments, settings, demo.journal), None)
+        yield Sources(connection, demo_log(arguments, settings, demo.journal), None, demo.state)

@@ -259,21 +259,20 @@ def columns_for(lines: Sequence[OverlayLine], width: int, *, has_trend: bool = F
     names = max((len("NETWORK"), *(cell_len(line.name) for line in figure_lines)), default=0)
     # Mark, and the gaps around the figures, which are always there.
     room = width - 2 - usage - sum(figures) - GAP * len(figures)
-    whole_name = min(names, NAME_AT_MOST)
-    spark = _spark_width(lines, room - whole_name - 2 * GAP) if has_trend else 0
+    whole_name, enough = min(names, NAME_AT_MOST), min(names, NAME_ENOUGH)
+    spark = _spark_width(lines, room - enough - 2 * GAP) if has_trend else 0
     room -= spark + GAP if spark else 0
-    least = whole_name + GAP if spark else NAME_AT_LEAST + BAR_AT_LEAST + GAP
+    least = (whole_name + 1 if spark else NAME_AT_LEAST) + BAR_AT_LEAST + GAP
     if room - subnet - GAP < least:
         subnet = 0
     else:
         room -= subnet + GAP
     trend, has_rate = _words_width(lines, room - whole_name - BAR_AT_LEAST - 2 * GAP - 1)
     room -= trend + GAP if trend else 0
-    enough = min(names, NAME_ENOUGH)
     bar_width = min(BAR_ENOUGH, max(BAR_AT_LEAST, room - enough - GAP - 1))
     name = max(NAME_AT_LEAST, min(names, NAME_AT_MOST, room - bar_width - GAP - 1))
     bars = min(BAR_AT_MOST, room - name - GAP - 1)
-    if bars < BAR_AT_LEAST:
+    if bars < BAR_AT_LEAST or (spark and name < enough):
         bars, name = 0, min(NAME_AT_MOST, max(NAME_AT_LEAST, room - GAP))
     return Columns(name, subnet, bars, usage, figures, spark, trend, has_rate)
 

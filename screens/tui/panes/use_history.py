@@ -10,10 +10,10 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakEntry
 from console.addresses.outlook import outlook_of
+from console.addresses.use_history import UseSource
 from screens.present.chart import (
     SPANS,
     Chart,
-    UseSource,
     draw_chart,
     legend_spans,
     outlook_tone,
@@ -108,7 +108,7 @@ class ChartView(LineView, CommandMixin, can_focus=True):
         width, height = self.scrollable_content_region.size
         if self._source is None or not width or not height:
             return
-        environment, size = self._environment, (width, height - BESIDE_CHART)
+        environment, size = self._environment, (width - 1, height - BESIDE_CHART)
         span = SPANS[self._span_place]
         self._chart = draw_chart(self._source, span, size, environment.glyphs, environment.zone)
         self.renew()

@@ -1,0 +1,178 @@
+"""The use of networks over time as text: a chart of one, a line for each of all."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from console.addresses.leaks import LeakEntry
+from console.addresses.outlook import Outlook
+from console.addresses.use_history import UseSource
+from console.diagnosis.values import Assessment, Severity
+from console.durations import LOCAL, moment, zone_name
+from console.text import listed
+from screens.output.history_data import UseRecord
+from screens.present.addresses import share_of
+from screens.present.chart import (
+    chart_glyphs,
+    draw_chart,
+    legend_spans,
+    outlook_tone,
+    span_name,
+    sparkline,
+    watched_text,
+)
+from screens.present.findings import severities
+from screens.present.text import BAD, DIM, MARKS, STRONG, STYLES, UNKNOWN, WARN, Glyphs, Spans, bar
+
+TONES = {DIM: "dim", STRONG: "bold", BAD: "bold red", WARN: "yellow", UNKNOWN: "cyan"}
+HEIGHT, LEAST_HEIGHT = 18, 8
+"""Lines of a chart."""
+AROUND = 5
+"""Lines around it, the shell's prompt among them."""
+LEAK_LINES = 5
+ROWS = 12
+"""Networks that are always listed; beyond them only those that are not steady."""
+SPARK, BAR = 24, 8
+ROOM_FOR_BAR = 100
+
+
+def worst_first(records: Sequence[UseRecord]) -> list[UseRecord]:
+    """Return networks in the order in which they will be full, those that will not be by how full they are."""
+    return sorted(
+        records,
+        key=lambda record: (
+            record.outlook.full_in_hours,
+            not record.outlook.is_warning,
+            -share_of(record.account),
+        ),
+    )
+
+
+def render_network(
+    record: UseRecord, assessment: Assessment, span: timedelta, height: int | None, glyphs: Glyphs
+) -> RenderableType:
+    """Return the chart of a network as something to print, as high as the terminal has room for."""
+    room = HEIGHT if height is None else max(LEAST_HEIGHT, min(HEIGHT, height - AROUND))
+    return Padding(_NetworkChart(record, assessment.severity, span, room, glyphs), (0, 1), expand=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _NetworkChart:
+    """Drawn when the width is known."""
+
+    record: UseRecord
+    severity: Severity
+    span: timedelta
+    height: int
+    glyphs: Glyphs
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        source, account = self.record.source, self.record.account
+        leaks = tuple(entry for entry in source.entries if entry.ended_at >= source.now - self.span)
+        leak_lines = min(LEAK_LINES, len(leaks)) if self.height >= HEIGHT else 0
+        chart = draw_chart(source, self.span, (options.max_width, self.height), self.glyphs, LOCAL)
+        yield Text.assemble(
+            (f"{MARKS[self.severity]} {account.network.name}  ", "bold"),
+            f"{account.used_at_least} of {account.capacity} in use  ",
+            (self.record.outlook.sentence, TONES.get(outlook_tone(self.record.outlook), "")),
+        )
+        for line in chart.lines:
+            yield _line(line)
+        yield Text.assemble(
+            _line(legend_spans(chart.history, self.glyphs)),
+            (f"{watched_text(chart.history, LOCAL)} Last {span_name(self.span)}, times in ", "dim"),
+            (f"{zone_name(source.now)}.", "dim"),
+        )
+        yield from _leak_lines(leaks, leak_lines, source, self.glyphs)
+
+
+def _leak_lines(
+    leaks: Sequence[LeakEntry], count: int, source: UseSource, glyphs: Glyphs
+) -> Iterator[RenderableType]:
+    for entry in leaks[:count]:
+        owner = f"stack {entry.stack}" if entry.stack else entry.task_name
+        yield Text.assemble(
+            (f"{chart_glyphs(glyphs).leak} ", TONES[BAD]),
+            f"{moment(entry.ended_at, source.now)}  {listed([str(address) for address in entry.addresses])} leaked when "
+            f"{owner} was removed",
+        )
+    if count and len(leaks) > count:
+        yield Text(f"  and {len(leaks) - count} more before (--json lists all)", style="dim")
+
+
+def _line(parts: Spans) -> Text:
+    line = Text.assemble(*((text, TONES.get(tone, "")) for text, tone in parts))
+    line.no_wrap, line.overflow = True, "crop"
+    return line
+
+
+def render_networks(
+    records: Sequence[UseRecord],
+    assessment: Assessment,
+    span: timedelta,
+    glyphs: Glyphs,
+    *,
+    everything: bool,
+) -> RenderableType:
+    """Return a line for each network as something to print, the worst first; what is steady is counted."""
+    ordered = worst_first(records)
+    shown = [
+        record
+        for place, record in enumerate(ordered)
+        if everything or place < ROWS or not _is_dull(record.outlook)
+    ]
+    parts: list[RenderableType] = [_UseTable(shown, severities(assessment.findings), span, glyphs)]
+    hidden = len(ordered) - len(shown)
+    if hidden:
+        verb = "is" if hidden == 1 else "are"
+        parts.append(Text(f"  {glyphs.more} {hidden} more {verb} steady (--all shows them)", style="dim"))
+    longest = f"Last {span_name(span)}, or as long as a console watched; the newest use is at the right."
+    parts += ["", Text(f"{longest} A chart: `vipconsole history NETWORK`", style="dim")]
+    return Padding(Group(*parts), (0, 1), expand=False)
+
+
+def _is_dull(outlook: Outlook) -> bool:
+    return not outlook.is_warning and not outlook.rate and outlook.is_known
+
+
+@dataclass(frozen=True, slots=True)
+class _UseTable:
+    """Drawn when the width is known: figures and words are never cut, names are."""
+
+    records: Sequence[UseRecord]
+    worst: Mapping[str, Severity]
+    span: timedelta
+    glyphs: Glyphs
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        is_wide = options.max_width >= ROOM_FOR_BAR
+        usages = [f"{record.account.used_at_least}/{record.account.capacity}" for record in self.records]
+        used_width = max(map(len, usages), default=0)
+        words = max((len(record.outlook.sentence) for record in self.records), default=0)
+        names = max((len(record.account.network.name) for record in self.records), default=0)
+        spark = max(0, min(SPARK, options.max_width - min(names, 24) - used_width - words - 7))
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+        table.add_column("")
+        table.add_column("NETWORK", no_wrap=True, overflow="ellipsis", min_width=7)
+        table.add_column("IN USE", no_wrap=True, min_width=used_width)
+        if spark:
+            table.add_column("TREND", no_wrap=True, min_width=spark)
+        table.add_column("FORECAST", min_width=min(words, 22))
+        for record, usage in zip(self.records, usages, strict=True):
+            bar_text = f"{bar(share_of(record.account), BAR, self.glyphs)} " if is_wide else ""
+            severity = self.worst.get(record.account.network.name, Severity.OK)
+            cells = [
+                Text(MARKS[severity], style=STYLES[severity] if severity.rank else ""),
+                Text(record.account.network.name),
+                Text(f"{bar_text}{usage:>{used_width}}"),
+            ]
+            if spark:
+                cells.append(Text(sparkline(record.source, spark, self.glyphs, self.span) or "?"))
+            cells.append(Text(record.outlook.sentence, style=TONES.get(outlook_tone(record.outlook), "")))
+            table.add_row(*cells)
+        yield table
