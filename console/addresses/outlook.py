@@ -9,7 +9,9 @@ from console.text import duration, plural
 
 LONG_MINUTES, LONG_HOURS = 90.0, 36.0
 """From here on the next larger unit is used: nobody plans with `1 day` or `about 100 minutes`."""
-WHOLE_FROM = 9.95
+LEAST_PER_HOUR = 0.95
+WHOLE_FROM = 2
+"""Smaller rates have one decimal; more is no estimate's."""
 HOURS_OF_DAY, HOURS_OF_WEEK = 24.0, 168.0
 
 
@@ -64,7 +66,9 @@ def _without_rate(trend: Trend) -> Outlook:
     watched = trend.points[-1].at - trend.points[0].at if trend.points else timedelta(0)
     if watched >= MIN_COVERAGE:
         return Outlook("up and down")
-    if not watched and not trend.earlier:
+    if not trend.points and trend.earlier:
+        return Outlook("unknown: not counted now", is_known=False)
+    if not watched:
         return NOT_WATCHED
     length = duration(watched.total_seconds())
     # The allocator is another one, or the use is counted in another way: what was before says nothing.
@@ -84,7 +88,7 @@ def _rate(per_hour: float | None, hours: float) -> str:
     """Return a rate in the unit that suits a forecast of so many hours; nothing for what rounds to nothing."""
     if per_hour is None:
         return ""
-    if hours < LONG_HOURS and abs(per_hour) >= 1:
+    if hours < LONG_HOURS and abs(per_hour) >= LEAST_PER_HOUR:
         return f"{_figure(per_hour)} an hour"
     if abs(per_hour) * HOURS_OF_DAY >= 1:
         return f"{_figure(per_hour * HOURS_OF_DAY)} a day"
@@ -94,5 +98,5 @@ def _rate(per_hour: float | None, hours: float) -> str:
 
 
 def _figure(rate: float) -> str:
-    """Return a rate with its sign: two digits are enough for what is an estimate."""
+    """Return a rate with its sign."""
     return f"{rate:+.1f}".removesuffix(".0") if abs(rate) < WHOLE_FROM else f"{rate:+.0f}"

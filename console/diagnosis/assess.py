@@ -110,7 +110,7 @@ def _swarm_findings(
         else {earlier_account.network.id: earlier_account for earlier_account in account(snapshot.earlier)}
     )
     for network_account in accounts:
-        yield from find_use(network_account, thresholds, swarm)
+        yield from find_use(network_account, thresholds, snapshot)
         yield from find_leaks(network_account, thresholds, snapshot.now)
         if snapshot.earlier is None or network_account.network.id in before:
             yield from find_duplicate_addresses(network_account, before.get(network_account.network.id))

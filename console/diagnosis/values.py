@@ -1,12 +1,13 @@
 """Snapshots, and the findings that they lead to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
 from console.addresses.accounting import NetworkAccount
+from console.addresses.forecast import Trend
 from console.addresses.leaks import Census, Counts, LeakLog
 from console.errors import Result, Unknown
 from console.host.activity import Route
@@ -98,6 +99,8 @@ class Snapshot:
     """The leak log, as far as it is still valid; empty where nothing is monitored."""
     counts: Counts = field(default_factory=lambda: MappingProxyType({}))
     """What the engine counted as leaked in earlier snapshots, under the present allocator."""
+    trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
+    """How the use of networks went on until now, by network ID, as far as consoles kept that."""
     runs: Result[tuple[UnfinishedRun, ...]] = ()
     """Maintenance runs of this host that keep everybody else from changing the swarm."""
     machine: str = ""

@@ -1,12 +1,13 @@
 """Assesses one swarm state after the other; what did not change stays the identical object."""
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 
 from console.addresses.accounting import NetworkAccount
+from console.addresses.forecast import Trend
 from console.addresses.leaks import (
     AllocatorGeneration,
     Census,
@@ -44,6 +45,8 @@ class AssessmentInputs:
     leak_log: LeakLog
     allocator: AllocatorGeneration | None
     runs: Result[tuple[UnfinishedRun, ...]] = ()
+    trends: Mapping[str, Trend] = field(default_factory=dict)
+    """Until the snapshot before. They alone are no reason to assess again."""
 
 
 class Assessor:
@@ -140,6 +143,7 @@ class Assessor:
             inputs.leak_log,
             dict(self._counts),
             runs=inputs.runs,
+            trends=inputs.trends,
             machine=self._machine,
         )
 

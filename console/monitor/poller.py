@@ -174,6 +174,7 @@ class SnapshotPoller:
             self._leak_tracker.leak_log,
             self._leak_tracker.allocator,
             runs,
+            self._publisher.monitor_state.trends,
         )
         snapshot = await self._assessor.assess(inputs)
         trends = self._history.take(

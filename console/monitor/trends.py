@@ -2,14 +2,27 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Point, Trend, trend_of
 from console.addresses.leaks import LeakLog, allocator_of
 from console.diagnosis.values import Snapshot
-from console.errors import Unknown, known
+from console.errors import HostError, Unknown, known
 from console.monitor.history import Series, add_point, earlier_points, series_of, thin_points
-from console.storage.history import SeriesKey
+from console.storage.history import HistoryStore, SeriesKey
+
+
+def read_trends(state: Path, snapshot: Snapshot, accounts: Iterable[NetworkAccount]) -> Mapping[str, Trend]:
+    """Return the trend of each network, by network ID; none where what was kept cannot be read, which the leak log tells."""
+    engine = snapshot.swarm.engine
+    if isinstance(engine, Unknown):
+        return {}
+    try:
+        stored_points = HistoryStore(state).points(engine.cluster_id)
+    except HostError:
+        return {}
+    return trends_at(snapshot, accounts, stored_points)
 
 
 def trends_at(

@@ -105,6 +105,7 @@ def draw_chart(
             )
         )
     marks = "".join(drawn.leak if column.leaked else " " for column in history.columns)
+    marks += " " * len(history.ahead)
     lines += [((" " * (label_width + 1), PLAIN), (marks, BAD)), _time_line(history, label_width + 1, zone)]
     return Chart(history, tuple(lines))
 
@@ -218,10 +219,11 @@ def _limit_line(history: UseHistory, high: int, label_width: int, drawn: ChartGl
     """Return the line over the use: the limit, and where it will be reached."""
     width = len(history.columns) + len(history.ahead)
     if high < history.capacity:
-        return ((f"{high:>{label_width}} ", DIM), (f"of {history.capacity}"[:width], DIM))
+        return ((f"{high:>{label_width}} ", DIM), (f"{f'of {history.capacity}':{width}}"[:width], DIM))
     if history.full_at is None or history.full_at > history.end:
         return ((f"{history.capacity:>{label_width}} ", STRONG), (drawn.limit * width, DIM))
-    label = f" full {_moment_ahead(history.full_at, history.now, zone)} "
+    is_full = history.full_at <= history.now
+    label = " FULL " if is_full else f" full {_moment_ahead(history.full_at, history.now, zone)} "
     place = int((history.full_at - history.begin) / history.step)
     before = max(0, min(place - len(label) // 2, width - len(label)))
     return (

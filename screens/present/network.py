@@ -171,10 +171,9 @@ def other_panes(attachments: Result[Attachments], leaks_seen: int, holders: str)
     return (
         paragraph(f"On it: {on_it}", label="2"),
         paragraph(f"Leaks seen: {leaks_seen}", label="3"),
-        paragraph("Setup", label="4"),
+        Paragraph((("4 ", DIM), ("Setup", PLAIN), ("   7 ", DIM), ("History", PLAIN))),
         paragraph(f"Impact of recreating{blockers}", label="5"),
         paragraph(f"Held by: {holders}", label="6"),
-        paragraph("History", label="7"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -83,12 +84,24 @@ def at(seconds: float, used: int = 7) -> Point:
     return Point(NOW + timedelta(seconds=seconds), used)
 
 
-def test_what_stands_is_two_points_of_which_the_later_moves() -> None:
+def test_of_what_stands_the_last_point_moves_for_ten_minutes() -> None:
     points: tuple[Point, ...] = ()
     for seconds in range(0, 3600, 2):
         points = add_point(points, 7, at(seconds).at)
-    assert points == (at(0), at(3540))
+    assert points[0] == at(0)
+    assert points[-1] == at(3540)
+    apart = [later.at - earlier.at for earlier, later in pairwise(points)]
+    assert max(apart) <= timedelta(minutes=11)
+    assert len(points) <= 8
     assert add_point(points, 7, at(3541).at) is points
+
+
+def test_a_time_in_which_nobody_watched_stays_a_gap_though_the_use_is_the_same() -> None:
+    points: tuple[Point, ...] = ()
+    for seconds in (0, 600, 36_000, 36_060):
+        points = add_point(points, 7, at(seconds).at)
+    assert at(600) in points
+    assert at(36_000) in points
 
 
 def test_what_changes_is_kept_every_ten_seconds_at_most() -> None:
@@ -125,3 +138,16 @@ def test_it_begins_anew_where_only_dockerds_log_tells_that_the_allocator_did() -
     assert len(points(70)) == 2
     assert points(140, NOW + timedelta(seconds=100)) == (at(140, 0),)
     assert points(210, NOW + timedelta(seconds=100)) == (at(140, 0), at(210, 0))
+
+
+def test_what_was_before_is_kept_for_the_chart_and_makes_no_rate() -> None:
+    clock = HandClock(NOW)
+    history = History(None, clock, StatePublisher(clock))
+    for minutes in range(0, 60, 2):
+        asked = replace(engine(), time=NOW + timedelta(minutes=minutes))
+        rebuilt_at = NOW + timedelta(minutes=41) if minutes > 41 else None
+        trend = history.take((only(STATE),), asked, allocator_of(STATE), LeakLog(), rebuilt_at)["id-proxy"]
+    assert trend.points[0].at == NOW + timedelta(minutes=42)
+    assert trend.earlier[0].at == NOW
+    assert trend.earlier[-1].at == NOW + timedelta(minutes=40)
+    assert trend.per_hour is None

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from textual.worker import WorkerFailed
 
-from console.addresses.forecast import Trend
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Report
 from console.errors import Unknown
 from console.monitor.values import Feed, MonitorState
@@ -26,6 +25,7 @@ from tests.support.logs import NO_ADDRESS, STRANGE, log
 from tests.support.monitor_states import SIZES, monitor_state
 from tests.support.runs import step, stored_run
 from tests.support.swarms import NOW, ago, network, service, swarm, task
+from tests.support.use import growing
 
 PROXY = "id-proxy"
 HOSTILE = ("[/x][bold]\x1b[2J\x1b]0;t\x07\u202egnp\x9b31m\udc80", "宽" * 70 + "x" * 10_000)
@@ -69,7 +69,8 @@ def checks() -> Report:
 
 def told(state: SwarmState | None = None, lines: Iterable[str] = (NO_ADDRESS, STRANGE)) -> MonitorState:
     state = evening() if state is None else state
-    made = monitor_state(state, earlier=state, log=log(lines), trends={PROXY: Trend(full_in_hours=4.0)})
+    trends = {PROXY: growing(2, 13, 0), "id-ghost_internal": growing(3, 3, 250)}
+    made = monitor_state(state, earlier=state, log=log(lines), trends=trends)
     return replace(made, quiet=Feed(checks(), 100.0))
 
 

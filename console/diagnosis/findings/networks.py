@@ -11,7 +11,8 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.holder_groups import group_holders, largest_text
 from console.addresses.holders import Holder, duplicate_addresses
 from console.addresses.leaks import Leak, LeakCertainty, LeakEvidence, StaleCensus
-from console.diagnosis.values import Finding, Severity
+from console.addresses.outlook import outlook_of
+from console.diagnosis.values import Finding, Severity, Snapshot
 from console.errors import Result, Unknown
 from console.host.activity import Route
 from console.settings import Thresholds
@@ -124,7 +125,7 @@ def why_unallocated(network: Network) -> str:
     return others[0].upper() + others[1:]
 
 
-def find_use(account: NetworkAccount, thresholds: Thresholds, swarm: SwarmState) -> Iterator[Finding]:
+def find_use(account: NetworkAccount, thresholds: Thresholds, snapshot: Snapshot) -> Iterator[Finding]:
     """Yield at most one finding: every address is taken, or the share in use is above a threshold."""
     if not account.capacity:
         return
@@ -139,7 +140,7 @@ def find_use(account: NetworkAccount, thresholds: Thresholds, swarm: SwarmState)
             f"{name} is full" + (f", {leak_text} leaked" if leak_text else ""),
             f"{name} is full: all {capacity} addresses are taken"
             + (f", {leak_text} of them leaked." if leak_text else "."),
-            f"Every new deploy on it hangs in New. {REDEPLOY_HINT} {largest_holders(account, swarm)}".rstrip(),
+            f"Every new deploy on it hangs in New. {REDEPLOY_HINT} {largest_holders(account, snapshot.swarm)}".rstrip(),
         )
     elif share >= thresholds.use_warning:
         severity = Severity.CRITICAL if share >= thresholds.use_critical else Severity.WARNING
@@ -152,9 +153,16 @@ def find_use(account: NetworkAccount, thresholds: Thresholds, swarm: SwarmState)
             f"{name} has {qualifier}{free} of {capacity} free"
             + (f", {leak_text} leaked" if leak_text else ""),
             f"{name} is {percent(share)} full: {qualifier}{free} of {plural(capacity, 'address', 'addresses')} free"
-            + (f"; {leak_text} of the others leaked." if leak_text else "."),
+            + (f"; {leak_text} of the others leaked." if leak_text else ".")
+            + _forecast(account, snapshot),
             f"Room for {qualifier}{plural(free // 2, 'more deploy')}: {room}",
         )
+
+
+def _forecast(account: NetworkAccount, snapshot: Snapshot) -> str:
+    """Return when a network will be full, as a sentence more; nothing where no history tells."""
+    outlook = outlook_of(snapshot.trends.get(account.network.id), account.free_at_most)
+    return f" Forecast: {outlook.sentence}." if outlook.is_known else ""
 
 
 def largest_holders(account: NetworkAccount, swarm: SwarmState) -> str:

@@ -12,6 +12,7 @@ from console.errors import EngineError, ExitCode, HostError, SwarmError, UsageEr
 from console.journal.reader import DaemonLog
 from console.monitor.history import read_leak_log
 from console.monitor.snapshot import take_snapshot
+from console.monitor.trends import read_trends
 from console.runbook.store.viewer import unfinished_runs
 from console.settings import Settings
 from console.storage.census import read_censuses
@@ -78,6 +79,12 @@ def _glance(arguments: Namespace, settings: Settings, connection: EngineConnecti
     assessment = assess(
         snapshot, settings.thresholds, tuple(arguments.network), journal_required=needs_journal
     )
+    if not arguments.demo and any(finding.code == "network-filling" for finding in assessment.findings):
+        # When it will be full is worth a second assessment, and needs the accounts of the first.
+        snapshot = replace(snapshot, trends=read_trends(state_folder(), snapshot, assessment.accounts))
+        assessment = assess(
+            snapshot, settings.thresholds, tuple(arguments.network), journal_required=needs_journal
+        )
     # Only what the chosen form needs is loaded: Rich costs more than all the rest.
     match arguments.form:
         case "json" if arguments.holders:

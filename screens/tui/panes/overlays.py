@@ -45,10 +45,17 @@ class OverlayLine:
     spark: str = ""
     """The use of the last day, drawn; empty where nothing is known of it."""
 
-    def trend(self, *, has_rate: bool = True) -> str:
-        """Return how its use goes on in words, with the rate or without."""
+    @property
+    def sentence(self) -> str:
+        """How its use goes on; empty where that is not said of it."""
+        return "" if self.outlook is None else self.outlook.sentence
+
+    def words(self, *, has_rate: bool) -> str:
+        """Return the same for a column, with the rate or without; why it is unknown has no room there."""
         if self.outlook is None:
             return ""
+        if not self.outlook.is_known:
+            return "unknown"
         return self.outlook.sentence if has_rate else self.outlook.text
 
 
@@ -181,8 +188,8 @@ class Overlays(MonitorPane):
             count = (f"{networks} of {everything} match {self.filter_text}", UNKNOWN)
         current = self.current
         trend: tuple[Span, ...] = ()
-        if current is not None and current.trend() and not self._has_trends:
-            trend = ((f"; {current.figures.name}: ", PLAIN), (current.trend(), STRONG))
+        if current is not None and current.sentence and not self._has_trends:
+            trend = ((f"; {current.figures.name}: ", PLAIN), (current.sentence, STRONG))
         return title_with_failure(self.monitor_state.snapshot, count, *trend)
 
     def _behind(self) -> str:
@@ -287,7 +294,7 @@ def _spark_width(lines: Sequence[OverlayLine], room: int) -> int:
 def _words_width(lines: Sequence[OverlayLine], room: int) -> tuple[int, bool]:
     """Return how wide the words are, and whether they tell the rate too; 0 where there is no room for them."""
     for has_rate in (True, False):
-        wide = max((cell_len(line.trend(has_rate=has_rate)) for line in lines), default=0)
+        wide = max((cell_len(line.words(has_rate=has_rate)) for line in lines), default=0)
         if wide <= room:
             return wide, has_rate
     return 0, False
@@ -329,7 +336,7 @@ def overlay_row(line: OverlayLine, columns: Columns, glyphs: Glyphs) -> Row:
         drawn = line.spark[-columns.spark :] or ("?" if line.outlook else "")
         parts += [gap, (f"{drawn:{columns.spark}}", trend_tone)]
     if columns.trend:
-        parts += [gap, (line.trend(has_rate=columns.has_rate), trend_tone)]
+        parts += [gap, (line.words(has_rate=columns.has_rate), trend_tone)]
     return Row((own.network_id, line.place), tuple(parts), line, own.severity)
 
 
