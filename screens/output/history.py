@@ -27,7 +27,19 @@ from screens.present.chart import (
     watched_text,
 )
 from screens.present.findings import severities
-from screens.present.text import BAD, DIM, MARKS, STRONG, STYLES, UNKNOWN, WARN, Glyphs, Spans, bar
+from screens.present.text import (
+    BAD,
+    DIM,
+    MARKS,
+    STRONG,
+    STYLES,
+    UNKNOWN,
+    WARN,
+    Glyphs,
+    Spans,
+    bar,
+    typed_here,
+)
 
 TONES = {DIM: "dim", STRONG: "bold", BAD: "bold red", WARN: "yellow", UNKNOWN: "cyan"}
 HEIGHT, LEAST_HEIGHT = 18, 8
@@ -39,6 +51,7 @@ ROWS = 12
 """Networks that are always listed; beyond them only those that are not steady."""
 SPARK, BAR = 24, 8
 ROOM_FOR_BAR = 100
+LEAST_NAME, LEAST_WORDS = 8, 20
 
 
 def worst_first(records: Sequence[UseRecord]) -> list[UseRecord]:
@@ -132,7 +145,7 @@ def render_networks(
         verb = "is" if hidden == 1 else "are"
         parts.append(Text(f"  {glyphs.more} {hidden} more {verb} steady (--all shows them)", style="dim"))
     longest = f"Last {span_name(span)}, or as long as a console watched; the newest use is at the right."
-    parts += ["", Text(f"{longest} A chart: `vipconsole history NETWORK`", style="dim")]
+    parts += ["", Text(typed_here(f"{longest} A chart: `vipconsole history NETWORK`"), style="dim")]
     return Padding(Group(*parts), (0, 1), expand=False)
 
 
@@ -156,13 +169,17 @@ class _UseTable:
         words = max((len(record.outlook.sentence) for record in self.records), default=0)
         names = max((len(record.account.network.name) for record in self.records), default=0)
         spark = max(0, min(SPARK, options.max_width - min(names, 24) - used_width - words - 7))
+        least_words = min(words, LEAST_WORDS)
+        room = options.max_width - used_width - spark - least_words - 7 - (BAR + 1 if is_wide else 0)
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
         table.add_column("")
-        table.add_column("NETWORK", no_wrap=True, overflow="ellipsis", min_width=7)
+        table.add_column(
+            "NETWORK", no_wrap=True, overflow="ellipsis", min_width=7, max_width=max(LEAST_NAME, room)
+        )
         table.add_column("IN USE", no_wrap=True, min_width=used_width)
         if spark:
             table.add_column("TREND", no_wrap=True, min_width=spark)
-        table.add_column("FORECAST", min_width=min(words, 22))
+        table.add_column("FORECAST", min_width=least_words)
         for record, usage in zip(self.records, usages, strict=True):
             bar_text = f"{bar(share_of(record.account), BAR, self.glyphs)} " if is_wide else ""
             severity = self.worst.get(record.account.network.name, Severity.OK)

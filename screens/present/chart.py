@@ -178,7 +178,7 @@ def _scale(history: UseHistory) -> tuple[int, int]:
         top = min(capacity, -(-max(8, round(max(known) * 1.3)) // 10) * 10)
     if min(known) * 2 < top:
         return 0, top
-    margin = max(4, (top - min(known)) // 2)
+    margin = max(4, (top - min(known)) // 4)
     return max(0, (min(known) - margin) // 10 * 10), top
 
 

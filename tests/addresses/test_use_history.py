@@ -22,7 +22,12 @@ def used(history: UseHistory) -> list[int | None]:
 
 
 def test_a_column_is_the_highest_use_of_its_time() -> None:
-    points = (Point(NOW - 3 * HOUR, 5), Point(NOW - 2.8 * HOUR, 90), Point(NOW - 2.6 * HOUR, 7), Point(NOW, 7))
+    points = (
+        Point(NOW - 3 * HOUR, 5),
+        Point(NOW - 2.8 * HOUR, 90),
+        Point(NOW - 2.6 * HOUR, 7),
+        Point(NOW, 7),
+    )
     assert max(value or 0 for value in used(built(Trend(points)))) == 90
 
 

@@ -269,13 +269,15 @@ def columns_for(lines: Sequence[OverlayLine], width: int, *, has_trend: bool = F
     whole_name, enough = min(names, NAME_AT_MOST), min(names, NAME_ENOUGH)
     spark = _spark_width(lines, room - enough - 2 * GAP) if has_trend else 0
     room -= spark + GAP if spark else 0
+    words_room = room - whole_name - BAR_AT_LEAST - 2 * GAP - 1
+    # When it is full is worth more than the subnet, which the network's page shows.
+    trend, has_rate = _words_width(lines, words_room) if spark else (0, False)
+    room -= trend + GAP if trend else 0
     least = (whole_name + 1 if spark else NAME_AT_LEAST) + BAR_AT_LEAST + GAP
     if room - subnet - GAP < least:
         subnet = 0
     else:
         room -= subnet + GAP
-    trend, has_rate = _words_width(lines, room - whole_name - BAR_AT_LEAST - 2 * GAP - 1)
-    room -= trend + GAP if trend else 0
     bar_width = min(BAR_ENOUGH, max(BAR_AT_LEAST, room - enough - GAP - 1))
     name = max(NAME_AT_LEAST, min(names, NAME_AT_MOST, room - bar_width - GAP - 1))
     bars = min(BAR_AT_MOST, room - name - GAP - 1)
