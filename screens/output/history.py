@@ -51,7 +51,7 @@ ROWS = 12
 """Networks that are always listed; beyond them only those that are not steady."""
 SPARK, BAR = 24, 8
 ROOM_FOR_BAR = 100
-LEAST_NAME, LEAST_WORDS = 8, 20
+LEAST_NAME, LEAST_WORDS = 7, 20
 
 
 def worst_first(records: Sequence[UseRecord]) -> list[UseRecord]:

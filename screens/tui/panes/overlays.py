@@ -45,13 +45,8 @@ class OverlayLine:
     spark: str = ""
     """The use of the last day, drawn; empty where nothing is known of it."""
 
-    @property
-    def sentence(self) -> str:
-        """How its use goes on; empty where that is not said of it."""
-        return "" if self.outlook is None else self.outlook.sentence
-
     def words(self, *, has_rate: bool) -> str:
-        """Return the same for a column, with the rate or without; why it is unknown has no room there."""
+        """Return how its use goes on, with the rate or without; why that is unknown has no room in a column."""
         if self.outlook is None:
             return ""
         if not self.outlook.is_known:
@@ -188,8 +183,10 @@ class Overlays(MonitorPane):
             count = (f"{networks} of {everything} match {self.filter_text}", UNKNOWN)
         current = self.current
         trend: tuple[Span, ...] = ()
-        if current is not None and current.sentence and not self._has_trends:
-            trend = ((f"; {current.figures.name}: ", PLAIN), (current.sentence, STRONG))
+        if current is not None and current.outlook is not None and not self._has_trends:
+            is_short = self.size.width < TREND_FROM
+            words = current.outlook.text if is_short else current.outlook.sentence
+            trend = ((f"; {current.figures.name}: ", PLAIN), (words, STRONG))
         return title_with_failure(self.monitor_state.snapshot, count, *trend)
 
     def _behind(self) -> str:
