@@ -1,5 +1,6 @@
 """The use of a network over time, in columns for a chart: use, leaks, times without monitoring, and the forecast. Pure."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -84,6 +85,10 @@ def build_history(source: UseSource, span: timedelta, width: int) -> UseHistory:
     step = span / count
     begin = now - span
     points = all_points(trend)
+    # What held at the beginning is known by the last point before it.
+    first = bisect_left(points, begin, key=_at)
+    before, inside = points[max(0, first - 1) : first], points[first : bisect_right(points, now, key=_at)]
+    points = (*before, *inside)
     used = _columns(points, begin, now, step, count)
     leaks = [0] * count
     for entry in source.entries:
@@ -93,14 +98,12 @@ def build_history(source: UseSource, span: timedelta, width: int) -> UseHistory:
     full_at = None
     if trend is not None and trend.full_in_hours is not None:
         full_at = now + timedelta(hours=trend.full_in_hours)
-    if has_forecast and per_hour is not None:
+    if has_forecast and per_hour is not None and points:
         last, hours = points[-1].used, step / timedelta(hours=1)
         ahead = tuple(
             round(min(capacity, max(0, last + per_hour * hours * number)))
             for number in range(1, ahead_count + 1)
         )
-    inside = [point for point in points if begin <= point.at <= now]
-    before = [point for point in points if point.at < begin]
     # What was known just before holds on: then it was watched from the beginning.
     goes_on = bool(inside and before and not _is_gap(before[-1], inside[0].at, now))
     watched_since = begin if goes_on else inside[0].at if inside else None
@@ -121,8 +124,12 @@ def build_history(source: UseSource, span: timedelta, width: int) -> UseHistory:
 def recent_span(trend: Trend | None, now: datetime, longest: timedelta = RECENT) -> timedelta:
     """Return how far back a short line goes: a day, or what there is."""
     points = all_points(trend)
-    inside = next((point.at for point in points if point.at >= now - longest), now)
-    return max(LEAST_SPAN, now - inside)
+    first = bisect_left(points, now - longest, key=_at)
+    return max(LEAST_SPAN, now - (points[first].at if first < len(points) else now))
+
+
+def _at(point: Point) -> datetime:
+    return point.at
 
 
 def _columns(

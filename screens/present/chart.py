@@ -1,6 +1,7 @@
 """The use of a network over time as lines of cells: a chart with axes, leaks and the forecast, and a line of one cell's height.
 
-Drawn by hand: the gaps, the marks and the forecast of a network's use are about as many lines with a plotting library.
+Drawn by hand: plotting libraries give text with colours in it, know no gap that is a mark of its own, and the axes, the marks
+below them and the limit would be as many lines with one.
 """
 
 from collections.abc import Iterator, Sequence

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from console.addresses.leaks import LeakEvidence
+from console.addresses.use_history import UseSource, build_history
 from console.simulator.engine import SimulatedEngine
 from console.simulator.stacks import remove_at_once
 from console.storage.history import FILE
@@ -83,6 +85,22 @@ async def test_what_was_seen_is_known_to_the_next_session(simulated: Simulation,
         assert {each.used for each in known} == {each.used for each in points[-1:]}
         assert known[0].at < since
         assert watched.monitor_state.history_failure is None
+
+
+async def test_the_time_between_two_sessions_is_a_gap(simulated: Simulation, tmp_path: Path) -> None:
+    async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
+        await watched.until(is_seen)
+        await watched.let(70)
+    simulated.running.run(lambda engine: engine.advance(3 * 3600))
+    async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
+        await watched.until(is_seen)
+        trend = watched.monitor_state.trends[network_id(watched)]
+        # The use is the same before and after: only the time tells.
+        assert len({point.used for point in trend.points}) == 1, trend.points
+        source = UseSource(trend, (), 253, trend.points[-1].at)
+        found = build_history(source, timedelta(hours=4), 60)
+        assert timedelta(hours=2.9) < found.unwatched < timedelta(hours=3.1)
+        assert sum(column.used is None for column in found.columns) > 40
 
 
 async def test_a_single_snapshot_says_so_too(simulated: Simulation, tmp_path: Path) -> None:
