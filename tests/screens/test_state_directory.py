@@ -50,7 +50,7 @@ def files_in_it(state: Path) -> None:
 KINDS: dict[str, Callable[[Path], None]] = {
     "another user's": another_users, "a file": a_file, "nonsense in it": files_in_it,
 }  # fmt: skip
-LOOKING = ("glance", "guard --dry-run")
+LOOKING = ("glance", "guard --dry-run", "history")
 """They tell it among what they found."""
 OF_RUNS = (
     "runs", "report", "attach --headless", "resume --headless", "decide x y skip", "abandon --yes x",
