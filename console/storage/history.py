@@ -167,7 +167,7 @@ class HistoryStore:
             raise HostError(
                 f"The history in {clean(str(self._path), 300)} cannot be used: {reason}.",
                 OWNER_HINT
-                if isinstance(error, PermissionError | NotADirectoryError)
+                if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError)
                 else "If it is damaged, remove the file: a new one is created. Until then trends cover this session only.",
             ) from error
 

@@ -16,6 +16,7 @@ from console.clock import SystemClock
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Snapshot
 from console.errors import EngineError, HostError, Unknown, UsageError
+from console.journal.reader import DaemonLog
 from console.monitor.history import read_leak_log
 from console.monitor.snapshot import take_snapshot
 from console.monitor.trends import trends_at
@@ -25,7 +26,7 @@ from console.storage.state import state_folder
 from console.swarm.client import EngineConnection, resolve_host
 from console.swarm.reader import EngineReader
 from console.text import clean
-from screens.cli.commands.common import connect, journal_for, refuse_host, result_of, settings_of
+from screens.cli.commands.common import connect, demo_log, journal_for, refuse_host, result_of, settings_of
 from screens.output.history_data import UseRecord
 from screens.output.plain import print_plainly, progress, size_of
 
@@ -42,12 +43,8 @@ def run(arguments: Namespace) -> int:
             f"History is kept for {MAX_DAYS} days, a value a minute at most.",
         )
     settings = settings_of(arguments)
-    with _swarm(arguments, settings) as (connection, state):
-        snapshot = result_of(
-            take_snapshot(
-                EngineReader(connection), journal_for(arguments, settings), SystemClock(), settings.snapshot
-            )
-        )
+    with _swarm(arguments, settings) as (connection, log, state):
+        snapshot = result_of(take_snapshot(EngineReader(connection), log, SystemClock(), settings.snapshot))
         engine = snapshot.swarm.engine
         if isinstance(engine, Unknown):
             raise EngineError(engine.reason, engine.hint)
@@ -73,17 +70,17 @@ def run(arguments: Namespace) -> int:
 
 
 @contextmanager
-def _swarm(arguments: Namespace, settings: Settings) -> Iterator[tuple[EngineConnection, Path]]:
-    """Give a connection to the engine, and the state directory in which the history of its networks is."""
+def _swarm(arguments: Namespace, settings: Settings) -> Iterator[tuple[EngineConnection, DaemonLog, Path]]:
+    """Give a connection to the engine, dockerd's log, and the state directory in which the history of its networks is."""
     if not arguments.demo:
         with connect(resolve_host(arguments.host), settings) as connection:
-            yield connection, state_folder()
+            yield connection, journal_for(arguments, settings), state_folder()
         return
     refuse_host(arguments)
     from console.simulator.demo import remembering_demo
 
     with remembering_demo() as demo, connect(demo.host, settings) as connection:
-        yield connection, demo.state
+        yield connection, demo_log(arguments, settings, demo.journal), demo.state
 
 
 def _source(snapshot: Snapshot, trend: Trend | None, network_id: str, capacity: int) -> UseSource:
