@@ -4,6 +4,7 @@ import asyncio
 import sys
 import tempfile
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from textual.app import App
 
+from console.addresses.forecast import trend_of
 from console.addresses.leaks import Census, LeakLog, allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.quiescence.checks import judge
@@ -19,6 +21,7 @@ from console.diagnosis.values import Snapshot
 from console.journal.recordings import RecordedJournal
 from console.journal.summary import summarise
 from console.journal.values import Window
+from console.monitor.history import add_point
 from console.monitor.values import AssessedSnapshot, Feed, Log, MonitorState
 from console.settings import Settings
 from console.simulator.dockerd_log import UNIT, JournalFile
@@ -43,7 +46,10 @@ async def evening() -> MonitorState:
             batch = await RecordedJournal(path, UNIT).read(Window(since=DEFAULT_DATE - timedelta(hours=1)))
         swarm = await read_swarm(running.host)
     summary = summarise([batch], object_names(swarm), settings.snapshot.journal_s)
-    leak_log = LeakLog(monitored_since=DEFAULT_DATE - timedelta(hours=1))
+    records = model.use_records
+    if records is None:
+        raise AssertionError("the evening notes how its networks were used")
+    leak_log = LeakLog(DEFAULT_DATE - timedelta(hours=1), records.leaks)
     allocator = allocator_of(swarm)
     if allocator is None:
         raise AssertionError("the simulated engine tells what hands its addresses out")
@@ -60,9 +66,21 @@ async def evening() -> MonitorState:
     )
     rules = QuiescenceRules(settings.quiet, settings.thresholds, settings.quiet.dwell_s)
     quiet = judge(CheckInputs(seen, activity(), Changes((), None), AT_S), PreviousChecks(), rules).report
+    assessment = assess(seen, settings.thresholds)
+    trends = {}
+    for account in assessment.accounts:
+        points = add_point(records.points_of(account.network.id), account.used_at_least, DEFAULT_DATE)
+        trend = trend_of(points, account.free_at_most, leak_log.on(account.network.id))
+        trends[account.network.id] = trend
+    seen = replace(seen, trends=trends)
     snapshot = AssessedSnapshot(seen, assess(seen, settings.thresholds))
     return MonitorState(
-        1, Feed(snapshot, AT_S), Feed(Log(summary), AT_S), Feed(quiet, AT_S), leak_log=leak_log
+        1,
+        Feed(snapshot, AT_S),
+        Feed(Log(summary), AT_S),
+        Feed(quiet, AT_S),
+        leak_log=leak_log,
+        trends=trends,
     )
 
 
@@ -73,6 +91,9 @@ async def draw(folder: Path) -> None:
         _write(folder / "overview.png", shown.app)
         await shown.press("enter", "n")
         _write(folder / "network.png", shown.app)
+        await shown.press("7")
+        await shown.press("t")
+        _write(folder / "history.png", shown.app)
 
 
 def _write(path: Path, app: App[Any]) -> None:
