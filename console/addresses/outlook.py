@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
 
+from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import MAX_HOURS, MIN_COVERAGE, Trend
 from console.text import duration, plural
 
@@ -36,6 +37,14 @@ class Outlook:
 
 
 NOT_WATCHED = Outlook("unknown: not watched yet", is_known=False)
+
+
+NOTHING_TO_FILL = Outlook("no IPv4 subnet to fill", is_known=False)
+
+
+def network_outlook(account: NetworkAccount, trend: Trend | None) -> Outlook:
+    """Return how the use of a network goes on. One without IPv4 is never full."""
+    return outlook_of(trend, account.free_at_most) if account.capacity else NOTHING_TO_FILL
 
 
 def outlook_of(trend: Trend | None, free: int | None) -> Outlook:

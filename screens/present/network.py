@@ -5,7 +5,7 @@ from datetime import datetime, tzinfo
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakEntry, LeakLog
-from console.addresses.outlook import outlook_of
+from console.addresses.outlook import network_outlook
 from console.diagnosis.attachments import Attachment, Attachments, RecreationImpact
 from console.diagnosis.values import Snapshot
 from console.durations import is_known, moment
@@ -179,7 +179,7 @@ def other_panes(attachments: Result[Attachments], leaks_seen: int, holders: str)
 
 def outlook_paragraph(account: NetworkAccount, trend: Trend | None) -> Paragraph:
     """Return how the use of a network goes on."""
-    outlook = outlook_of(trend, account.free_at_most)
+    outlook = network_outlook(account, trend)
     return Paragraph((("Forecast: ", DIM), (outlook.sentence, outlook_tone(outlook))), 2)
 
 

@@ -109,6 +109,16 @@ async def test_a_network_that_was_not_watched_yet_says_so() -> None:
         assert "Not watched in this time." in frame[-2]
 
 
+async def test_a_network_without_ipv4_is_never_called_full() -> None:
+    only_ipv6 = swarm([network("proxy", "fd00::/64")])
+    async with host_screen(screen(), monitor_state(only_ipv6)) as (app, pilot):
+        assert "FULL" not in "\n".join(frame_of(app))
+        await pilot.press("7")
+        await pilot.pause()
+        assert "no IPv4 subnet to fill" in frame_of(app)[2]
+        assert "FULL" not in "\n".join(frame_of(app))
+
+
 async def test_it_is_drawn_again_only_when_there_is_a_new_point(monkeypatch: pytest.MonkeyPatch) -> None:
     count = 0
 

@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakEntry
-from console.addresses.outlook import outlook_of
+from console.addresses.outlook import network_outlook
 from console.addresses.use_history import UseSource
 from screens.present.chart import (
     SPANS,
@@ -137,6 +137,6 @@ class HistoryPane(Pane):
         self, account: NetworkAccount, trend: Trend | None, entries: tuple[LeakEntry, ...], now: datetime
     ) -> None:
         """Show the use of a network and its forecast."""
-        outlook = outlook_of(trend, account.free_at_most)
+        outlook = network_outlook(account, trend)
         self.title.show(((outlook.sentence, outlook_tone(outlook)),))
         self._chart.show(source_of(account, trend, entries, now))
