@@ -170,7 +170,7 @@ async def test_below_100_columns_the_words_are_in_the_title(width: int) -> None:
         assert "proxy: full in" in shown.frame
 
 
-@pytest.mark.parametrize("width", [100, 120, 160])
+@pytest.mark.parametrize("width", [100, 104, 112, 120, 124, 130, 140, 152, 172, 188])
 async def test_the_trend_costs_no_figure_and_no_letter_of_a_name(width: int) -> None:
     async with (
         console(watched(None), size=(width, 35)) as without,
@@ -183,6 +183,7 @@ async def test_the_trend_costs_no_figure_and_no_letter_of_a_name(width: int) -> 
             ]
             name_before, name_now = (row_of(each, name)[2:].split("  ")[0] for each in (without, shown))
             assert len(name_now) >= len(name_before)
+            assert len(name_now) >= 20 or name_now == name
 
 
 async def test_where_there_is_room_the_words_stand_behind_it() -> None:

@@ -275,7 +275,7 @@ def columns_for(lines: Sequence[OverlayLine], width: int, *, has_trend: bool = F
         subnet = 0
     else:
         room -= subnet + GAP
-    bar_width = min(BAR_ENOUGH, max(BAR_AT_LEAST, room - enough - GAP - 1))
+    bar_width = min(BAR_ENOUGH, max(BAR_AT_LEAST, room - (whole_name if spark else enough) - GAP - 1))
     name = max(NAME_AT_LEAST, min(names, NAME_AT_MOST, room - bar_width - GAP - 1))
     bars = min(BAR_AT_MOST, room - name - GAP - 1)
     if bars < BAR_AT_LEAST or (spark and name < enough):
