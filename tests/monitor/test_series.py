@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
-from console.addresses.forecast import Point
+from console.addresses.forecast import Point, Trend
 from console.addresses.leaks import AllocatorGeneration, Census, LeakLog, allocator_of
 from console.errors import Unknown
 from console.monitor.history import History, Series, add_point, series_of, thin_points
@@ -143,6 +143,7 @@ def test_it_begins_anew_where_only_dockerds_log_tells_that_the_allocator_did() -
 def test_what_was_before_is_kept_for_the_chart_and_makes_no_rate() -> None:
     clock = HandClock(NOW)
     history = History(None, clock, StatePublisher(clock))
+    trend = Trend()
     for minutes in range(0, 60, 2):
         asked = replace(engine(), time=NOW + timedelta(minutes=minutes))
         rebuilt_at = NOW + timedelta(minutes=41) if minutes > 41 else None
