@@ -21,7 +21,7 @@ VipconsoleError
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeAlias, TypeVar
 
@@ -159,6 +159,8 @@ class Unknown:
 
     reason: str
     hint: str = ""
+    kind: str = field(default="", compare=False, repr=False)
+    """The class of the error behind it, where one was raised: what mends it depends on that."""
 
 
 Result: TypeAlias = T | Unknown
@@ -172,4 +174,4 @@ def known(result: T | Unknown, otherwise: T) -> T:
 
 def unknown_from(error: VipconsoleError) -> Unknown:
     """Return the part that an expected error leaves behind."""
-    return Unknown(error.sentence, error.hint)
+    return Unknown(error.sentence, error.hint, type(error).__name__)

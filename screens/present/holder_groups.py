@@ -10,6 +10,7 @@ from console.addresses.holders import HolderKind
 from console.errors import Result, Unknown
 from console.text import duration, plural
 from screens.present.network import cut
+from screens.present.sorting import Order, Sorting
 from screens.present.text import DIM, PLAIN, STRONG, WARN, Glyphs, Paragraph, Row, paragraph
 
 ORDER = "Order: what runs nothing, then most addresses, then the oldest update."
@@ -76,9 +77,23 @@ def count_text(groups: Result[Sequence[HolderGroup]]) -> str:
     return plural(stacks, "stack") + (f" and {plural(others, 'other')}" if others else "")
 
 
-def order_paragraphs(heading: str) -> tuple[Paragraph, ...]:
-    """Return in which order the groups stand, above the headings of their columns."""
-    return (paragraph(ORDER, DIM), paragraph(heading, DIM))
+ORDERS: tuple[Order[HolderGroup], ...] = (
+    Order("name", "STACK", lambda group: group.label.lower()),
+    Order("addresses", "ADDR", lambda group: group.addresses, is_largest_first=True),
+    Order("VIPs", "VIP", lambda group: group.vips, is_largest_first=True),
+    Order("tasks", "TASK", lambda group: group.tasks, is_largest_first=True),
+    Order("containers", "CTR", lambda group: group.containers, is_largest_first=True),
+    Order("services", "SERVICES", lambda group: group.services, is_largest_first=True),
+    Order("running tasks", "RUNNING", lambda group: group.running),
+    Order("age", "AGE", lambda group: group.created),
+    Order("last update", "LAST UPDATE", lambda group: group.updated),
+)
+"""The oldest first, and what runs least."""
+
+
+def order_paragraph(sorting: Sorting[HolderGroup]) -> Paragraph:
+    """Return in which order the groups stand."""
+    return paragraph(ORDER if sorting.order is None else f"Order: by {sorting.order.name}.", DIM)
 
 
 def group_table(

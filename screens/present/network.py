@@ -169,7 +169,7 @@ def other_panes(attachments: Result[Attachments], leaks_seen: int, holders: str)
         refused = len(attachments.with_impact(RecreationImpact.REFUSED))
         blockers = f": {refused} blocked" if refused else ""
     return (
-        paragraph(f"On it: {on_it}", label="2"),
+        paragraph(f"Attached: {on_it}", label="2"),
         paragraph(f"Leaks seen: {leaks_seen}", label="3"),
         Paragraph((("4 ", DIM), ("Setup", PLAIN), ("   7 ", DIM), ("History", PLAIN))),
         paragraph(f"Impact of recreating{blockers}", label="5"),

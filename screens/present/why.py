@@ -4,6 +4,7 @@ from console.diagnosis.values import Severity
 from console.diagnosis.why.evidence import Evidence, ServiceStatus
 from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer
 from console.journal.signatures import Confidence
+from screens.present.sorting import Order, Sorting
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, paragraph
 
 Where = tuple[str, str]
@@ -34,11 +35,28 @@ _WHOSE = {
 }
 
 
-def service_rows(answer: WhyAnswer, filter_text: str) -> list[Row]:
+SERVICE_HEADINGS = f"{'STATE':10} {'TASKS':>5}  SERVICE"
+
+
+def _missing_tasks(explained_service: ServiceExplanation) -> int | None:
+    desired = explained_service.desired_tasks
+    return None if desired is None else desired - explained_service.running
+
+
+ORDERS: tuple[Order[ServiceExplanation], ...] = (
+    Order("name", "SERVICE", lambda explained: explained.service.name.lower()),
+    Order("missing tasks", "TASKS", _missing_tasks, is_largest_first=True),
+)
+STUCK_FIRST = Sorting(ORDERS)
+
+
+def service_rows(
+    answer: WhyAnswer, filter_text: str, sorting: Sorting[ServiceExplanation] = STUCK_FIRST
+) -> list[Row]:
     """Return a row for each service whose name or stack contains the filter, those that do not run first."""
     return [
         _row(explained_service)
-        for explained_service in answer.services
+        for explained_service in sorting.sort(answer.services)
         if filter_text in f"{explained_service.service.stack} {explained_service.service.name}".lower()
     ]
 

@@ -22,7 +22,7 @@ from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.view import StoredRun
 from screens.present.run import open_question
 from screens.present.text import paragraph
-from screens.tui.dialogs import QuitDialog, TextDialog, help_paragraphs
+from screens.tui.dialogs import QuitDialog
 from screens.tui.environment import (
     ConsoleEnvironment,
     MonitorSource,
@@ -31,8 +31,10 @@ from screens.tui.environment import (
     OpenWhy,
     StateChanged,
 )
+from screens.tui.help import HelpDialog, sections_of
 from screens.tui.journal import JournalScreen
-from screens.tui.keys import Command, CommandMixin, CommandProvider, bindings, commands_of, usable
+from screens.tui.jump import PlaceProvider
+from screens.tui.keys import Command, CommandMixin, CommandProvider, bindings
 from screens.tui.network import NetworkScreen
 from screens.tui.overview import OverviewScreen
 from screens.tui.partial_update import PartialUpdate
@@ -64,12 +66,25 @@ def _is_above_overview(app: "ConsoleApp") -> bool:
 
 
 KEYS: tuple[Command, ...] = (
-    Command("show_overview", "o", "Overview", when=_is_above_overview),
-    Command("show_why", "w", "Why services do not run"),
-    Command("show_journal", "d", "dockerd's log, explained"),
-    Command("show_run", "r", "The maintenance run, or the runbook of one"),
+    Command("show_overview", "o", "Overview", when=_is_above_overview, also="page networks overlays home"),
+    Command("show_why", "w", "Why services do not run", also="page services"),
+    Command("show_journal", "d", "dockerd's log, explained", also="page journal"),
+    Command(
+        "show_run",
+        "r",
+        "The maintenance run, or the runbook of one",
+        also="page steps",
+        brief="Maintenance run or runbook",
+    ),
     Command("refresh_now", "ctrl+l", "Refresh now"),
-    Command("command_palette", "ctrl+p,colon", "All commands available now", is_in_palette=False),
+    Command(
+        "command_palette",
+        "colon,ctrl+p",
+        "Jump to a network, service, stack, page or command",
+        "jump",
+        brief="Jump to anything by name",
+        is_in_palette=False,
+    ),
     Command("back", "escape", "Back", footer="back", when=_is_above_overview),
     Command("help", "question_mark", "Help", footer="help"),
     Command("quit", "q", "Quit", footer="quit", about="A running maintenance run continues."),
@@ -78,6 +93,7 @@ KEYS: tuple[Command, ...] = (
         "suspend_process",
         "ctrl+z",
         "Back to the shell; `fg` returns here",
+        brief="Shell; `fg` returns here",
         is_in_palette=False,
     ),
 )
@@ -88,7 +104,7 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
 
     CSS_PATH = "app.tcss"
     TITLE = "vipconsole"
-    COMMANDS: ClassVar[Any] = {CommandProvider}
+    COMMANDS: ClassVar[Any] = {CommandProvider, PlaceProvider}
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
@@ -188,7 +204,9 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
     # Which screen is shown
 
     def on_open_network(self, message: OpenNetwork) -> None:
-        """Open the screen of the network."""
+        """Open the screen of the network, in place of another network's."""
+        if isinstance(self.screen, NetworkScreen):
+            self.pop_screen()
         self.push_screen(NetworkScreen(self.environment, message.network_id))
         self._attend_visible_networks()
 
@@ -197,8 +215,8 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         self.open(JournalScreen(self.environment, message.signature))
 
     def on_open_why(self, message: OpenWhy) -> None:
-        """Show why a service does not run."""
-        self.open(WhyScreen(self.environment, message.service_id))
+        """Show why a service, or those of a stack, do not run."""
+        self.open(WhyScreen(self.environment, message.service_id, message.stack))
 
     def on_open_run(self) -> None:
         """Open the screen of the current run."""
@@ -278,11 +296,7 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Show what can be done here, and what the marks mean."""
-        here = [command for node, command in usable(self.screen.focused or self.screen) if node is not self]
-        keys = {command.keys for command in here}
-        everywhere = [command for command in commands_of(self) if command.keys not in keys]
-        paragraphs = help_paragraphs((("Here", here), ("Everywhere", everywhere)), self.environment.glyphs)
-        self.push_screen(TextDialog("Help", paragraphs, self.environment))
+        self.push_screen(HelpDialog(sections_of(self.screen, self, self.environment), self.environment))
 
     def action_ask_to_quit(self) -> None:
         """Open the quit dialog, which says what happens to a run."""

@@ -109,6 +109,8 @@ class OpenWhy(Message):
 
     service_id: str = ""
     """Empty for all services that do not run."""
+    stack: str = ""
+    """Show the services of this stack only."""
 
 
 @dataclass

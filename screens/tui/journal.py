@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from console.monitor.values import Line, Log, MonitorState
 from screens.present import journal
+from screens.present.help import Entry, journal_marks
 from screens.present.text import (
     BAD,
     DIM,
@@ -34,13 +35,19 @@ FINDINGS, MEANING, LINES = 1, 2, 3
 LEVELS = ("all lines", "explained lines", "failures")
 KEYS: tuple[Command, ...] = (
     Command("find", "slash", "Filter findings and lines", "filter"),
-    Command("level", "v", "Show all lines, explained lines, or failures only", "view"),
-    Command("next_failure(1)", "e", "Next failure", "error"),
-    Command("next_failure(-1)", "E", "Previous failure"),
+    Command(
+        "level",
+        "v",
+        "Show all lines, explained lines, or failures only",
+        "view",
+        brief="All, explained, failed lines",
+    ),
+    Command("next_failure(1)", "e", "Next failure", "error", brief="Next, previous failure"),
+    Command("next_failure(-1)", "E", "Previous failure", brief="Next, previous failure"),
     Command("follow", "f", "Follow new lines", "follow", when=lambda screen: not screen.lines.is_following),
-    Command("copy", "c", "Copy the line or the explanation", "copy"),
-    Command("save", "s", "Save the shown lines to a file", "save"),
-    Command("back", "escape", "Back: leave the filter, the lines, the log"),
+    Command("copy", "c", "Copy the line or the explanation", "copy", brief="Copy line or explanation"),
+    Command("save", "s", "Save the shown lines to a file", "save", brief="Save the shown lines"),
+    Command("back", "escape", "Back: leave the filter, the lines, the log", brief="Back: filter, lines, log"),
 )
 
 
@@ -64,6 +71,11 @@ class JournalScreen(ConsoleScreen):
         self._filter_text = ""
         self._level = 0
         self._is_about_line = False
+
+    @property
+    def marks(self) -> tuple[Entry, ...]:
+        """What the marks and columns of the page mean, for its help."""
+        return journal_marks(self.environment.glyphs)
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out findings, their meaning, and the lines."""
@@ -257,9 +269,13 @@ class JournalScreen(ConsoleScreen):
     def action_pane(self, number: int) -> None:
         """Go to a pane by its number."""
         if FINDINGS <= number <= LINES:
-            for pane_number in (FINDINGS, MEANING, LINES):
-                self.set_class(pane_number == number, f"-at{pane_number}")
+            self.pane_entered(number)
             self.query_one(f"#pane{number}", Pane).enter()
+
+    def pane_entered(self, number: int) -> None:
+        """Give room to the pane that has the keys."""
+        for pane_number in (FINDINGS, MEANING, LINES):
+            self.set_class(pane_number == number, f"-at{pane_number}")
 
     def action_back(self) -> None:
         """Drop the filter, else leave the lines, else close the screen."""

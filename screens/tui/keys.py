@@ -8,11 +8,15 @@ from typing import Any, ClassVar
 from textual.actions import parse
 from textual.binding import Binding, BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 from textual.dom import DOMNode
+from textual.style import Style
+
+from screens.present.matching import Match, match
 
 KEY_NAMES = {
-    "question_mark": "?", "slash": "/", "escape": "esc", "up": "↑", "down": "↓", "left": "←", "right": "→",
-    "pageup": "page up", "pagedown": "page down", "ctrl+p": "ctrl+p", "space": "space",
+    "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "up": "↑", "down": "↓", "left": "←", "right": "→",
+    "pageup": "pgup", "pagedown": "pgdn", "ctrl+p": "ctrl+p", "space": "space",
 }  # fmt: skip
 ASCII_KEY_NAMES = {**KEY_NAMES, "up": "up", "down": "down", "left": "left", "right": "right"}
 
@@ -39,6 +43,11 @@ class Command:
     neither in the footer nor in the palette."""
     is_in_palette: bool = True
     """Moving about has no place there."""
+    also: str = ""
+    """Other words by which the palette finds it."""
+    brief: str = ""
+    """What it does, for the help, where that has to be shorter. Commands with the same words, such as a key and its opposite,
+    share a line there."""
 
     @property
     def binding(self) -> Binding:
@@ -47,11 +56,15 @@ class Command:
             self.keys, self.action, self.footer or self.name, show=bool(self.footer), id=self.action
         )
 
-    def key_name(self, *, is_ascii: bool) -> str:
-        """Return its first key as an operator reads it."""
+    @property
+    def pane_number(self) -> str | None:
+        """The number of the pane that it goes to."""
+        return self.keys if self.action.startswith("pane(") else None
+
+    def key_names(self, *, is_ascii: bool) -> tuple[str, ...]:
+        """Return its keys as an operator reads them."""
         names = ASCII_KEY_NAMES if is_ascii else KEY_NAMES
-        first = self.keys.split(",")[0].strip()
-        return names.get(first, first)
+        return tuple(names.get(key.strip(), key.strip()) for key in self.keys.split(","))
 
 
 def bindings(commands: Sequence[Command]) -> list[BindingType]:
@@ -129,13 +142,26 @@ class CommandProvider(Provider):
 
     async def search(self, query: str) -> Hits:
         """Yield the commands that match what the operator typed."""
-        matcher = self.matcher(query)
         for node, command in self._commands():
-            score = matcher.match(_palette_entry(command))
-            if score > 0:
-                act = partial(self.app.run_action, command.action, node)
-                yield Hit(score, matcher.highlight(_palette_entry(command)), act, help=command.about or None)
+            entry = _palette_entry(command)
+            own, other = match(query, entry), match(query, command.also)
+            best = max((own, other), key=lambda each: -1.0 if each is None else each.score)
+            if best is None:
+                continue
+            act = partial(self.app.run_action, command.action, node)
+            display = highlighted(entry, own if best is own else None, self.match_style)
+            yield Hit(best.score, display, act, entry, help=command.about or None)
+
+
+def highlighted(text: str, match: Match | None, style: Style | None) -> Content:
+    """Return a text, which is only ever data, with the letters that match in a style of their own."""
+    content = Content(text)
+    if match is None or style is None:
+        return content
+    for place in match.places:
+        content = content.stylize(style, place, place + 1)
+    return content
 
 
 def _palette_entry(command: Command) -> str:
-    return f"{command.name} ({command.key_name(is_ascii=True)})"
+    return f"{command.name} ({command.key_names(is_ascii=True)[0]})"

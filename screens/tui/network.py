@@ -18,10 +18,12 @@ from console.errors import Result, Unknown
 from console.monitor.values import MonitorState
 from console.text import plural
 from screens.present import addresses, network
+from screens.present.help import Entry, network_marks
 from screens.present.holder_groups import count_text
 from screens.present.text import BAD, EMPTY, MATCH, PLAIN, UNKNOWN, Paragraph, Span, paragraph
 from screens.tui.environment import ConsoleEnvironment, OpenWhy, copy
-from screens.tui.keys import Command, bindings
+from screens.tui.keys import bindings
+from screens.tui.network_commands import KEYS
 from screens.tui.panes.stacks import StacksPane
 from screens.tui.panes.use_history import HistoryPane
 from screens.tui.screen import ConsoleScreen
@@ -31,31 +33,9 @@ from screens.tui.widgets.pane import Pane, TextView, Title
 from screens.tui.widgets.rows import Rows, RowView
 
 MAP, ON_IT, LEAKS, SETUP, RECREATING, STACKS, HISTORY = range(1, 8)
-NAMES = ("Map", "On it", "Leaks seen", "Setup", "Impact of recreating", "Stacks", "History")
+NAMES = ("Map", "Attached", "Leaks seen", "Setup", "Impact of recreating", "Stacks", "History")
 ROOMY = 40
 """Lines from which all panes have room at once, on a wide terminal."""
-KEYS: tuple[Command, ...] = (
-    Command("find", "slash", "Find a holder or an address", "find", "`.52` means an address of this subnet."),
-    Command(
-        "next_match(1)",
-        "n",
-        "Next match, else next leaked address",
-        "next",
-        when=lambda screen: bool(screen.stops),
-    ),
-    Command(
-        "next_match(-1)",
-        "N",
-        "Previous match, else previous leaked address",
-        when=lambda screen: bool(screen.stops),
-    ),
-    Command("next_subnet", "s", "Next subnet", "subnet", when=lambda screen: len(screen.maps) > 1),
-    Command("why", "w", "Why this service does not run", "why", when=lambda screen: bool(screen.service_id)),
-    Command("copy", "c", "Copy the text of this pane", "copy"),
-    Command("turn(1)", "tab", "Go to the next pane", is_in_palette=False),
-    Command("turn(-1)", "shift+tab", "Go to the previous pane", is_in_palette=False),
-    Command("back", "escape", "Back: leave the block, the search, the network", "back"),
-)
 
 
 class NetworkScreen(ConsoleScreen):
@@ -96,6 +76,11 @@ class NetworkScreen(ConsoleScreen):
         self._stacks = StacksPane(STACKS, NAMES[5], environment, id="pane6")
         self._history = HistoryPane(HISTORY, NAMES[6], environment, id="pane7")
         self._find = FindLine("a holder, a stack, .52 or leaked")
+
+    @property
+    def marks(self) -> tuple[Entry, ...]:
+        """What the marks and columns of the page mean, for its help."""
+        return network_marks(self.environment.glyphs)
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the map, and beside or instead of it the other panes."""
@@ -372,6 +357,15 @@ class NetworkScreen(ConsoleScreen):
         if 1 <= number <= HISTORY:
             self._turn_to(number)
 
+    def pane_entered(self, number: int) -> None:
+        """Let the keys act on the pane that was clicked."""
+        if number != self._pane_number:
+            self._take_pane(number)
+
+    def action_next_pane(self, by: int) -> None:
+        """Go to the next pane, or the one before, by their numbers."""
+        self.action_turn(by)
+
     def action_turn(self, by: int) -> None:
         """Go to the next pane, or the one before."""
         self._turn_to((self._pane_number - 1 + by) % HISTORY + 1)
@@ -391,8 +385,11 @@ class NetworkScreen(ConsoleScreen):
             self.app.pop_screen()
 
     def _turn_to(self, number: int) -> None:
+        self._take_pane(number)
+        self.query_one(f"#pane{number}", Pane).enter()
+
+    def _take_pane(self, number: int) -> None:
         self._pane_number = number
         for pane_number in range(1, HISTORY + 1):
             self.set_class(pane_number == number, f"-at{pane_number}")
         self._show()
-        self.query_one(f"#pane{number}", Pane).enter()

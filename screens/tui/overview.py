@@ -11,22 +11,26 @@ from textual.widget import Widget
 
 from console.diagnosis.values import Finding
 from console.journal.summary import LogFinding
+from console.monitor.values import MonitorState
 from console.runbook.run.view import StoredRun
 from screens.present.findings import finding_paragraphs
+from screens.present.help import Entry, overview_marks
 from screens.present.quiet import report_paragraphs
 from screens.tui.dialogs import TextDialog
 from screens.tui.environment import ConsoleEnvironment, OpenJournal, OpenNetwork, OpenRun
 from screens.tui.keys import Command, bindings
 from screens.tui.panes.lists import FindingsPane, JournalPane, MonitorPane, QuietPane, RunPane
+from screens.tui.panes.no_engine import NoEngine
 from screens.tui.panes.overlays import OverlayLine, Overlays
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
+from screens.tui.widgets.pane import Pane
 
 KEYS: tuple[Command, ...] = (
-    Command("find", "slash", "Filter rows", "filter"),
-    Command("app.show_why", "w", "Why services do not run", "why"),
-    Command("app.show_journal", "d", "dockerd's log, explained", "dockerd"),
+    Command("find", "slash", "Filter rows", "filter", when=lambda screen: not screen.has_no_engine),
     Command("forget", "escape", "Clear the filter", "all", when=lambda screen: bool(screen.filter_text)),
+    Command("app.show_why", "w", "Why services do not run", "why", also="page services"),
+    Command("app.show_journal", "d", "dockerd's log, explained", "dockerd", also="page journal"),
 )
 
 
@@ -46,6 +50,12 @@ class OverviewScreen(ConsoleScreen):
     def __init__(self, environment: ConsoleEnvironment) -> None:
         super().__init__(environment)
         self._find = FindLine("a network, a service, a stack")
+        self._no_engine = NoEngine(environment)
+
+    @property
+    def marks(self) -> tuple[Entry, ...]:
+        """What the marks and columns of the page mean, for its help."""
+        return overview_marks(self.environment.glyphs)
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the panes."""
@@ -55,12 +65,36 @@ class OverviewScreen(ConsoleScreen):
                     OverviewScreen.monitor_state, OverviewScreen.filter_text
                 )
             yield RunPane(self.environment).data_bind(OverviewScreen.run)
+        yield self._no_engine
         yield self._find
 
     def on_mount(self) -> None:
         """Follow the app's run, and begin at the overlays."""
         self.watch(self.app, "current_run", partial(setattr, self, "run"))
         self.panes[0].enter()
+
+    @property
+    def panes(self) -> list[Pane]:
+        """The panes; none of them is there while no engine has answered."""
+        return [] if self.has_no_engine else super().panes
+
+    @property
+    def has_no_engine(self) -> bool:
+        """Whether there never was a snapshot, and it is known why."""
+        snapshot = self.monitor_state.snapshot
+        return snapshot.value is None and snapshot.failure is not None
+
+    def watch_monitor_state(self, monitor_state: MonitorState) -> None:
+        """Show one block instead of the panes while no engine has answered; after that the panes stay."""
+        was_without = self.has_class("-no-engine")
+        self.set_class(self.has_no_engine, "-no-engine")
+        if self.has_no_engine:
+            self._no_engine.show(monitor_state.snapshot)
+            if not was_without:
+                self.call_after_refresh(self._no_engine.take_keys)
+        elif was_without:
+            self.panes[0].enter()
+            self.refresh_bindings()
 
     @property
     def active_pane(self) -> MonitorPane | None:

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from console.errors import RunnerNotStarted, Unknown, VipconsoleError
 from console.runbook.run.decisions import QuestionView
 from console.runbook.run.view import StepState, StepView, StoredRun
+from screens.present.help import Entry, run_marks
 from screens.present.run import (
     current_place,
     headline,
@@ -60,7 +61,7 @@ KEYS: tuple[Command, ...] = (
         about="It stops as soon as the running step allows it.",
     ),
     Command("copy", "c", "Copy the text of the step", "copy", when=lambda screen: bool(screen.steps)),
-    Command("back", "escape", "Back: leave the step, the run", "back"),
+    Command("back", "escape", "Back: leave the step, the run", "back", brief="Back: step, run"),
 )
 
 
@@ -97,6 +98,11 @@ class RunbookScreen(ConsoleScreen):
         self._shows_progress = False
         """Whether the step under way has the whole width."""
         self._ticker: Timer | None = None
+
+    @property
+    def marks(self) -> tuple[Entry, ...]:
+        """What the marks and columns of the page mean, for its help."""
+        return run_marks(self.environment.glyphs)
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the steps beside the text of one, and the question below."""
@@ -321,9 +327,13 @@ class RunbookScreen(ConsoleScreen):
     def action_pane(self, number: int) -> None:
         """Go to a pane by its number."""
         if STEPS <= number <= STEP:
-            for pane_number in (STEPS, STEP):
-                self.set_class(pane_number == number, f"-at{pane_number}")
+            self.pane_entered(number)
             self.query_one(f"#pane{number}", Pane).enter()
+
+    def pane_entered(self, number: int) -> None:
+        """Give room to the pane that has the keys."""
+        for pane_number in (STEPS, STEP):
+            self.set_class(pane_number == number, f"-at{pane_number}")
 
     def action_back(self) -> None:
         """On a narrow screen return to the steps, else close the screen."""

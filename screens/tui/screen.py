@@ -13,11 +13,12 @@ from textual.widgets import Input
 
 from console.monitor.values import MonitorState
 from screens.present.header import Age, Freshness, age_of, headline, identity
+from screens.present.help import Entry, common_marks
 from screens.present.text import DIM, PLAIN, STRONG, WARN, Span, Spans
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES, Command, CommandMixin, bindings
 from screens.tui.widgets.line_view import LineView, between, length, truncate
-from screens.tui.widgets.pane import Pane
+from screens.tui.widgets.pane import Pane, Title
 
 SIMULATED: Span = (" SIMULATED", WARN)
 """Instead of the program's name in the demo."""
@@ -97,7 +98,9 @@ class KeyLine(LineView):
             is_typed = writing and len(self._names.get(binding.key, binding.key)) == 1
             if binding.show and not is_typed and binding.action not in actions:
                 actions.add(binding.action)
-                group = shared if active.node is self.app else own
+                # The palette gives way first: it is the same everywhere.
+                is_shared = active.node is self.app and binding.action != "command_palette"
+                group = shared if is_shared else own
                 group.append((binding.key, self._names.get(binding.key, binding.key), binding.description))
         room = self.size.width - sum(len(name) + len(description) + 4 for _, name, description in shared)
         self._places = []
@@ -131,6 +134,9 @@ LOW, TALL = 0, 22
 """Lines from which several panes have room above each other."""
 
 
+PANES = "Next, previous pane"
+
+
 def _goes_to_pane(number: int) -> Command:
     def is_there(screen: "ConsoleScreen") -> bool:
         return number <= len(screen.panes)
@@ -140,8 +146,8 @@ def _goes_to_pane(number: int) -> Command:
 
 KEYS: tuple[Command, ...] = (
     *(_goes_to_pane(number) for number in range(1, 10)),
-    Command("next_pane(1)", "tab", "Go to the next pane", is_in_palette=False),
-    Command("next_pane(-1)", "shift+tab", "Go to the previous pane", is_in_palette=False),
+    Command("next_pane(1)", "tab", "Go to the next pane", is_in_palette=False, brief=PANES),
+    Command("next_pane(-1)", "shift+tab", "Go to the previous pane", is_in_palette=False, brief=PANES),
 )
 
 
@@ -181,6 +187,11 @@ class ConsoleScreen(CommandMixin, Screen[None], inherit_bindings=False):
         self.monitor_state = monitor_state
 
     @property
+    def marks(self) -> tuple[Entry, ...]:
+        """What the marks and columns of the page mean, for its help."""
+        return common_marks(self.environment.glyphs)
+
+    @property
     def panes(self) -> list[Pane]:
         """The panes that numbers jump to, in their order."""
         return list(self.walk_children(Pane))
@@ -196,4 +207,20 @@ class ConsoleScreen(CommandMixin, Screen[None], inherit_bindings=False):
         panes = self.panes
         at = next((place for place, pane in enumerate(panes) if pane.has_class("-entered")), -by)
         if panes:
-            panes[(at + by) % len(panes)].enter()
+            self.action_pane((at + by) % len(panes) + 1)
+
+    def on_title_clicked(self, event: Title.Clicked) -> None:
+        """Go to the pane whose title was clicked, or to the next one where the click was on the way there."""
+        if event.is_next:
+            self.action_next_pane(1)
+        else:
+            self.action_pane(event.number)
+
+    def on_descendant_focus(self) -> None:
+        """Follow the keys to the pane that a click gave them."""
+        pane = next((node for node in (self.focused or self).ancestors if isinstance(node, Pane)), None)
+        if pane is not None:
+            self.pane_entered(pane.number)
+
+    def pane_entered(self, number: int) -> None:
+        """Adapt the screen to the pane that has the keys now."""

@@ -16,13 +16,15 @@ from console.errors import UsageError
 from console.journal.matching import LogEvent
 from console.monitor.values import Log, MonitorState
 from screens.present import why
+from screens.present.help import Entry, why_marks
 from screens.present.text import MATCH, PLAIN, UNKNOWN, Paragraph, paragraph
 from screens.tui.environment import ConsoleEnvironment, OpenNetwork, copy
 from screens.tui.keys import Command, bindings
+from screens.tui.panes.services import ServicesPane
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
 from screens.tui.widgets.pane import Pane, TextView
-from screens.tui.widgets.rows import Rows, RowView
+from screens.tui.widgets.rows import RowView
 
 SERVICES, ANSWER = 1, 2
 KEYS: tuple[Command, ...] = (
@@ -36,9 +38,16 @@ KEYS: tuple[Command, ...] = (
         "n",
         "Open the network that it waits for",
         "network",
+        brief="The network that it waits for",
         when=lambda screen: bool(screen.network_id),
     ),
-    Command("back", "escape", "Back: leave the filter, the explanation, this screen", "back"),
+    Command(
+        "back",
+        "escape",
+        "Back: leave the filter, the explanation, this screen",
+        "back",
+        brief="Back: filter, answer, page",
+    ),
 )
 
 
@@ -49,23 +58,29 @@ class WhyScreen(ConsoleScreen):
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
-    def __init__(self, environment: ConsoleEnvironment, service_id: str = "") -> None:
+    def __init__(self, environment: ConsoleEnvironment, service_id: str = "", stack: str = "") -> None:
         super().__init__(environment)
-        self._services = Rows(id="services", empty="Not read yet.", is_worst_first=True)
+        self._pane = ServicesPane(SERVICES, "Services", environment.glyphs, id="pane1")
+        self._services = self._pane.rows
         self._explanation = TextView(id="explanation")
-        self._find = FindLine("a service or a stack")
+        self._find = FindLine("a service or a stack", stack)
         self._service_id = service_id
         self._snapshot: Snapshot | None = None
         self._log: Log | None = None
         self._answer: WhyAnswer | None = None
-        self._filter_text = ""
+        self._filter_text = stack
         self._is_explaining = False
+
+    @property
+    def marks(self) -> tuple[Entry, ...]:
+        """What the marks and columns of the page mean, for its help."""
+        return why_marks(self.environment.glyphs)
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out services and the explanation of one."""
         glyphs = self.environment.glyphs
         with Horizontal(id="body"):
-            yield Pane(SERVICES, "Services", self._services, glyphs=glyphs, id="pane1")
+            yield self._pane
             yield Pane(ANSWER, "Why", self._explanation, glyphs=glyphs, id="pane2")
         yield self._find
 
@@ -116,9 +131,8 @@ class WhyScreen(ConsoleScreen):
         answer = self._answer
         if answer is None:
             return
-        rows = why.service_rows(answer, self._filter_text.lower())
-        empty = "No service matches." if self._filter_text else answer.headline
-        self._services.show(rows, empty)
+        self._pane.show(answer, self._filter_text.lower())
+        rows = self._services.rows
         if self._service_id:
             places = [place for place, row in enumerate(rows) if row.key == self._service_id]
             if places:
@@ -128,7 +142,7 @@ class WhyScreen(ConsoleScreen):
             self._service_id = ""
         tone = why.STANDING_TONES[answer.standing]
         filter_note = ((f"  /{self._filter_text}", MATCH),) if self._filter_text else ()
-        self.query_one("#pane1", Pane).title.show(((answer.headline, tone or PLAIN), *filter_note))
+        self._pane.title.show(((answer.headline, tone or PLAIN), *filter_note))
         self._explain()
 
     def _explain(self) -> None:
@@ -207,9 +221,13 @@ class WhyScreen(ConsoleScreen):
     def action_pane(self, number: int) -> None:
         """Go to a pane by its number."""
         if SERVICES <= number <= ANSWER:
-            for pane_number in (SERVICES, ANSWER):
-                self.set_class(pane_number == number, f"-at{pane_number}")
+            self.pane_entered(number)
             self.query_one(f"#pane{number}", Pane).enter()
+
+    def pane_entered(self, number: int) -> None:
+        """Give room to the pane that has the keys."""
+        for pane_number in (SERVICES, ANSWER):
+            self.set_class(pane_number == number, f"-at{pane_number}")
 
     def action_back(self) -> None:
         """Drop the filter, else leave the explanation, else close the screen."""

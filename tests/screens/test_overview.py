@@ -258,16 +258,6 @@ async def test_tab_and_numbers_go_to_panes_where_only_one_is_shown() -> None:
         assert "4 Quiet?" in await shown.press("4")
 
 
-async def test_help_is_what_was_declared() -> None:
-    async with console(told(), size=(100, 60)) as shown:
-        frame = await shown.press("question_mark")
-        assert "Filter rows." in frame
-        assert "Go to a pane by its number." in frame
-        assert "Ask before quitting." in frame
-        assert "What the marks mean" in frame
-        assert "Help" not in await shown.press("escape")
-
-
 async def test_the_palette_has_the_commands_and_no_themes() -> None:
     async with console(told()) as shown:
         frame = await shown.press("ctrl+p")

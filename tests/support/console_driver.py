@@ -112,12 +112,13 @@ async def console(
     clock: ManualClock | None = None,
     runs: Runs | None = None,
     own: OwnRun | None = None,
+    host: str = "unix:///var/run/docker.sock",
 ) -> AsyncIterator[ConsoleDriver]:
     """Show the console at a size, over a monitor state."""
     monitor, clock = FakeMonitor(monitor_state), clock or ManualClock()
     environment = ConsoleEnvironment(
         settings or Settings(),
-        "unix:///var/run/docker.sock",
+        host,
         glyphs,
         UTC,
         clock,

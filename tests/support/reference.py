@@ -32,6 +32,7 @@ PANES = {
     "NetworkScreen": "A network",
     "AddressGrid": "The address map of a network",
     "StackRows": "The stacks of a network",
+    "SortMixin": "Tables of networks, stacks and services",
     "ChartView": "The history of a network",
     "JournalScreen": "dockerd's log",
     "WhyScreen": "Why services do not run",

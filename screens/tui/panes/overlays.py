@@ -1,6 +1,6 @@
 """All overlays: the network of interest, then the worst first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,14 +12,15 @@ from console.addresses.forecast import Trend
 from console.addresses.outlook import Outlook, outlook_of
 from console.diagnosis.values import Severity
 from console.errors import Unknown
-from console.monitor.values import AssessedSnapshot, MonitorState
+from console.monitor.values import MonitorState
 from screens.present.addresses import FIGURES, SubnetLine, subnet_lines
 from screens.present.chart import outlook_tone, source_of, sparkline
 from screens.present.findings import MARK_TONES, severities
 from screens.present.text import BAD, DIM, MARKS, PLAIN, STRONG, UNKNOWN, Glyphs, Row, Span, Spans, bar
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.panes.lists import MonitorPane, title_with_failure
-from screens.tui.widgets.line_view import LineView
+from screens.tui.panes.overlay_orders import WORST_FIRST, sorted_accounts
+from screens.tui.widgets.heading import Heading, SortMixin
 
 NAME_AT_LEAST, NAME_AT_MOST = 10, 40
 NAME_ENOUGH = 20
@@ -54,27 +55,7 @@ class OverlayLine:
         return self.outlook.sentence if has_rate else self.outlook.text
 
 
-class Heading(LineView):
-    """The line above a table."""
-
-    DEFAULT_CSS = "Heading { height: 1; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._parts: Spans = ()
-
-    def show(self, parts: Spans) -> None:
-        """Replace the heading."""
-        self._parts = parts
-        self.renew()
-
-    def parts_at(self, y: int) -> Spans:
-        """Return the heading, whatever the line."""
-        del y
-        return self._parts
-
-
-class Overlays(MonitorPane):
+class Overlays(MonitorPane, SortMixin):
     """A row for each subnet of each overlay."""
 
     NUMBER, NAME = 1, "Overlays"
@@ -82,7 +63,8 @@ class Overlays(MonitorPane):
 
     def __init__(self, environment: ConsoleEnvironment) -> None:
         super().__init__(environment)
-        self._heading = Heading()
+        self._heading = Heading(environment.glyphs)
+        self.sorting = WORST_FIRST
         self._lines: list[OverlayLine] = []
         self._sparks: dict[str, tuple[Trend | None, str]] = {}
         """The drawn use by network ID, and what it was drawn from."""
@@ -107,18 +89,22 @@ class Overlays(MonitorPane):
         """Show the table, or why there is no snapshot."""
         snapshot = self.monitor_state.snapshot
         if snapshot.value is None:
-            self._heading.show(())
+            self._heading.show("", self.sorting)
             self.show_unknown(snapshot)
             return
-        interest = self.environment.settings.network
+        assessment, trends = snapshot.value.assessment, self.monitor_state.trends
         self._lines = overlay_lines(
-            snapshot.value,
+            sorted_accounts(assessment, trends, self.environment.settings.network, self.sorting),
+            severities(assessment.findings),
             self._trend_of,
             self.environment.glyphs,
             self.filter_text,
-            interest,
         )
         self._lay_out()
+
+    def draw(self) -> None:
+        """Show the table in its present order."""
+        self.renew()
 
     @property
     def _shows_trend(self) -> bool:
@@ -159,7 +145,7 @@ class Overlays(MonitorPane):
             return
         columns = columns_for(self._lines, width, has_trend=self._shows_trend)
         self._has_trends = bool(columns.trend)
-        self._heading.show(heading(columns) if self._lines else ())
+        self._heading.show(heading(columns) if self._lines else "", self.sorting)
         networks = snapshot.snapshot.swarm.networks
         empty = (
             f"The networks are unknown. {networks.reason} {networks.hint}".rstrip()
@@ -178,9 +164,11 @@ class Overlays(MonitorPane):
             return ()
         everything = len(snapshot.assessment.accounts)
         networks = len({line.figures.network_id for line in self._lines})
-        count: Span = (f"{everything}, worst first{self._behind()}", DIM)
+        order = self.sorting.order
+        by = f", by {order.name}" if order is not None else ""
+        count: Span = (f"{everything}{by or f', worst first{self._behind()}'}", DIM)
         if self.filter_text:
-            count = (f"{networks} of {everything} match {self.filter_text}", UNKNOWN)
+            count = (f"{networks} of {everything} match {self.filter_text}{by}", UNKNOWN)
         current = self.current
         trend: tuple[Span, ...] = ()
         if current is not None and current.outlook is not None and not self._has_trends:
@@ -199,25 +187,13 @@ class Overlays(MonitorPane):
 
 
 def overlay_lines(
-    snapshot: AssessedSnapshot,
+    accounts: Iterable[NetworkAccount],
+    worst: Mapping[str, Severity],
     trend_of: TrendOf,
     glyphs: Glyphs,
     filter_text: str = "",
-    interest: str = "",
 ) -> list[OverlayLine]:
-    """Return the lines of all overlays whose name or subnet contains the filter.
-
-    The network of interest stands first, so that it is always found at the same place; then the worst.
-    """
-    assessment = snapshot.assessment
-    worst = severities(assessment.findings)
-    accounts = sorted(
-        assessment.accounts,
-        key=lambda account: (
-            account.network.name != interest,
-            -worst.get(account.network.name, Severity.OK).rank,
-        ),
-    )  # a stable sort: among equals the fullest stay first
+    """Return the lines of the overlays whose name or subnet contains the filter."""
     lines = []
     for account in accounts:
         of_network = subnet_lines(account, worst.get(account.network.name, Severity.OK), glyphs)
@@ -299,7 +275,7 @@ def _words_width(lines: Sequence[OverlayLine], room: int) -> tuple[int, bool]:
     return 0, False
 
 
-def heading(columns: Columns) -> Spans:
+def heading(columns: Columns) -> str:
     """Return the line above the table."""
     cells = [f"  {'NETWORK':{columns.name}}"]
     if columns.subnet:
@@ -308,7 +284,7 @@ def heading(columns: Columns) -> Spans:
     cells += [f"{name:>{wide}}" for name, wide in zip(FIGURES, columns.figures, strict=True)]
     if columns.spark or columns.trend:
         cells.append("TREND")
-    return (((" " * GAP).join(cells), DIM),)
+    return (" " * GAP).join(cells)
 
 
 def overlay_row(line: OverlayLine, columns: Columns, glyphs: Glyphs) -> Row:

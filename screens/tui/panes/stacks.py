@@ -7,11 +7,13 @@ from textual.binding import BindingType
 
 from console.addresses.holder_groups import HolderGroup
 from console.errors import Result, Unknown, known
-from screens.present.holder_groups import count_text, group_table, order_paragraphs
+from screens.present.holder_groups import ORDERS, count_text, group_table, order_paragraph
+from screens.present.sorting import Sorting
 from screens.present.text import MATCH, PLAIN
 from screens.present.why import runnable
 from screens.tui.environment import ConsoleEnvironment, copy
 from screens.tui.keys import Command, bindings
+from screens.tui.widgets.heading import Heading, SortMixin
 from screens.tui.widgets.pane import Pane, TextView
 from screens.tui.widgets.rows import Rows
 
@@ -21,6 +23,7 @@ KEYS: tuple[Command, ...] = (
         "c",
         "Copy the command that removes this stack",
         "copy command",
+        brief="Copy the removal command",
         when=lambda rows: bool(rows.removal_command),
     ),
 )
@@ -49,7 +52,7 @@ class StackRows(Rows):
         copy(self.screen, self.removal_command)
 
 
-class StacksPane(Pane):
+class StacksPane(Pane, SortMixin):
     """A row for each stack, drawn for the width that the pane has."""
 
     DEFAULT_CSS = """
@@ -66,41 +69,47 @@ class StacksPane(Pane):
     ) -> None:
         self._order = TextView(id="order")
         self._order.can_focus = False
-        self._rows = StackRows(environment.where, id="stacks")
         self._glyphs = environment.glyphs
+        self._heading = Heading(self._glyphs)
+        self.rows = StackRows(environment.where, id="stacks")
+        self.sorting = Sorting(ORDERS)
         self._groups: Result[tuple[HolderGroup, ...]] = Unknown("Not read yet.")
         self._now: datetime | None = None
         self._filter_text = ""
-        super().__init__(number, name, self._order, self._rows, glyphs=self._glyphs, id=id)
+        super().__init__(number, name, self._order, self._heading, self.rows, glyphs=self._glyphs, id=id)
 
     @property
     def text(self) -> str:
         """The table as text."""
-        return self._rows.text
+        return self.rows.text
 
     def show(self, groups: Result[tuple[HolderGroup, ...]], now: datetime, filter_text: str = "") -> None:
         """Show the groups of a network whose names contain a text."""
         if filter_text != self._filter_text:
-            self._rows.reset_selection()
+            self.rows.reset_selection()
         self._groups, self._now, self._filter_text = groups, now, filter_text
         note = ((f"  /{filter_text}", MATCH),) if filter_text else ()
         self.title.show(((count_text(groups), PLAIN), *note))
-        self._draw()
+        self.draw()
 
     def on_resize(self) -> None:
         """Lay the columns out for the new width."""
-        self._draw()
+        self.draw()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw the groups that match, in their present order, for the present width."""
         if self._now is None or not self.size.width:
             return
-        groups = [group for group in known(self._groups, ()) if self._filter_text in group.label.lower()]
-        width = self.size.width - self._rows.scrollbar_size_vertical
+        groups = self.sorting.sort(
+            group for group in known(self._groups, ()) if self._filter_text in group.label.lower()
+        )
+        width = self.size.width - self.rows.scrollbar_size_vertical
         heading, rows = group_table(groups, self._now, width, self._glyphs)
         empty = "No stack, service or container holds an address of it."
         if isinstance(self._groups, Unknown):
             empty = f"Who holds its addresses is unknown. {self._groups.reason}"
         elif self._groups:
             empty = "No name matches."
-        self._order.show(order_paragraphs(heading) if rows else ())
-        self._rows.show(rows, empty)
+        self._order.show([order_paragraph(self.sorting)] if rows else ())
+        self._heading.show(heading if rows else "", self.sorting)
+        self.rows.show(rows, empty)

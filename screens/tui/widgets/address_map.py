@@ -34,14 +34,14 @@ LABEL = 5
 TICK = 4
 """Every so many columns of cells have their number above them."""
 MOVE_KEYS: tuple[Command, ...] = (
-    move("step(-1)", "left,h", "To the previous address"),
-    move("step(1)", "right,l", "To the next address"),
-    move("row(1)", "down,j", "Down, into the next block past the last row"),
-    move("row(-1)", "up,k", "Up, into the previous block past the first row"),
-    move("block(1)", "pagedown,ctrl+f", "To the next block"),
-    move("block(-1)", "pageup,ctrl+b", "To the previous block"),
-    move("go_first", "g,home", "To the first address of the block"),
-    move("go_last", "G,end", "To the last address of the block"),
+    move("step(-1)", "left,h", "To the previous address", "Address before, after"),
+    move("step(1)", "right,l", "To the next address", "Address before, after"),
+    move("row(1)", "down,j", "Down, into the next block past the last row", "Row below, above"),
+    move("row(-1)", "up,k", "Up, into the previous block past the first row", "Row below, above"),
+    move("block(1)", "pagedown,ctrl+f", "To the next block", "Block"),
+    move("block(-1)", "pageup,ctrl+b", "To the previous block", "Block"),
+    move("go_first", "g,home", "To the first address of the block", "First, last"),
+    move("go_last", "G,end", "To the last address of the block", "First, last"),
 )
 
 
@@ -261,6 +261,16 @@ class AddressGrid(LineView, CommandMixin, can_focus=True):
         place = (top + event.y - 1) * shape.in_row + column
         if event.y > 0 and 0 <= column < shape.in_row and place < self._extent:
             self.go(self._first + place)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Move the cursor down, into the next block past the last row."""
+        event.stop()
+        self.action_row(1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Move the cursor up, into the previous block past the first row."""
+        event.stop()
+        self.action_row(-1)
 
     def action_step(self, by: int) -> None:
         """Move the cursor by so many addresses."""

@@ -49,14 +49,15 @@ class FindLine(Horizontal, CommandMixin):
     class Closed(Message):
         """The line was closed; the screen takes the keys back."""
 
-    def __init__(self, placeholder: str) -> None:
+    def __init__(self, placeholder: str, text: str = "") -> None:
         super().__init__()
         self._placeholder = placeholder
+        self._text = text
 
     def compose(self) -> ComposeResult:
         """Lay out the sign and the text."""
         yield Static(" /", markup=False)
-        yield Input(placeholder=self._placeholder, select_on_focus=False)
+        yield Input(self._text, placeholder=self._placeholder, select_on_focus=False)
 
     def open(self) -> None:
         """Let the operator type."""

@@ -21,8 +21,8 @@ SHIFT = 20
 
 
 SIDEWAYS: tuple[Command, ...] = (
-    move(f"shift(-{SHIFT})", "left,h", "To the left"),
-    move(f"shift({SHIFT})", "right,l", "To the right"),
+    move(f"shift(-{SHIFT})", "left,h", "To the left", "Left, right"),
+    move(f"shift({SHIFT})", "right,l", "To the right", "Left, right"),
 )
 
 

@@ -1,12 +1,15 @@
 """A pane: a title with its number over what it shows, and sentences wrapped to its width."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
+from textual.message import Message
 from textual.widget import Widget
 
 from console.diagnosis.values import Severity
@@ -16,12 +19,12 @@ from screens.tui.widgets.line_view import LineView, length, truncate, wrap
 from screens.tui.widgets.rows import Hidden, RowView, move
 
 SCROLL_KEYS: tuple[Command, ...] = (
-    move("scroll_by(1)", "down,j", "Down"),
-    move("scroll_by(-1)", "up,k", "Up"),
-    move("scroll_by(10)", "pagedown,ctrl+f", "Down by a page"),
-    move("scroll_by(-10)", "pageup,ctrl+b", "Up by a page"),
-    move("scroll_home", "g,home", "To the top"),
-    move("scroll_end", "G,end", "To the bottom"),
+    move("scroll_by(1)", "down,j", "Down", "Down, up"),
+    move("scroll_by(-1)", "up,k", "Up", "Down, up"),
+    move("scroll_by(10)", "pagedown,ctrl+f", "Down by a page", "By a page"),
+    move("scroll_by(-10)", "pageup,ctrl+b", "Up by a page", "By a page"),
+    move("scroll_home", "g,home", "To the top", "Top, bottom"),
+    move("scroll_end", "G,end", "To the bottom", "Top, bottom"),
 )
 
 
@@ -89,6 +92,14 @@ class Title(LineView):
     """A rule with the pane's number, its name, and a note on the whole pane."""
 
     DEFAULT_CSS = "Title { height: 1; }"
+
+    @dataclass
+    class Clicked(Message):
+        """The operator clicked on the title of a numbered pane."""
+
+        number: int
+        is_next: bool
+        """Whether the click was on the words that lead to the next pane."""
 
     def __init__(self, number: int, name: str, glyphs: Glyphs) -> None:
         super().__init__()
@@ -172,6 +183,14 @@ class Title(LineView):
         several = len(self.screen.query(Pane))
         return ((f" {self._number} of {several} (tab) ", DIM), (self._glyphs.rule, tone))
 
+    def on_click(self, event: events.Click) -> None:
+        """Report which pane to go to."""
+        if self._number:
+            others = length(self._others(DIM))
+            self.post_message(
+                self.Clicked(self._number, bool(others) and event.x >= self.size.width - others)
+            )
+
 
 class Pane(Vertical):
     """A numbered pane. It is entered by its number; the keys go to the first widget in it that takes them."""
@@ -188,6 +207,7 @@ class Pane(Vertical):
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
+        self.number = number
         self.title = Title(number, name, glyphs)
         self._content = content
 

@@ -17,18 +17,18 @@ from screens.tui.keys import Command, CommandMixin, bindings
 from screens.tui.widgets.line_view import LineView
 
 
-def move(action: str, keys: str, name: str) -> Command:
+def move(action: str, keys: str, name: str, brief: str = "") -> Command:
     """Return a command that only moves about: it is in the help, and neither in the footer nor in the palette."""
-    return Command(action, keys, name, is_in_palette=False)
+    return Command(action, keys, name, is_in_palette=False, brief=brief)
 
 
 MOVE_KEYS: tuple[Command, ...] = (
-    move("move(1)", "down,j", "Down"),
-    move("move(-1)", "up,k", "Up"),
-    move("page(1)", "pagedown,ctrl+f", "Down by a page"),
-    move("page(-1)", "pageup,ctrl+b", "Up by a page"),
-    move("go_first", "g,home", "To the first"),
-    move("go_last", "G,end", "To the last"),
+    move("move(1)", "down,j", "Down", "Down, up"),
+    move("move(-1)", "up,k", "Up", "Down, up"),
+    move("page(1)", "pagedown,ctrl+f", "Down by a page", "By a page"),
+    move("page(-1)", "pageup,ctrl+b", "Up by a page", "By a page"),
+    move("go_first", "g,home", "To the first", "First, last"),
+    move("go_last", "G,end", "To the last", "First, last"),
     move("choose", "enter", "Open"),
 )
 
@@ -286,8 +286,9 @@ class Rows(RowView):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._rows: Sequence[Row] = ()
-        self._is_worst_first = is_worst_first
-        self._is_other_selection = False
+        self._has_worst_first = self._is_worst_first = is_worst_first
+        """Whether its own order has the worst first, and whether the present one has."""
+        self._is_other_selection = self._is_other_order = False
         self._own: Hashable = None
         """The row on which the operator put the cursor last."""
         self.empty = empty
@@ -304,6 +305,11 @@ class Rows(RowView):
         return self._rows[self.cursor] if self._rows else None
 
     @property
+    def rows(self) -> Sequence[Row]:
+        """All rows, in their order."""
+        return self._rows
+
+    @property
     def text(self) -> str:
         """The text of all rows, a row a line."""
         return "\n".join(text_of(row.parts).rstrip() for row in self._rows)
@@ -311,7 +317,7 @@ class Rows(RowView):
     @property
     def stays_at_top(self) -> bool:
         """Whether the first row stays visible when the rows change."""
-        return self._is_worst_first and self.scroll_offset.y == 0
+        return self._has_worst_first and self.scroll_offset.y == 0
 
     def row(self, index: int) -> Spans:
         """Return what a row shows."""
@@ -346,11 +352,17 @@ class Rows(RowView):
         """
         self._is_other_selection = True
 
+    def sort_changed(self, *, is_worst_first: bool) -> None:
+        """Treat the next rows as the same ones in another order, and show them from the top; the cursor stays on its row."""
+        self._is_worst_first = self._has_worst_first and is_worst_first
+        self._is_other_order = True
+
     def show(self, rows: Sequence[Row], empty: str | None = None) -> None:
         """Replace the rows; `empty` is shown where there is none."""
         empty = self.empty if empty is None else empty
         is_other, self._is_other_selection = self._is_other_selection, False
-        if rows == self._rows and empty == self.empty and not is_other:
+        is_sorted, self._is_other_order = self._is_other_order, False
+        if rows == self._rows and empty == self.empty and not (is_other or is_sorted):
             return
         before = self.current
         is_rise = self._is_worst_first and has_risen(self._rows, rows)
@@ -360,7 +372,7 @@ class Rows(RowView):
             cursor = places.get(self._own, 0)
         else:
             cursor = places.get(before.key, self.cursor) if before else 0
-        to_top = is_other or is_rise or self.stays_at_top
+        to_top = is_other or is_sorted or is_rise or self.stays_at_top
         self.refresh_rows(max(0, min(cursor, len(rows) - 1)), to_top=to_top)
 
 
