@@ -25,6 +25,7 @@ PAGES = {
     "on it": ("enter", "2"),
     "setup": ("enter", "4"),
     "stacks": ("enter", "6"),
+    "history": ("enter", "7"),
     "why": ("w",),
     "answer": ("w", "2"),
     "journal": ("d",),
