@@ -14,6 +14,8 @@ from console.host.activity import full_name, is_glob, problem_with_service
 from console.host.root import under_root
 from console.text import clean, nearest
 
+THEMES = ("terminal", "dark", "light")
+"""Whose colours the live console is drawn in: the terminal's own, or fixed ones for such a background."""
 SYSTEM_FILE = under_root("/etc/vipconsole/config.toml")
 
 
@@ -141,6 +143,8 @@ class Settings:
     """The network of interest: the one that stacks share."""
     docker_unit: str = "docker.service"
     """The service of dockerd, with its type: a bare name gets it here, so that names of units can be compared."""
+    theme: str = "terminal"
+    """Colours of the live console: `terminal` for its own 16, or `dark` or `light` for fixed ones that suit such a background."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     snapshot: SnapshotSettings = field(default_factory=SnapshotSettings)
     quiet: QuiescenceSettings = field(default_factory=QuiescenceSettings)
@@ -246,6 +250,10 @@ def _contradictions(settings: Settings) -> list[str]:
     problem = problem_with_service(settings.docker_unit)
     if problem:
         wrong.append(f"docker_unit must be {problem}, not {clean(settings.docker_unit, 100)}")
+    if settings.theme not in THEMES:
+        wrong.append(
+            f"theme must be {', '.join(THEMES[:-1])} or {THEMES[-1]}, not {clean(settings.theme, 100)}"
+        )
     if settings.quiet.timeout_s < settings.quiet.dwell_s:
         wrong.append("quiet.timeout_s is below quiet.dwell_s")
     wrong += [

@@ -40,6 +40,8 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("[snapshot]\ndeadline_s = -1", "snapshot.deadline_s must be a positive number"),
         ("thresholds = 3", "thresholds must be a table"),
         ("network = 3", "network must be a string"),
+        ("theme = 'blue'", "theme must be terminal, dark or light, not blue"),
+        ("theme = true", "theme must be a string"),
         ("network = ''", "network must be a string"),
         ("[thresholds]\nuse_critical = 90", "thresholds.use_critical is a share and must be at most 1"),
         ("[thresholds]\nuse_warning = 0.95", "thresholds.use_warning is above thresholds.use_critical"),

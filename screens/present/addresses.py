@@ -15,9 +15,13 @@ from console.addresses.map import AddressMap, Block, CellKind
 from console.diagnosis.values import Severity
 from console.text import plural
 from screens.present.text import (
+    ACCENT,
     ASCII,
     BAD,
+    BALANCER,
+    CONTAINER,
     DIM,
+    LEAK,
     PLAIN,
     STRONG,
     UNKNOWN,
@@ -118,8 +122,9 @@ LETTERS: Mapping[CellKind, str] = {
 }  # fmt: skip
 ASCII_LETTERS: Mapping[CellKind, str] = {**LETTERS, CellKind.FREE: "."}
 MARK_TONES: Mapping[CellKind, str] = {
-    CellKind.TWICE: BAD, CellKind.LEAKED: BAD, CellKind.TAKEN: BAD, CellKind.OPEN: UNKNOWN, CellKind.GATEWAY: DIM, CellKind.RESERVED: DIM,
-    CellKind.OUTSIDE: DIM, CellKind.FREE: DIM, CellKind.LOAD_BALANCER: STRONG,
+    CellKind.TWICE: BAD, CellKind.LEAKED: LEAK, CellKind.TAKEN: LEAK, CellKind.OPEN: UNKNOWN, CellKind.GATEWAY: DIM, CellKind.RESERVED: DIM,
+    CellKind.OUTSIDE: DIM, CellKind.FREE: DIM, CellKind.VIP: ACCENT, CellKind.TASK: PLAIN, CellKind.CONTAINER: CONTAINER,
+    CellKind.LOAD_BALANCER: BALANCER,
 }  # fmt: skip
 LEGEND_COLUMN = 21
 DATE_MARK = "*"

@@ -10,7 +10,7 @@ from console.errors import Unknown, known
 from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 from console.swarm.model import Engine, SwarmState
 from console.text import duration, plural
-from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Spans
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, WORST, Spans
 
 SEVERITY_TONES = {
     Severity.OK: STRONG,
@@ -82,7 +82,7 @@ def identity(
     at = f" {stamp(age.at, TimeFormat.MINUTE, zone)}" if age.at is not None else ""
     is_old = age.freshness is Freshness.STALE
     right: Spans = (
-        ("  decides", WARN) if may_decide else ("  read-only", DIM),
+        ("  decides", STRONG) if may_decide else ("  read-only", DIM),
         ("  ", PLAIN),
         *(((f" {age} ", BAD),) if is_old else ((age.freshness.value, STRONG), (at, PLAIN))),
         (" ", PLAIN),
@@ -111,16 +111,19 @@ def headline(monitor_state: MonitorState, age: Age, zone: tzinfo) -> Spans:
     if age.freshness is Freshness.STALE and age.at is not None:
         return _without_snapshot(monitor_state, _silence(snapshot, age, zone))
     assessment = snapshot.value.assessment
-    tone = SEVERITY_TONES[assessment.severity]
-    return ((f" {assessment.severity.upper()} ", tone), (f" {assessment.headline}", STRONG))
+    return _verdict(assessment.severity, assessment.headline)
+
+
+def _verdict(severity: Severity, sentence: str) -> Spans:
+    tone = WORST if severity is Severity.CRITICAL else STRONG
+    return ((f" {severity.upper()} ", SEVERITY_TONES[severity]), (f" {sentence}", tone))
 
 
 def _without_snapshot(monitor_state: MonitorState, why: str) -> Spans:
     """Return the line while the engine does not answer. Runs are known without it, and come first."""
     runs = [finding.short for finding in monitor_state.run_findings if finding.severity is Severity.CRITICAL]
     severity = Severity.CRITICAL if runs else Severity.UNKNOWN
-    sentence = "; ".join((*runs, why))
-    return ((f" {severity.upper()} ", SEVERITY_TONES[severity]), (f" {sentence}", STRONG))
+    return _verdict(severity, "; ".join((*runs, why)))
 
 
 def _silence(snapshot: Feed[AssessedSnapshot], age: Age, zone: tzinfo) -> str:

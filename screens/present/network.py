@@ -14,7 +14,8 @@ from console.text import duration, listed, plural
 from screens.present.chart import outlook_tone
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, paragraph
 
-NAME_WIDTH = 34
+NAME_AT_LEAST = 12
+KIND_WIDTH, STATE_WIDTH, ADDRESSES_AT_LEAST = 10, 15, 10
 NAME_LIMIT = 40
 """Names that are listed before the rest is only counted."""
 
@@ -25,22 +26,26 @@ def cut(text: str, width: int, more: str = "…") -> str:
 
 
 def attachment_rows(
-    attachments: Result[Attachments], filter_text: str, more: str, *, is_large: bool = False
+    attachments: Result[Attachments], filter_text: str, more: str, width: int, *, is_large: bool = False
 ) -> tuple[list[Row], str]:
-    """Return a row for each service and container, those whose name contains the filter, and the text of an empty list."""
+    """Return a row for each service and container, those whose name contains the filter, and the text of an empty list.
+
+    A name is whole where the state and an address have room beside it in so many columns.
+    """
     if isinstance(attachments, Unknown):
         return [], f"What is on this network is unknown. {attachments.reason}"
-    rows = [
-        _attachment_row(attachment, more, is_large=is_large)
-        for attachment in attachments.all
-        if filter_text in attachment.name.lower()
-    ]
-    if rows:
-        return rows, ""
+    matching = [attachment for attachment in attachments.all if filter_text in attachment.name.lower()]
+    if matching:
+        longest = max(len(attachment.name) for attachment in matching)
+        room = width - KIND_WIDTH - STATE_WIDTH - ADDRESSES_AT_LEAST - 2
+        name_width = max(NAME_AT_LEAST, min(longest, room))
+        return [
+            _attachment_row(attachment, more, name_width, is_large=is_large) for attachment in matching
+        ], ""
     return [], "No name matches." if attachments.all else "No service or container is on this network."
 
 
-def _attachment_row(attachment: Attachment, more: str, *, is_large: bool) -> Row:
+def _attachment_row(attachment: Attachment, more: str, name_width: int, *, is_large: bool) -> Row:
     if attachment.kind == "service":
         desired = "" if attachment.desired_tasks is None else f" of {attachment.desired_tasks}"
         state = f"{attachment.alive}{desired} running"
@@ -60,9 +65,9 @@ def _attachment_row(attachment: Attachment, more: str, *, is_large: bool) -> Row
     return Row(
         attachment.id,
         (
-            (f"{attachment.kind:10}", DIM),
-            (f"{cut(attachment.name, NAME_WIDTH, more):{NAME_WIDTH}} ", STRONG),
-            (f"{state:15} ", tone),
+            (f"{attachment.kind:{KIND_WIDTH}}", DIM),
+            (f"{cut(attachment.name, name_width, more):{name_width}} ", STRONG),
+            (f"{state:{STATE_WIDTH}} ", tone),
             (address_text or "no address", PLAIN if address_text else WARN),
             (f" and {hidden_count} more" if hidden_count > 0 else "", DIM),
         ),

@@ -25,9 +25,10 @@ Span: TypeAlias = tuple[str, str]
 """A text and its tone."""
 Spans: TypeAlias = tuple[Span, ...]
 PLAIN, DIM, STRONG, BAD, WARN, UNKNOWN, MATCH = "", "dim", "strong", "bad", "warn", "unknown", "match"
-CURSOR, RESTING = "cursor", "resting"
-"""Each is shown by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, and where the
-cursor is."""
+CURSOR, RESTING, ENTERED = "cursor", "resting", "entered"
+WORST, ACCENT, LEAK, CONTAINER, BALANCER = "worst", "accent", "leak", "container", "balancer"
+"""Each is shown by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, where the
+cursor is, and who holds an address. Only what is worst is bold."""
 _COMMAND = re.compile(
     r"\bvipconsole (?=(?:abandon|attach|census|decide|glance|guard|history|journal|quiet|reclaim|report|resume|runs?|stack-rm|why)\b)"
 )
@@ -65,10 +66,12 @@ class Glyphs:
     rule: str
     above: str
     below: str
+    selected: str
+    """In the margin of the row that keys act on."""
 
 
-UNICODE = Glyphs("█", "░", "≤", "≥", "…", "─", "▲", "▼")
-ASCII = Glyphs("#", ".", "<=", ">=", "...", "-", "^", "v")
+UNICODE = Glyphs("█", "░", "≤", "≥", "…", "─", "▲", "▼", "▌")
+ASCII = Glyphs("#", ".", "<=", ">=", "...", "-", "^", "v", ">")
 
 
 def glyphs_for(environment: Mapping[str, str]) -> Glyphs:

@@ -20,8 +20,10 @@ from console.errors import Unknown, VipconsoleError
 from console.monitor.values import MonitorState
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.view import StoredRun
+from console.settings import THEMES
 from screens.present.run import open_question
 from screens.present.text import paragraph
+from screens.tui.colours import PaletteProvider, textual_theme
 from screens.tui.dialogs import QuitDialog
 from screens.tui.environment import (
     ConsoleEnvironment,
@@ -34,7 +36,7 @@ from screens.tui.environment import (
 from screens.tui.help import HelpDialog, sections_of
 from screens.tui.journal import JournalScreen
 from screens.tui.jump import PlaceProvider
-from screens.tui.keys import Command, CommandMixin, CommandProvider, bindings
+from screens.tui.keys import Command, CommandMixin, bindings
 from screens.tui.network import NetworkScreen
 from screens.tui.overview import OverviewScreen
 from screens.tui.partial_update import PartialUpdate
@@ -42,14 +44,12 @@ from screens.tui.runbook import RunbookScreen, why_not
 from screens.tui.screen import ConsoleScreen
 from screens.tui.why import WhyScreen
 from screens.tui.widgets.input_lines import AnswerLine
-from screens.tui.widgets.line_view import AsciiScrollBar, Printable
+from screens.tui.widgets.line_view import AsciiScrollBar, LineView, Printable
 
 Runs: TypeAlias = Callable[[], AsyncGenerator[StoredRun | Unknown, None]]
 """Gives the maintenance run that matters, and again whenever anything in it changes."""
 Decide: TypeAlias = Callable[[DecisionRequest, Callable[[str], object]], Awaitable[None]]
 """Takes a decision, and reports what it waits for. Raises VipconsoleError with the reason if it is not accepted."""
-THEME = "ansi-dark"
-"""The terminal's own colours: they suit it, and take fewer bytes than any others."""
 QUIT_NOTE = "Quitting does not stop a running maintenance run."
 
 
@@ -104,7 +104,7 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
 
     CSS_PATH = "app.tcss"
     TITLE = "vipconsole"
-    COMMANDS: ClassVar[Any] = {CommandProvider, PlaceProvider}
+    COMMANDS: ClassVar[Any] = {PaletteProvider, PlaceProvider}
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
@@ -126,6 +126,9 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         self._runs = runs
         self._own = own
         self._visible_networks: tuple[str, ...] = ()
+        for name in THEMES:
+            self.register_theme(textual_theme(name))
+        self.theme = environment.settings.theme
         self._printable = Printable(is_ascii=environment.is_ascii)
         self._scroll_bar = ScrollBar.renderer
         self.failure: BaseException | None = None
@@ -150,11 +153,17 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         # Textual would print a traceback with the values of all variables, and some of them may be secrets.
         self._close_messages_no_wait()
 
+    def watch_theme(self) -> None:
+        """Draw everything that is open in the colours that were chosen."""
+        for screen in self.screen_stack if self.is_running else ():
+            for view in screen.query(LineView):
+                view.notify_style_update()
+                view.refresh()
+
     # Monitor states and runs
 
     def on_mount(self) -> None:
         """Show the overview, and begin to follow the monitor and the runs."""
-        self.theme = THEME
         # Textual draws the scroll bars of all widgets by one class, also those of its own palette.
         if self.environment.is_ascii:
             ScrollBar.renderer = AsciiScrollBar

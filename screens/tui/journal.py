@@ -29,7 +29,8 @@ from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
 from screens.tui.widgets.log_lines import LogLines
 from screens.tui.widgets.pane import Pane, TextView, Title
-from screens.tui.widgets.rows import Rows, RowView
+from screens.tui.widgets.row_view import RowView
+from screens.tui.widgets.rows import Rows
 
 FINDINGS, MEANING, LINES = 1, 2, 3
 LEVELS = ("all lines", "explained lines", "failures")
@@ -153,18 +154,29 @@ class JournalScreen(ConsoleScreen):
             findings_note.append(("incomplete ", UNKNOWN))
         if self._filter_text:
             findings_note.append((f"/{self._filter_text} ", MATCH))
+        if not self._findings.count:
+            findings_note.append((self._findings.empty, DIM))
         self._title(FINDINGS).show(tuple(findings_note))
+        # As high as what it shows; without any, its title says so.
+        self.query_one("#pane1", Pane).styles.max_height = self._findings.count + 1
+        self.set_class(not lines.count, "-no-lines")
+        self._title(LINES).show(self._lines_note(log))
+        self.refresh_bindings()
+
+    def _lines_note(self, log: Log) -> tuple[Span, ...]:
+        lines = self.lines
         lines_note: list[Span] = [("following", STRONG) if lines.is_following else ("paused", STRONG)]
         if lines.newer_count:
             lines_note.append((f", {lines.newer_count} newer (f follows)", PLAIN))
+        if not lines.count:
+            lines_note.append((", no line matches" if log.lines else ", no lines", DIM))
         if self._level:
             lines_note.append((f", {LEVELS[self._level]} only", MATCH))
         if self._filter_text:
             lines_note.append((f", /{self._filter_text}", MATCH))
         if log.dropped:
             lines_note.append((f", {log.dropped} older dropped", DIM))
-        self._title(LINES).show(tuple(lines_note))
-        self.refresh_bindings()
+        return tuple(lines_note)
 
     def _title(self, number: int) -> Title:
         return self.query_one(f"#pane{number}", Pane).title

@@ -24,15 +24,18 @@ from screens.present.text import BAD, EMPTY, MATCH, PLAIN, UNKNOWN, Paragraph, S
 from screens.tui.environment import ConsoleEnvironment, OpenWhy, copy
 from screens.tui.keys import bindings
 from screens.tui.network_commands import KEYS
+from screens.tui.panes.attachments import AttachmentRows
 from screens.tui.panes.stacks import StacksPane
 from screens.tui.panes.use_history import HistoryPane
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.address_map import AddressBlocks, AddressGrid
+from screens.tui.widgets.fair import FairVertical
 from screens.tui.widgets.input_lines import FindLine
 from screens.tui.widgets.pane import Pane, TextView, Title
-from screens.tui.widgets.rows import Rows, RowView
+from screens.tui.widgets.row_view import MARGIN, RowView
+from screens.tui.widgets.rows import Rows
 
-MAP, ON_IT, LEAKS, SETUP, RECREATING, STACKS, HISTORY = range(1, 8)
+MAP, ATTACHED, LEAKS, SETUP, RECREATING, STACKS, HISTORY = range(1, 8)
 NAMES = ("Map", "Attached", "Leaks seen", "Setup", "Impact of recreating", "Stacks", "History")
 ROOMY = 40
 """Lines from which all panes have room at once, on a wide terminal."""
@@ -53,7 +56,7 @@ class NetworkScreen(ConsoleScreen):
         self._account: NetworkAccount | None = None
         self._snapshot: Snapshot | None = None
         self._index: Holders | None = None
-        self._on_it: Result[Attachments] = Unknown("Not read yet.")
+        self._attachments: Result[Attachments] = Unknown("Not read yet.")
         self._groups: Result[tuple[HolderGroup, ...]] = Unknown("Not read yet.")
         self._place = 0
         self._filter_text = ""
@@ -68,7 +71,7 @@ class NetworkScreen(ConsoleScreen):
         self._blocks = AddressBlocks(environment.glyphs, id="blocks")
         self._heading = TextView(id="heading")
         self._side = TextView(id="side")
-        self._on_it_rows = Rows(id="on-it", empty="Not read yet.")
+        self._attached_rows = AttachmentRows(environment.glyphs, id="attached")
         self._leak_rows = Rows(id="leaks", empty="No leaks seen.")
         self._leak_notes = TextView(id="leaks-seen")
         self._setup = TextView(id="setup")
@@ -94,9 +97,9 @@ class NetworkScreen(ConsoleScreen):
                 yield self._stacks
             with Horizontal(id="rest"):
                 with Vertical(id="left"):
-                    yield Pane(ON_IT, NAMES[1], self._on_it_rows, glyphs=glyphs, id="pane2")
+                    yield Pane(ATTACHED, NAMES[1], self._attached_rows, glyphs=glyphs, id="pane2")
                     yield self._history
-                with Vertical(id="more"):
+                with FairVertical(id="more"):
                     yield Pane(LEAKS, NAMES[2], self._leak_notes, self._leak_rows, glyphs=glyphs, id="pane3")
                     yield Pane(SETUP, NAMES[3], self._setup, glyphs=glyphs, id="pane4")
                     yield Pane(RECREATING, NAMES[4], self._recreating, glyphs=glyphs, id="pane5")
@@ -129,7 +132,7 @@ class NetworkScreen(ConsoleScreen):
             self._index = index_swarm_objects(
                 snapshot.snapshot.swarm, snapshot.snapshot.now, self.environment.zone
             )
-            self._on_it = find_attachments(account, snapshot.snapshot.swarm)
+            self._attachments = find_attachments(account, snapshot.snapshot.swarm)
             self._groups = group_holders(account, snapshot.snapshot.swarm)
         self._show()
 
@@ -138,24 +141,25 @@ class NetworkScreen(ConsoleScreen):
         if account is None or snapshot is None:
             self._side.show([paragraph("This network is unknown.", UNKNOWN)])
             return
-        zone, more = self.environment.zone, self.environment.glyphs.more
+        zone = self.environment.zone
         self._show_map()
         filter_text = "" if self._pane_number == MAP else self._filter_text.lower()
         is_large = any(address_map.blocks > 1 for address_map in self.maps) or len(self.maps) > 1
-        self._on_it_rows.show(*network.attachment_rows(self._on_it, filter_text, more, is_large=is_large))
+        self._attached_rows.show_attachments(self._attachments, filter_text, is_large=is_large)
         entries = self.monitor_state.leak_log.on(account.network.id)
         self._leak_rows.show(network.leak_rows(entries, snapshot.now, zone))
         self._leak_notes.show(network.leak_notes(self.monitor_state.leak_log, snapshot.now, zone))
         self._setup.show(network.facts(account, snapshot, zone))
-        self._recreating.show(network.recreation(account, self._on_it))
+        self._recreating.show(network.recreation(account, self._attachments))
         self._stacks.show(self._groups, snapshot.now, filter_text)
         self._history.show(account, self._trend, entries, snapshot.now)
+        self.query_one(FairVertical).share_again()
         self._title(LEAKS).show(((plural(len(entries), "entry", "entries"), PLAIN),))
-        if isinstance(self._on_it, Attachments):
+        if isinstance(self._attachments, Attachments):
             counts = " and ".join(
-                plural(len(self._on_it.of(kind)), kind) for kind in ("service", "container")
+                plural(len(self._attachments.of(kind)), kind) for kind in ("service", "container")
             )
-            self._title(ON_IT).show(((counts, PLAIN), *self._search_note()))
+            self._title(ATTACHED).show(((counts, PLAIN), *self._search_note()))
         self.refresh_bindings()
 
     def _seek(self) -> None:
@@ -184,10 +188,9 @@ class NetworkScreen(ConsoleScreen):
         self._blocks.display = self._heading.display = at_blocks
         self._grid.display = not at_blocks
         self._blocks.can_focus, self._grid.can_focus = at_blocks, not at_blocks
-        hidden_view, visible_view = (self._grid, self._blocks) if at_blocks else (self._blocks, self._grid)
-        if self.focused is hidden_view:
-            self.set_focus(visible_view)
-        self._heading.show([paragraph(addresses.BLOCK_HEADINGS)])
+        if self.focused is (self._grid if at_blocks else self._blocks):
+            self.set_focus(self._blocks if at_blocks else self._grid)
+        self._heading.show([paragraph(f"{' ' * MARGIN}{addresses.BLOCK_HEADINGS}")])
         matches = self.matches
         self._blocks.show(subnet, matches)
         self._grid.show(subnet, matches)
@@ -220,7 +223,10 @@ class NetworkScreen(ConsoleScreen):
         paragraphs += [EMPTY, *notes]
         if not self.has_class("-wide"):
             leaks_seen = len(self.monitor_state.leak_log.on(self.network_id))
-            paragraphs += [EMPTY, *network.other_panes(self._on_it, leaks_seen, count_text(self._groups))]
+            paragraphs += [
+                EMPTY,
+                *network.other_panes(self._attachments, leaks_seen, count_text(self._groups)),
+            ]
         return paragraphs
 
     def _search_note(self) -> tuple[Span, ...]:
@@ -262,8 +268,8 @@ class NetworkScreen(ConsoleScreen):
     @property
     def service_id(self) -> str:
         """The service under the cursor; nothing where there is none."""
-        if self._pane_number == ON_IT:
-            row = self._on_it_rows.current
+        if self._pane_number == ATTACHED:
+            row = self._attached_rows.current
             return (
                 row.value.id
                 if row and isinstance(row.value, Attachment) and row.value.kind == "service"
@@ -301,13 +307,13 @@ class NetworkScreen(ConsoleScreen):
                 self._grid.go(int(self.subnet.block(event.index).first))
             self._show()
             self.set_focus(self._grid)
-        elif event.rows is self._on_it_rows and self.service_id:
+        elif event.rows is self._attached_rows and self.service_id:
             self.action_why()
 
     def on_find_line_changed(self, event: FindLine.Changed) -> None:
         """Search the map for the text, or filter the list."""
         self._filter_text = event.text
-        self._on_it_rows.reset_selection()
+        self._attached_rows.reset_selection()
         self._show()
 
     def on_find_line_closed(self) -> None:
@@ -343,7 +349,7 @@ class NetworkScreen(ConsoleScreen):
         """Copy the text of the current pane."""
         text = {
             MAP: self._side.text,
-            ON_IT: self._on_it_rows.text,
+            ATTACHED: self._attached_rows.text,
             LEAKS: self._leak_rows.text,
             SETUP: self._setup.text,
             RECREATING: self._recreating.text,
@@ -364,10 +370,6 @@ class NetworkScreen(ConsoleScreen):
 
     def action_next_pane(self, by: int) -> None:
         """Go to the next pane, or the one before, by their numbers."""
-        self.action_turn(by)
-
-    def action_turn(self, by: int) -> None:
-        """Go to the next pane, or the one before."""
         self._turn_to((self._pane_number - 1 + by) % HISTORY + 1)
 
     def action_back(self) -> None:

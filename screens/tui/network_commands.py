@@ -23,8 +23,8 @@ KEYS: tuple[Command, ...] = (
     Command("next_subnet", "s", "Next subnet", "subnet", when=lambda screen: len(screen.maps) > 1),
     Command("why", "w", "Why this service does not run", "why", when=lambda screen: bool(screen.service_id)),
     Command("copy", "c", "Copy the text of this pane", "copy"),
-    Command("turn(1)", "tab", "Go to the next pane", is_in_palette=False, brief=PANES),
-    Command("turn(-1)", "shift+tab", "Go to the previous pane", is_in_palette=False, brief=PANES),
+    Command("next_pane(1)", "tab", "Go to the next pane", is_in_palette=False, brief=PANES),
+    Command("next_pane(-1)", "shift+tab", "Go to the previous pane", is_in_palette=False, brief=PANES),
     Command(
         "back",
         "escape",

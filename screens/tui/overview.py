@@ -5,7 +5,6 @@ from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
-from textual.containers import Grid
 from textual.reactive import var
 from textual.widget import Widget
 
@@ -19,6 +18,7 @@ from screens.present.quiet import report_paragraphs
 from screens.tui.dialogs import TextDialog
 from screens.tui.environment import ConsoleEnvironment, OpenJournal, OpenNetwork, OpenRun
 from screens.tui.keys import Command, bindings
+from screens.tui.panes.arrangement import OverviewPanes
 from screens.tui.panes.lists import FindingsPane, JournalPane, MonitorPane, QuietPane, RunPane
 from screens.tui.panes.no_engine import NoEngine
 from screens.tui.panes.overlays import OverlayLine, Overlays
@@ -59,7 +59,7 @@ class OverviewScreen(ConsoleScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the panes."""
-        with Grid():
+        with OverviewPanes(id="panes"):
             for pane in (Overlays, FindingsPane, JournalPane, QuietPane):
                 yield pane(self.environment).data_bind(
                     OverviewScreen.monitor_state, OverviewScreen.filter_text

@@ -34,7 +34,8 @@ from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import AnswerLine
 from screens.tui.widgets.line_view import truncate, wrap
 from screens.tui.widgets.pane import Pane, TextView
-from screens.tui.widgets.rows import Rows, RowView
+from screens.tui.widgets.row_view import RowView
+from screens.tui.widgets.rows import Rows
 
 STEPS, STEP = 1, 2
 MOST_LINES = 5

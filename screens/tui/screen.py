@@ -14,13 +14,13 @@ from textual.widgets import Input
 from console.monitor.values import MonitorState
 from screens.present.header import Age, Freshness, age_of, headline, identity
 from screens.present.help import Entry, common_marks
-from screens.present.text import DIM, PLAIN, STRONG, WARN, Span, Spans
+from screens.present.text import CURSOR, DIM, PLAIN, STRONG, Span, Spans
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES, Command, CommandMixin, bindings
 from screens.tui.widgets.line_view import LineView, between, length, truncate
 from screens.tui.widgets.pane import Pane, Title
 
-SIMULATED: Span = (" SIMULATED", WARN)
+SIMULATED: Span = (" SIMULATED ", CURSOR)
 """Instead of the program's name in the demo."""
 EVERY_S = 1.0
 """How often the age of the snapshot is checked. Only what looks different is sent to the terminal."""

@@ -24,7 +24,7 @@ from screens.tui.panes.services import ServicesPane
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.input_lines import FindLine
 from screens.tui.widgets.pane import Pane, TextView
-from screens.tui.widgets.rows import RowView
+from screens.tui.widgets.row_view import RowView
 
 SERVICES, ANSWER = 1, 2
 KEYS: tuple[Command, ...] = (

@@ -13,7 +13,7 @@ from screens.tui.screen import KeyLine
 from screens.tui.why import WhyScreen
 from screens.tui.widgets.address_map import AddressGrid
 from screens.tui.widgets.pane import Pane, TextView
-from screens.tui.widgets.rows import RowView
+from screens.tui.widgets.row_view import RowView
 from tests.support.console_driver import ConsoleDriver, ManualClock, console
 from tests.support.pictures import AT_S, evening
 
@@ -97,7 +97,7 @@ async def test_what_is_clicked_is_what_keys_act_on() -> None:
         await shown.press("enter")
         screen = shown.app.screen
         assert isinstance(screen, NetworkScreen)
-        await shown.pilot.click("#on-it", offset=(4, 0))
+        await shown.pilot.click("#attached", offset=(4, 0))
         await shown.settle()
         assert screen.has_class("-at2")
         # The filter is that of the list now, not the search of the map.

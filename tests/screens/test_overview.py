@@ -105,7 +105,7 @@ async def test_the_verdict_and_the_worst_network_come_first() -> None:
     assert "read-only  live 02:00" in lines[0]
     assert lines[1].startswith(" CRITICAL  ")
     assert "proxy is full" in lines[1]
-    assert lines[4].startswith("! proxy")
+    assert lines[4].startswith("▌! proxy")
     assert lines[4].split()[-2:] == ["10", "0"]
 
 

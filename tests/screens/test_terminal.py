@@ -143,10 +143,18 @@ def test_colours_are_the_terminals_own_and_none_are_sent_where_none_are_wanted(t
         with on_terminal("--host", running.host, folder=tmp_path) as shown:
             plain = shown.until_shown("12 leaked")
             plain += shown.read(1)
-        with on_terminal("--host", running.host, folder=tmp_path, environment={"NO_COLOR": "1"}) as shown:
+        settings = tmp_path / "light.toml"
+        settings.write_text('theme = "light"\n')
+        with_theme = ("--host", running.host, "--config", str(settings))
+        with on_terminal(*with_theme, folder=tmp_path) as shown:
+            light = shown.until_shown("12 leaked")
+        # Whatever the settings say.
+        with on_terminal(*with_theme, folder=tmp_path, environment={"NO_COLOR": "1"}) as shown:
             mono = shown.until_shown("12 leaked")
             mono += shown.read(1)
     assert colours(plain)
+    assert b"38" in colours(light)
+    assert not colours(light) & {b"48"}
     # Neither true colour nor the palette of 256: what the terminal calls red is red.
     assert not colours(plain) & {b"38", b"48"}
     assert not colours(mono)

@@ -101,17 +101,17 @@ def test_what_is_on_a_network_has_its_addresses_and_what_it_lacks() -> None:
         [task("ghost_app", (PROXY, "10.0.1.3")), task("", (PROXY, "10.0.1.4"), container="c" * 64)],
     )
     found = find_attachments(only(state), state)
-    rows, empty = network.attachment_rows(found, "", "…")
+    rows, empty = network.attachment_rows(found, "", "…", 80)
     assert [each.split() for each in of_rows(rows)] == [
         ["service", "ghost_app", "1", "of", "1", "running", ".2", ".3"],
         ["service", "waits", "0", "of", "1", "running", "no", "address"],
         ["container", "cccccccccccc", "on", "ci-host", "on", "ci-host", ".4"],
     ]
     assert empty == ""
-    assert len(network.attachment_rows(found, "ghost", "…")[0]) == 1
-    assert network.attachment_rows(found, "nobody", "…") == ([], "No name matches.")
+    assert len(network.attachment_rows(found, "ghost", "…", 80)[0]) == 1
+    assert network.attachment_rows(found, "nobody", "…", 80) == ([], "No name matches.")
     assert (
-        network.attachment_rows(Unknown("no answer."), "", "…")[1]
+        network.attachment_rows(Unknown("no answer."), "", "…", 80)[1]
         == "What is on this network is unknown. no answer."
     )
 

@@ -20,7 +20,8 @@ from screens.tui.widgets.address_map import AddressGrid, shape_for
 from screens.tui.widgets.line_view import length, wrap
 from screens.tui.widgets.log_lines import LogLines
 from screens.tui.widgets.pane import TextView
-from screens.tui.widgets.rows import Rows, RowView
+from screens.tui.widgets.row_view import RowView
+from screens.tui.widgets.rows import Rows
 from tests.support.logs import CHATTER, NO_ADDRESS, STRANGE, log
 from tests.support.swarms import network, service, swarm
 from tests.support.widget_host import WidgetHost, host_widget, visible_lines

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from screens.tui.widgets.line_view import LineView
+from screens.tui.widgets.row_view import MARGIN, RowView
 from tests.support.idle import running
 
 
@@ -48,6 +49,7 @@ async def host_widget(widget: Widget, width: int = 80, height: int = 24) -> Asyn
 
 
 def visible_lines(widget: LineView) -> list[str]:
-    """Return the visible lines of a widget, without what is only blank at their ends."""
+    """Return the visible lines of a widget, without the margin of a list, and without what is only blank at their ends."""
     height = widget.scrollable_content_region.height
-    return [widget.render_line(y).text.rstrip() for y in range(height)]
+    margin = MARGIN if isinstance(widget, RowView) else 0
+    return [widget.render_line(y).text[margin:].rstrip() for y in range(height)]

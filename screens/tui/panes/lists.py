@@ -21,6 +21,7 @@ from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import Command, bindings
 from screens.tui.widgets.line_view import truncate, wrap
 from screens.tui.widgets.pane import Pane
+from screens.tui.widgets.row_view import MARGIN
 from screens.tui.widgets.rows import Rows
 
 T = TypeVar("T")
@@ -102,6 +103,8 @@ class MonitorPane(Pane):
         self.rows = PaneRows()
         self._all_rows: list[Row] = []
         self._empty = ""
+        self._note: Spans = ()
+        self._wanted = 0
         super().__init__(
             self.NUMBER, self.NAME, self.rows, glyphs=environment.glyphs, id=type(self).__name__.lower()
         )
@@ -130,9 +133,34 @@ class MonitorPane(Pane):
 
     def show(self, rows: list[Row], title: Spans, empty: str) -> None:
         """Show rows under a title, or a sentence where there is none."""
-        self.title.show(title)
+        before = self._all_rows, self._empty, self._note
         self._all_rows, self._empty = rows, "No row matches." if self.filter_text else empty
+        self._note = title
         self._fit_rows()
+        if before != (self._all_rows, self._empty, self._note):
+            self.refresh_height()
+
+    def refresh_height(self) -> None:
+        """Lay the panes out anew if this one wants more or fewer lines than before."""
+        wanted = self.wanted_height(self.size.width)
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self.refresh(layout=True)
+
+    def wanted_height(self, width: int) -> int:
+        """Return in how many lines of so many columns everything is whole; one where a word says that there is nothing."""
+        row_width = max(1, width - MARGIN)
+        if self._all_rows:
+            return 1 + sum(len(list(wrap(Paragraph(row.parts, HANG), row_width))) for row in self._all_rows)
+        if not self._empty or self.title.has_room_for(self._empty_note, width):
+            return 1
+        return 1 + len(list(wrap(Paragraph(((self._empty, DIM),)), row_width)))
+
+    @property
+    def _empty_note(self) -> Spans:
+        """The title of a pane that is nothing but a title."""
+        gap = ((": ", DIM),) if self._note and self._empty else ()
+        return (*self._note, *gap, (self._empty, DIM))
 
     def on_resize(self) -> None:
         """Fit the rows to the new size."""
@@ -140,13 +168,15 @@ class MonitorPane(Pane):
 
     def _fit_rows(self) -> None:
         """Show a line of each row, and as many rows whole as there is room for, from the first on."""
-        width, height = self.rows.scrollable_content_region.size
+        is_title_only = not self._all_rows and self.size.height == 1
+        self.title.show(self._empty_note if is_title_only else self._note)
+        width, height = self.rows.row_width, self.rows.scrollable_content_region.height
         room = height - len(self._all_rows)
         rows: list[Row] = []
         for row in self._all_rows:
             whole = list(wrap(Paragraph(row.parts, HANG), max(1, width)))
             if len(whole) - 1 > max(0, room):
-                whole = [truncate(row.parts, max(1, width), self.environment.glyphs.more)]
+                whole = self._cut(whole, max(0, room) + 1, width)
             room -= len(whole) - 1
             rows += [
                 Row((row.key, place), parts, row.value, row.severity) for place, parts in enumerate(whole)
@@ -154,6 +184,13 @@ class MonitorPane(Pane):
         self.rows.show(rows, self._empty)
         # The commands depend on the row under the cursor.
         self.refresh_bindings()
+
+    def _cut(self, whole: list[Spans], count: int, width: int) -> list[Spans]:
+        """Return the first lines of a row; the last one says that there is more."""
+        *lines, last = whole[:count]
+        # Another word has no room there, so this is too long.
+        rest = ((" ", PLAIN), *(part for part in whole[count] if part[0].strip()))
+        return [*lines, truncate((*last, *rest), max(1, width), self.environment.glyphs.more)]
 
     def show_unknown(self, feed: Feed[T]) -> None:
         """Show why the feed has no value yet."""

@@ -21,15 +21,18 @@ from screens.tui.environment import ConsoleEnvironment
 from screens.tui.panes.lists import MonitorPane, title_with_failure
 from screens.tui.panes.overlay_orders import WORST_FIRST, sorted_accounts
 from screens.tui.widgets.heading import Heading, SortMixin
+from screens.tui.widgets.row_view import MARGIN
 
 NAME_AT_LEAST, NAME_AT_MOST = 10, 40
 NAME_ENOUGH = 20
-"""From here on a bar is worth more than the rest of a name."""
-BAR_AT_LEAST, BAR_ENOUGH, BAR_AT_MOST = 6, 10, 24
+"""With less of a name there is no bar beside a drawn use."""
+BAR_SHORTEST, BAR_AT_LEAST, BAR_AT_MOST = 4, 6, 24
+"""A subnet gives way to a bar, and the rest of a bar to a name."""
 TREND_FROM = 100
 """Columns of the terminal from which the use of the last day is drawn."""
 SPARK, SHORT_SPARK = 12, 8
-GAP = 2
+MARK_WIDTH = GAP = 2
+UNLIMITED = 10_000
 TrendOf: TypeAlias = Callable[[NetworkAccount], tuple[Outlook | None, str]]
 """Tells how the use of a network goes on, and draws it."""
 
@@ -85,10 +88,26 @@ class Overlays(MonitorPane, SortMixin):
         row = self.rows.current
         return row.value if row is not None and isinstance(row.value, OverlayLine) else None
 
+    @property
+    def wanted_width(self) -> int:
+        """How many columns it takes until every name is whole."""
+        return MARGIN + width_for(self._lines)
+
+    @property
+    def most_width(self) -> int:
+        """How many columns it takes until the trends stand beside them."""
+        columns = columns_for(self._lines, UNLIMITED, has_trend=self._shows_trend)
+        return self.wanted_width + sum(width + GAP for width in (columns.spark, columns.trend) if width)
+
+    def wanted_height(self, width: int) -> int:
+        """Return in how many lines everything is whole: a line for each subnet, and the heading."""
+        return len(self._lines) + 2 if self._lines else super().wanted_height(width)
+
     def renew(self) -> None:
         """Show the table, or why there is no snapshot."""
         snapshot = self.monitor_state.snapshot
         if snapshot.value is None:
+            self._lines = []
             self._heading.show("", self.sorting)
             self.show_unknown(snapshot)
             return
@@ -135,12 +154,12 @@ class Overlays(MonitorPane, SortMixin):
 
     def on_row_view_highlighted(self) -> None:
         """Show how the use of the network under the cursor develops."""
-        if self.monitor_state.snapshot.value is not None:
+        if self._lines and self.monitor_state.snapshot.value is not None:
             self.title.show(self._title())
 
     def _lay_out(self) -> None:
         snapshot = self.monitor_state.snapshot.value
-        width = self.rows.scrollable_content_region.width
+        width = self.rows.row_width
         if snapshot is None or width <= 0:
             return
         columns = columns_for(self._lines, width, has_trend=self._shows_trend)
@@ -224,6 +243,13 @@ class Columns:
     """Whether the words tell the rate too."""
 
 
+def width_for(lines: Sequence[OverlayLine]) -> int:
+    """Return how many columns lines take with whole names and the shortest bar, without their trends."""
+    columns = columns_for(lines, UNLIMITED)
+    widths = (columns.name, columns.subnet, BAR_AT_LEAST + 1 + columns.usage, *columns.figures)
+    return MARK_WIDTH + sum(widths) + GAP * (len(widths) - 1)
+
+
 def columns_for(lines: Sequence[OverlayLine], width: int, *, has_trend: bool = False) -> Columns:
     """Return the columns that suit lines and a width: figures are never cut, bars and names share the rest.
 
@@ -238,7 +264,7 @@ def columns_for(lines: Sequence[OverlayLine], width: int, *, has_trend: bool = F
     subnet = max((len("SUBNET"), *(len(line.subnet) for line in figure_lines)), default=0)
     names = max((len("NETWORK"), *(cell_len(line.name) for line in figure_lines)), default=0)
     # Mark, and the gaps around the figures, which are always there.
-    room = width - 2 - usage - sum(figures) - GAP * len(figures)
+    room = width - MARK_WIDTH - usage - sum(figures) - GAP * len(figures)
     whole_name, enough = min(names, NAME_AT_MOST), min(names, NAME_ENOUGH)
     spark = _spark_width(lines, room - enough - 2 * GAP) if has_trend else 0
     room -= spark + GAP if spark else 0
@@ -251,11 +277,11 @@ def columns_for(lines: Sequence[OverlayLine], width: int, *, has_trend: bool = F
         subnet = 0
     else:
         room -= subnet + GAP
-    bar_width = min(BAR_ENOUGH, max(BAR_AT_LEAST, room - (whole_name if spark else enough) - GAP - 1))
-    name = max(NAME_AT_LEAST, min(names, NAME_AT_MOST, room - bar_width - GAP - 1))
+    # A name that is cut is another network's name: bars grow when all names are whole.
+    name = max(NAME_AT_LEAST, min(names, room - BAR_SHORTEST - GAP - 1))
     bars = min(BAR_AT_MOST, room - name - GAP - 1)
-    if bars < BAR_AT_LEAST or (spark and name < enough):
-        bars, name = 0, min(NAME_AT_MOST, max(NAME_AT_LEAST, room - GAP))
+    if bars < BAR_SHORTEST or (spark and name < enough):
+        bars, name = 0, min(names, max(NAME_AT_LEAST, room - GAP))
     return Columns(name, subnet, bars, usage, figures, spark, trend, has_rate)
 
 
@@ -301,7 +327,8 @@ def overlay_row(line: OverlayLine, columns: Columns, glyphs: Glyphs) -> Row:
         parts += [(f"{own.subnet:{columns.subnet}}", PLAIN), gap]
     if columns.bar:
         bar_text = " " * columns.bar if own.share is None else bar(own.share, columns.bar, glyphs)
-        parts += [(bar_text, tone), (" ", PLAIN)]
+        # A bar is a large patch of colour: only one that is critical has any.
+        parts += [(bar_text, tone if own.severity is Severity.CRITICAL else PLAIN), (" ", PLAIN)]
     parts.append((f"{own.usage:>{columns.usage}}", STRONG))
     for name, figure, wide in zip(FIGURES, own.figures, columns.figures, strict=True):
         parts += [gap, (f"{figure:>{wide}}", _figure_tone(name, figure, own))]

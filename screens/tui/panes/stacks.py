@@ -15,6 +15,7 @@ from screens.tui.environment import ConsoleEnvironment, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.widgets.heading import Heading, SortMixin
 from screens.tui.widgets.pane import Pane, TextView
+from screens.tui.widgets.row_view import MARGIN
 from screens.tui.widgets.rows import Rows
 
 KEYS: tuple[Command, ...] = (
@@ -103,7 +104,7 @@ class StacksPane(Pane, SortMixin):
         groups = self.sorting.sort(
             group for group in known(self._groups, ()) if self._filter_text in group.label.lower()
         )
-        width = self.size.width - self.rows.scrollbar_size_vertical
+        width = self.rows.row_width or self.size.width - self.rows.scrollbar_size_vertical - MARGIN
         heading, rows = group_table(groups, self._now, width, self._glyphs)
         empty = "No stack, service or container holds an address of it."
         if isinstance(self._groups, Unknown):

@@ -27,7 +27,7 @@ from screens.present.text import (
 )
 from screens.tui.keys import Command, CommandMixin, bindings
 from screens.tui.widgets.line_view import LineView
-from screens.tui.widgets.rows import RowView, move
+from screens.tui.widgets.row_view import RowView, move
 
 LABEL = 5
 """Columns in front of the cells: `.240 `."""
@@ -205,8 +205,10 @@ class AddressGrid(LineView, CommandMixin, can_focus=True):
         parts: list[Span] = [(label, STRONG if row == at else DIM)]
         for place in range(start, min(start + shape.in_row, self._extent)):
             letter, tone = self._cell(first + place)
-            parts.append((letter, tone))
-            if shape.cell > 1:
+            # The cursor is as wide as a cell: a leak, which is filled as well, is narrower.
+            is_wide = tone == CURSOR
+            parts.append((letter.ljust(shape.cell) if is_wide else letter, tone))
+            if shape.cell > 1 and not is_wide:
                 parts.append((" " * (shape.cell - 1), PLAIN))
         return tuple(parts)
 

@@ -12,6 +12,7 @@ from screens.present.sorting import Sorting
 from screens.present.text import DIM, PLAIN, STRONG, Glyphs, Span, Spans
 from screens.tui.keys import Command, CommandMixin, bindings
 from screens.tui.widgets.line_view import LineView
+from screens.tui.widgets.row_view import MARGIN
 from screens.tui.widgets.rows import Rows
 
 _HEADING = re.compile(r"\S+(?: \S+)*")
@@ -60,12 +61,12 @@ class Heading(LineView):
     def parts_at(self, y: int) -> Spans:
         """Return the headings, whatever the line. The mark takes a blank beside its heading: no column moves."""
         del y
-        parts: list[Span] = []
+        parts: list[Span] = [(" " * MARGIN, PLAIN)]
         column = 0
         for match in _HEADING.finditer(self._text):
             begin, text = match.start(), match.group()
             mark = self._sorting.mark(text, self._glyphs)
-            if mark and match.end() < self.size.width:
+            if mark and match.end() < self.size.width - MARGIN:
                 text += mark
             elif mark:
                 begin, text = begin - 1, mark + text
@@ -75,7 +76,9 @@ class Heading(LineView):
 
     def on_click(self, event: events.Click) -> None:
         """Report the column under the mouse; the blanks behind a heading belong to it."""
-        columns = [match.group() for match in _HEADING.finditer(self._text) if match.start() - 1 <= event.x]
+        columns = [
+            match.group() for match in _HEADING.finditer(self._text) if match.start() - 1 <= event.x - MARGIN
+        ]
         if columns:
             self.post_message(self.Clicked(columns[-1]))
 

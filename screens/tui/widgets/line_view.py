@@ -3,12 +3,11 @@
 The last filter that every line passes on its way to the terminal is here too: ASCII where nothing else can be shown.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from rich.cells import cell_len, chop_cells, set_cell_size
-from rich.color import Color
 from rich.segment import Segment, Segments
 from rich.style import Style
 from textual.color import Color as Background
@@ -18,48 +17,14 @@ from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 
-from screens.present.text import (
-    BAD,
-    CURSOR,
-    DIM,
-    MATCH,
-    PLAIN,
-    RESTING,
-    STRONG,
-    UNKNOWN,
-    WARN,
-    Paragraph,
-    Span,
-    Spans,
-)
+from screens.present.text import PLAIN, UNICODE, Glyphs, Paragraph, Span, Spans
+from screens.tui.colours import FADED_STYLES, STYLES, TERMINAL
 
 THUMB, TRACK = "#", "|"
 Tone: TypeAlias = Callable[[str], Style]
 """Gives the style of a tone."""
-RED, YELLOW, CYAN = (Color.from_ansi(number) for number in (1, 3, 6))
-STYLES: Mapping[str, Style] = {
-    PLAIN: Style(),
-    DIM: Style(dim=True),
-    STRONG: Style(bold=True),
-    BAD: Style(color=RED, bold=True),
-    WARN: Style(color=YELLOW, bold=True),
-    UNKNOWN: Style(color=CYAN),
-    MATCH: Style(bold=True, underline=True),
-    CURSOR: Style(reverse=True),
-    RESTING: Style(bold=True, underline=True),
-}
-"""What each tone adds to plain text, in the terminal's own colours.
-
-These are no component classes of the style sheet: Textual works those out for every widget at every change of a class, and
-that took most of the time of a key.
-"""
-DIM_STYLES: Mapping[str, Style] = {
-    **STYLES,
-    STRONG: Style(),
-    BAD: Style(color=RED),
-    WARN: Style(color=YELLOW),
-}
-"""The same where plain text is dim because it is old: nothing stands out by weight."""
+SELECTED = Style(bold=True, dim=False)
+"""The row that keys act on, besides its mark in the margin."""
 
 
 def length(parts: Spans) -> int:
@@ -171,6 +136,17 @@ class LineView(ScrollView, can_focus=False):
         """Return what stands in the line `y` of the visible area."""
         raise NotImplementedError
 
+    def wanted_lines(self, width: int) -> int:
+        """Return in how many lines of so many columns everything is visible."""
+        del width
+        return 1
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """What the terminal can show."""
+        environment = getattr(self.app, "environment", None)
+        return UNICODE if environment is None else environment.glyphs
+
     @property
     def cursor_line(self) -> int | None:
         """The visible line that is wholly under the cursor, where there is one."""
@@ -199,7 +175,8 @@ class LineView(ScrollView, can_focus=False):
         """Return the style of a tone on the present background."""
         if not self._tones:
             plain = self.rich_style
-            styles = DIM_STYLES if plain.dim else STYLES
+            styles_by_theme = FADED_STYLES if plain.dim else STYLES
+            styles = styles_by_theme.get(self.app.theme) or styles_by_theme[TERMINAL]
             self._tones = {tone: plain + style for tone, style in styles.items()}
         return self._tones[name]
 
@@ -210,10 +187,10 @@ class LineView(ScrollView, can_focus=False):
 
     def _strip(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
-        strip = strip_of(self.parts_at(y), self.tone).adjust_cell_length(width, self.tone(PLAIN))
-        if self.has_focus and y == self.cursor_line:
-            return strip.apply_style(Style(reverse=True))
-        return strip
+        parts = truncate(self.parts_at(y), width, self.glyphs.more)
+        strip = strip_of(parts, self.tone).adjust_cell_length(width, self.tone(PLAIN))
+        # Not inverted: a bar keeps its colour and its length.
+        return strip.apply_style(SELECTED) if self.has_focus and y == self.cursor_line else strip
 
 
 def changed_columns(before: Strip | None, now: Strip, width: int) -> Iterator[tuple[int, int]]:

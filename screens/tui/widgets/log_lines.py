@@ -14,7 +14,7 @@ from console.monitor.values import Line
 from screens.present.journal import LinePredicate, mark_of, short
 from screens.present.text import DIM, MATCH, PLAIN, Spans
 from screens.tui.keys import Command, bindings
-from screens.tui.widgets.rows import RowView, move
+from screens.tui.widgets.row_view import RowView, move
 
 SHIFT = 20
 """Columns by which a key moves sideways."""

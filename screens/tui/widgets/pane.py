@@ -13,10 +13,10 @@ from textual.message import Message
 from textual.widget import Widget
 
 from console.diagnosis.values import Severity
-from screens.present.text import BAD, DIM, MARKS, PLAIN, RESTING, STRONG, Glyphs, Paragraph, Span, Spans
+from screens.present.text import BAD, DIM, ENTERED, MARKS, PLAIN, STRONG, Glyphs, Paragraph, Span, Spans
 from screens.tui.keys import Command, CommandMixin, bindings
 from screens.tui.widgets.line_view import LineView, length, truncate, wrap
-from screens.tui.widgets.rows import Hidden, RowView, move
+from screens.tui.widgets.row_view import Hidden, RowView, move
 
 SCROLL_KEYS: tuple[Command, ...] = (
     move("scroll_by(1)", "down,j", "Down", "Down, up"),
@@ -71,6 +71,11 @@ class TextView(LineView, CommandMixin, can_focus=True):
         place = self.scroll_offset.y + y
         return self._lines[place] if place < len(self._lines) else ()
 
+    def wanted_lines(self, width: int) -> int:
+        """Return how many lines of so many columns the text takes."""
+        text_width = max(1, width - self.scrollbar_size_vertical)
+        return sum(1 for paragraph in self._paragraphs for _ in wrap(paragraph, text_width))
+
     def on_resize(self) -> None:
         """Wrap to the new width."""
         self._wrap()
@@ -86,6 +91,10 @@ class TextView(LineView, CommandMixin, can_focus=True):
             return
         self._lines = [line for paragraph in self._paragraphs for line in wrap(paragraph, width)]
         self.virtual_size = Size(width, len(self._lines))
+
+
+TITLE_EDGES = 9
+"""Columns of a title besides its words: rules and blanks."""
 
 
 class Title(LineView):
@@ -116,6 +125,11 @@ class Title(LineView):
         self._note, self._name = note, name or self._name
         self.renew()
 
+    def has_room_for(self, note: Spans, width: int) -> bool:
+        """Return whether a note is whole in a title of so many columns."""
+        others = length(self._others(DIM))
+        return len(f"{self._number}{self._name}") + length(note) + others + TITLE_EDGES <= width
+
     def mark(self, above: Hidden, below: Hidden, *, is_minor: bool) -> None:
         """Show how many rows are hidden from now on; where that is minor, after all other notes."""
         self._above, self._below, self._is_position_minor = above, below, is_minor
@@ -131,10 +145,10 @@ class Title(LineView):
         del y
         width = self.size.width
         rule = self._glyphs.rule
-        # The pane that keys go to is marked by weight and by its rule, not by colour.
+        # The pane that keys go to is underlined, and its rule is not dimmed.
         tone = STRONG if self._is_entered else DIM
         number = f"{self._number} " if self._number else ""
-        name: Span = (f" {number}{self._name} ", RESTING if self._is_entered else STRONG)
+        name: Span = (f" {number}{self._name} ", ENTERED if self._is_entered else STRONG)
         note: Spans = ((rule, tone), (" ", PLAIN), *self._note, (" ", PLAIN)) if self._note else ()
         others: Spans = self._others(tone)
         room = width - length((*others, (rule, tone), name))
@@ -215,6 +229,10 @@ class Pane(Vertical):
         """Lay out the title over the content."""
         yield self.title
         yield from self._content
+
+    def wanted_height(self, width: int) -> int:
+        """Return in how many lines of so many columns everything is whole, the title included."""
+        return 1 + sum(widget.wanted_lines(width) for widget in self._content if isinstance(widget, LineView))
 
     def enter(self) -> None:
         """Bring it into view and let keys go to it."""

@@ -1,0 +1,71 @@
+"""Lines shared between what stands below each other: each gets what it needs, and by weight where there are too few."""
+
+from collections.abc import Sequence
+
+from textual.containers import Vertical
+from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.widget import Widget
+
+from screens.tui.widgets.pane import Pane
+
+AT_LEAST = 2
+"""Lines of a pane that has something to show: its title, and the worst."""
+
+
+def share(room: int, wanted: Sequence[int], weights: Sequence[int]) -> list[int]:
+    """Return how many of so many lines each gets: no more than it wants, and by weight where they are too few."""
+    given = [min(lines, AT_LEAST) for lines in wanted]
+    while sum(given) < room:
+        hungry = [place for place, lines in enumerate(wanted) if given[place] < lines]
+        if not hungry:
+            break
+        given[min(hungry, key=lambda place: given[place] / weights[place])] += 1
+    return given
+
+
+class FairLayout(Layout):
+    """Lays panes out below each other; the last one has what nobody needs."""
+
+    name = "fair"
+
+    def arrange(
+        self,
+        parent: Widget,
+        children: list[Widget],
+        size: Size,
+        greedy: bool = True,  # noqa: FBT001, FBT002 - Textual's own
+    ) -> ArrangeResult:
+        """Return where each pane that is shown is."""
+        del greedy
+        parent.pre_layout(self)
+        panes = [child for child in children if isinstance(child, Pane)]
+        heights = share(size.height, [pane.wanted_height(size.width) for pane in panes], [1] * len(panes))
+        placements, y = [], 0
+        for pane, height in zip(panes, heights, strict=True):
+            lines = size.height - y if pane is panes[-1] else height
+            region = Region(0, y, size.width, lines)
+            placements.append(WidgetPlacement(region, NULL_OFFSET, NULL_SPACING, pane))
+            y += lines
+        return placements
+
+
+class FairVertical(Vertical):
+    """Holds panes below each other."""
+
+    _wanted: tuple[int, ...] = ()
+
+    def share_again(self) -> None:
+        """Lay the panes out anew if one of them needs more or fewer lines than before."""
+        wanted = tuple(pane.wanted_height(self.size.width) for pane in self.query_children(Pane))
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self.refresh(layout=True)
+
+    @property
+    def layout(self) -> Layout:
+        """Its own way to lay them out: the style sheet has none that knows what a pane shows."""
+        return FAIR_LAYOUT
+
+
+FAIR_LAYOUT = FairLayout()
