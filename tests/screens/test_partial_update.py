@@ -14,7 +14,7 @@ from textual.strip import Strip
 from screens.present.text import DIM, STRONG, Row
 from screens.tui.partial_update import PartialUpdate
 from screens.tui.widgets.line_view import changed_columns
-from screens.tui.widgets.rows import Rows
+from screens.tui.widgets.rows import MARGIN, Rows
 from tests.support.emulator import screen_of
 from tests.support.widget_host import host_widget, visible_lines
 
@@ -40,10 +40,10 @@ async def test_of_a_line_only_what_differs_is_sent() -> None:
         widget.show(clock(" 21:45"))
         await pilot.pause()
         for time, changed in (
-            (" 21:46", Region(9, 1, 6, 1)),
+            (" 21:46", Region(MARGIN + 9, 1, 6, 1)),
             # What is wide takes two columns.
-            (" \u6642:46", Region(9, 1, 6, 1)),
-            (" 9:46", Region(9, 1, widget.scrollable_content_region.width - 9, 1)),
+            (" \u6642:46", Region(MARGIN + 9, 1, 6, 1)),
+            (" 9:46", Region(MARGIN + 9, 1, widget.row_width - 9, 1)),
         ):
             regions.clear()
             widget.show(clock(time))
