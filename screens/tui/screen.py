@@ -109,7 +109,8 @@ class KeyLine(LineView):
             begin = length(tuple(parts))
             parts += [(name, STRONG), (f" {description}", DIM), ("   ", PLAIN)]
             self._places.append((begin, length(tuple(parts)) - 3, key))
-        return tuple(parts)
+        # The gap behind the last one must not be cut with a sign: nothing is missing.
+        return tuple(parts[:-1])
 
     def on_click(self, event: events.Click) -> None:
         """Run the command under the mouse."""

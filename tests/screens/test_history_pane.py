@@ -153,7 +153,7 @@ async def test_the_chart_can_be_copied() -> None:
 
 
 def row_of(shown: ConsoleDriver, name: str = "proxy") -> str:
-    return next(line for line in shown.frame.splitlines() if line[2:].startswith(name))
+    return next(line for line in shown.frame.splitlines() if line[3:].startswith(name))
 
 
 @pytest.mark.parametrize("width", [100, 110, 120, 130, 160, 200])
@@ -181,7 +181,7 @@ async def test_the_trend_costs_no_figure_and_no_letter_of_a_name(width: int) -> 
             assert [" ".join(each.split()) for each in figures] == [
                 " ".join(each.split()) for each in re.findall(r"\d+/\d+(?: +[?≤\d]+){5}", row_of(shown, name))
             ]
-            name_before, name_now = (row_of(each, name)[2:].split("  ")[0] for each in (without, shown))
+            name_before, name_now = (row_of(each, name)[3:].split("  ")[0] for each in (without, shown))
             assert len(name_now) >= len(name_before)
             assert len(name_now) >= 20 or name_now == name
 
