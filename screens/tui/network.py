@@ -154,6 +154,8 @@ class NetworkScreen(ConsoleScreen):
         self._stacks.show(self._groups, snapshot.now, filter_text)
         self._history.show(account, self._trend, entries, snapshot.now)
         self.query_one(FairVertical).share_again()
+        for number in range(ATTACHED, HISTORY + 1):
+            self._title(number).name_subject(account.network.name)
         self._title(LEAKS).show(((plural(len(entries), "entry", "entries"), PLAIN),))
         if isinstance(self._attachments, Attachments):
             counts = " and ".join(

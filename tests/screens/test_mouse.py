@@ -109,7 +109,7 @@ async def test_what_is_clicked_is_what_keys_act_on() -> None:
         assert screen.has_class("-at1")
 
 
-@pytest.mark.parametrize(("page", "pane"), [("w", 2), ("d", 3)])
+@pytest.mark.parametrize(("page", "pane"), [("w", 2), ("d", 2)])
 async def test_a_click_into_a_pane_enters_it(page: str, pane: int) -> None:
     async with console(await evening(), size=(80, 24), clock=clock()) as shown:
         await shown.press(page)

@@ -275,7 +275,7 @@ async def test_the_stacks_are_chosen_with_keys_and_c_copies_the_command_that_rem
     async with host_screen(shown, watched(removable())) as (app, pilot):
         await pilot.press("6")
         await pilot.pause()
-        assert frame_of(app)[2].startswith("─ 6 Stacks ─ 41 stacks and 2 others ")
+        assert frame_of(app)[2].startswith("─ 6 proxy: Stacks ─ 41 stacks and 2 others ")
         assert "c copy command" in frame_of(app)[-1]
         await pilot.press("c", "down", "c", "down", "c", "up", "c")
         await pilot.pause()

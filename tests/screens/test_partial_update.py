@@ -14,7 +14,8 @@ from textual.strip import Strip
 from screens.present.text import DIM, STRONG, Row
 from screens.tui.partial_update import PartialUpdate
 from screens.tui.widgets.line_view import changed_columns
-from screens.tui.widgets.rows import MARGIN, Rows
+from screens.tui.widgets.row_view import MARGIN
+from screens.tui.widgets.rows import Rows
 from tests.support.emulator import screen_of
 from tests.support.widget_host import host_widget, visible_lines
 

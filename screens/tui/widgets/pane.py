@@ -119,6 +119,7 @@ class Title(LineView):
         self._is_entered = False
         self._above = self._below = Hidden()
         self._is_position_minor = False
+        self._subject = ""
 
     def show(self, note: Spans, name: str = "") -> None:
         """Replace the note behind the name, and the name if one is given."""
@@ -129,6 +130,11 @@ class Title(LineView):
         """Return whether a note is whole in a title of so many columns."""
         others = length(self._others(DIM))
         return len(f"{self._number}{self._name}") + length(note) + others + TITLE_EDGES <= width
+
+    def name_subject(self, subject: str) -> None:
+        """Say before the name what the pane is about, where it may stand alone; on a wide terminal another title tells."""
+        self._subject = subject
+        self.renew()
 
     def mark(self, above: Hidden, below: Hidden, *, is_minor: bool) -> None:
         """Show how many rows are hidden from now on; where that is minor, after all other notes."""
@@ -148,7 +154,8 @@ class Title(LineView):
         # The pane that keys go to is underlined, and its rule is not dimmed.
         tone = STRONG if self._is_entered else DIM
         number = f"{self._number} " if self._number else ""
-        name: Span = (f" {number}{self._name} ", ENTERED if self._is_entered else STRONG)
+        subject = f"{self._subject}: " if self._subject and not self.screen.has_class("-wide") else ""
+        name: Span = (f" {number}{subject}{self._name} ", ENTERED if self._is_entered else STRONG)
         note: Spans = ((rule, tone), (" ", PLAIN), *self._note, (" ", PLAIN)) if self._note else ()
         others: Spans = self._others(tone)
         room = width - length((*others, (rule, tone), name))
