@@ -91,9 +91,14 @@ async def draw(folder: Path) -> None:
         _write(folder / "overview.png", shown.app)
         await shown.press("enter", "n")
         _write(folder / "network.png", shown.app)
-        await shown.press("7")
-        await shown.press("t")
+        await shown.press("7", "t")
         _write(folder / "history.png", shown.app)
+        await shown.press("6")
+        _write(folder / "stacks.png", shown.app)
+        await shown.press("w")
+        _write(folder / "why.png", shown.app)
+        await shown.press("d")
+        _write(folder / "journal.png", shown.app)
 
 
 def _write(path: Path, app: App[Any]) -> None:
