@@ -177,7 +177,8 @@ def _finding(finding: Finding, hint: str, *, is_brief: bool = False) -> Renderab
     style = "dim" if finding.severity is Severity.OK else STYLES[finding.severity]
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=8)
-    grid.add_column()
+    # A word that is longer than a line is a path or a command, and the operator needs all of it.
+    grid.add_column(overflow="fold")
     grid.add_row(Text(word, style=style), Text(sentence))
     if hint:
         grid.add_row("", Text(typed_here(hint), style="dim"))
