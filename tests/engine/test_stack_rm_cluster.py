@@ -58,6 +58,7 @@ def stack_rm(manager: Engine, stack: Stack) -> subprocess.CompletedProcess[str]:
             "HOME": os.environ["HOME"],
             "VIPCONSOLE_STATE_DIR": os.environ["VIPCONSOLE_STATE_DIR"],
             "LANG": "C.UTF-8",
+            "COLUMNS": "1000",
             **PATIENT,
         },
     )
