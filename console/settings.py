@@ -94,6 +94,8 @@ class Guard:
 
     allow_restart: bool = False
     """Whether it may restart the docker unit; `--allow-restart` allows it for one call."""
+    allow_borrow: bool = False
+    """Whether it may borrow a second manager for some seconds, which stops no container."""
     cooldown_s: float = 21_600
     """Minimum time between two restarts."""
     recovery_s: float = 600
@@ -104,6 +106,14 @@ class Guard:
     """Minimum age of an unused overlay that is removed."""
     keep: tuple[str, ...] = ("proxy",)
     """Overlays (globs) that are never removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaim:
+    """How leaked addresses are given back."""
+
+    rotate_tokens: bool = False
+    """Whether the swarm's join tokens are made new after a manager was borrowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +159,7 @@ class Settings:
     snapshot: SnapshotSettings = field(default_factory=SnapshotSettings)
     quiet: QuiescenceSettings = field(default_factory=QuiescenceSettings)
     guard: Guard = field(default_factory=Guard)
+    reclaim: Reclaim = field(default_factory=Reclaim)
     run: RunSettings = field(default_factory=RunSettings)
     rehearsal: RehearsalSettings = field(default_factory=RehearsalSettings)
     nixos: Nixos = field(default_factory=Nixos)

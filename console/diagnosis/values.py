@@ -61,7 +61,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedRun:
-    """A run that has changed something and is neither done, nor undone, nor abandoned."""
+    """A run, or another operation with a record on disk, that has changed something and is not over.
+
+    A run is over once it is done, undone or abandoned.
+    """
 
     run_id: str
     title: str
@@ -76,6 +79,13 @@ class UnfinishedRun:
     """Whether services may be down because of it."""
     is_alive: bool = False
     """Whether a runner is at work on it."""
+    kind: str = "maintenance run"
+    """What it is, in words."""
+
+    @property
+    def name(self) -> str:
+        """It, as the subject of a sentence."""
+        return f"The {self.kind} {self.run_id}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

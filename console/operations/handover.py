@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import Declined, EngineError, EngineTimeout, Unknown
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import (
+    MANAGERS_AT_LEAST,
     NO_LEADER,
     DemotedMeanwhile,
     ManagerRoles,
@@ -85,6 +86,8 @@ async def read_roles(reader: SwarmReader) -> ManagerRoles:
 class Handover:
     """One hand-over, through a manager that does not lead. Calling it again finishes what was cut short."""
 
+    managers_at_least: ClassVar[int] = MANAGERS_AT_LEAST
+
     def __init__(
         self,
         reader: SwarmReader,
@@ -106,7 +109,7 @@ class Handover:
         roles = await self._roles()
         if roles.former_leaders:
             return await self._finish(roles.former_leaders, began_s)
-        objection, leader = refusal(roles), roles.leader
+        objection, leader = refusal(roles, self.managers_at_least), roles.leader
         if objection is not None or leader is None:
             sentence, hint = objection or NO_LEADER
             if not roles.unfinished:
@@ -159,7 +162,7 @@ class Handover:
             await self._restore(leader)
             return self._result(leader, roles.leader, began_s, Ending.MADE)
         try:
-            _require_quorum(roles)
+            self._require_quorum(roles)
             self._tell(f"demoting {name}")
             await self._change(leader.id, demote, lambda node: node.desired_role == "worker")
         except (Declined, EngineError):
@@ -210,6 +213,11 @@ class Handover:
             await self._bring_back(node, is_worker=True, attempts=attempts - 1)
             return True
         return False
+
+    def _require_quorum(self, roles: ManagerRoles) -> None:
+        objection = refusal(roles, self.managers_at_least)
+        if objection is not None:
+            raise Declined(*objection)
 
     def _result(
         self, old: Node, new: Node | None, began_s: float, ending: Ending, because: str = ""
@@ -272,9 +280,3 @@ class Handover:
                 "`docker node ls` shows the managers. Run the command again: it continues where it stopped.",
             )
         return result
-
-
-def _require_quorum(roles: ManagerRoles) -> None:
-    objection = refusal(roles)
-    if objection is not None:
-        raise Declined(*objection)

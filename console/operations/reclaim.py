@@ -30,6 +30,8 @@ class ReclaimMethod(StrEnum):
     """How addresses are given back."""
 
     HANDOVER = "handover"
+    BORROW = "borrow"
+    """A hand-over to a second manager that is there for some seconds only."""
     RESTART = "restart"
 
 
@@ -45,7 +47,7 @@ class ReclaimPlan:
     refusal: str = ""
     hint: str = ""
     brings_back: bool = False
-    """Whether it only finishes an interrupted hand-over."""
+    """Whether it only finishes what was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +62,25 @@ class ReclaimTarget:
 
 
 def plan_reclaim(
-    roles: ManagerRoles, swarm: SwarmState, way: ReclaimMethod | None, target: ReclaimTarget
+    roles: ManagerRoles,
+    swarm: SwarmState,
+    way: ReclaimMethod | None,
+    target: ReclaimTarget,
+    borrow: ReclaimPlan | None = None,
 ) -> ReclaimPlan:
-    """Return the way that was asked for, else the cheaper one of those that can be gone."""
+    """Return the way that was asked for, else the cheapest one of those that can be gone.
+
+    `borrow` is the plan of a borrowed manager (`console.operations.borrow.plan`).
+    """
+    if way is ReclaimMethod.BORROW and borrow is not None:
+        return borrow
     if way is ReclaimMethod.RESTART:
         return _restart(roles, swarm, target)
     handover = plan_handover(roles, swarm, target.machine)
     # On the leader of three managers a hand-over is only a step away: that is told, rather than a restart offered.
     if way is ReclaimMethod.HANDOVER or not handover.refusal or len(roles.reachable) >= MANAGERS_AT_LEAST:
         return handover
-    return _restart(roles, swarm, target)
+    return borrow if borrow is not None and not borrow.refusal else _restart(roles, swarm, target)
 
 
 def plan_handover(roles: ManagerRoles, swarm: SwarmState, machine: str) -> ReclaimPlan:
@@ -120,7 +131,7 @@ def _handing_over(leader: Node, swarm: SwarmState) -> ReclaimPlan:
         cost += f"No container stops. {name} is paused meanwhile: no new task starts on it."
     else:
         cost += f"No container stops. {name} keeps its availability ({leader.availability})."
-    at_risk = _only_on_managers(leader, swarm)
+    at_risk = services_only_on_managers(leader, swarm)
     if at_risk:
         cost += (
             f" Do not update {listed(at_risk)} meanwhile: updating a global service that runs only on "
@@ -142,7 +153,7 @@ def _handing_over(leader: Node, swarm: SwarmState) -> ReclaimPlan:
     )
 
 
-def _only_on_managers(leader: Node, swarm: SwarmState) -> list[str]:
+def services_only_on_managers(leader: Node, swarm: SwarmState) -> list[str]:
     """Return the global services with a task on the leader which a worker must not run."""
     there = {
         task.service_id for task in known(swarm.tasks, ()) if task.node_id == leader.id and task.is_alive

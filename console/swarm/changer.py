@@ -3,12 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import requests
 from docker import APIClient
-from docker.errors import create_api_error_from_http_exception
 
 from console.errors import EngineNotFound
-from console.swarm.client import EngineConnection
+from console.swarm.client import EngineConnection, send
 from console.text import clean
 
 Tell = Callable[[str], object]
@@ -88,7 +86,7 @@ class EngineChanger:
         self._tell(f"create the service {name}")
         return await self._connection.ask(
             f"create the service {name}",
-            lambda client: clean(str(_send(client, "POST", "/services/create", body=spec)["ID"])),
+            lambda client: clean(str(send(client, "POST", "/services/create", body=spec)["ID"])),
         )
 
     async def update_service(self, service_id: str, change: Callable[[dict[str, Any]], None]) -> None:
@@ -102,7 +100,7 @@ class EngineChanger:
         # Without X-Registry-Auth the engine keeps the credentials that the service has.
         await self._connection.ask(
             f"update the service {name}",
-            lambda client: _send(
+            lambda client: send(
                 client,
                 "POST",
                 f"/services/{service_id}/update",
@@ -123,7 +121,7 @@ class EngineChanger:
         self._tell(f"create the network {name}")
         return await self._connection.ask(
             f"create the network {name}",
-            lambda client: clean(str(_send(client, "POST", "/networks/create", body=body)["Id"])),
+            lambda client: clean(str(send(client, "POST", "/networks/create", body=body)["Id"])),
         )
 
     async def connect(self, network_id: str, container_id: str, config: Mapping[str, Any]) -> None:
@@ -132,7 +130,7 @@ class EngineChanger:
         body = {"Container": container_id, "EndpointConfig": config}
         self._tell(what)
         await self._connection.ask(
-            what, lambda client: _send(client, "POST", f"/networks/{network_id}/connect", body=body)
+            what, lambda client: send(client, "POST", f"/networks/{network_id}/connect", body=body)
         )
 
     async def disconnect(self, network_id: str, container_id: str) -> None:
@@ -140,7 +138,7 @@ class EngineChanger:
         body = {"Container": container_id, "Force": False}
         self._tell(what)
         await self._connection.ask(
-            what, lambda client: _send(client, "POST", f"/networks/{network_id}/disconnect", body=body)
+            what, lambda client: send(client, "POST", f"/networks/{network_id}/disconnect", body=body)
         )
 
     async def update_node(self, node_id: str, change: Callable[[dict[str, Any]], None]) -> None:
@@ -156,7 +154,7 @@ class EngineChanger:
         self._tell(what)
         await self._connection.ask(
             what,
-            lambda client: _send(
+            lambda client: send(
                 client, "POST", f"{path}/update", body=spec, params={"version": str(version)}
             ),
         )
@@ -172,7 +170,7 @@ class EngineChanger:
         try:
             await self._connection.ask(
                 f"remove the {kind} {object_id}",
-                lambda client: _send(client, "DELETE", f"{path}/{object_id}"),
+                lambda client: send(client, "DELETE", f"{path}/{object_id}"),
             )
         except EngineNotFound:
             return
@@ -180,23 +178,5 @@ class EngineChanger:
 
 def _current(client: APIClient, path: str) -> tuple[int, dict[str, Any]]:
     """Return the version and the specification of a service or a node, as they are."""
-    answer = _send(client, "GET", path)
+    answer = send(client, "GET", path)
     return int(answer["Version"]["Index"]), dict(answer["Spec"])
-
-
-def _send(
-    client: APIClient,
-    method: str,
-    path: str,
-    *,
-    body: Mapping[str, Any] | None = None,
-    params: Mapping[str, str] | None = None,
-) -> Any:
-    """Send a request as it is: the SDK's own methods rebuild specifications and would lose fields unknown to them."""
-    url = f"{client.base_url}/v{client.api_version}{path}"
-    answer = client.request(method, url, json=body, params=params, timeout=client.timeout)
-    try:
-        answer.raise_for_status()
-    except requests.HTTPError as error:
-        create_api_error_from_http_exception(error)
-    return answer.json() if answer.content else None

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from docker import APIClient
@@ -92,6 +92,27 @@ def answer_of(client: APIClient, path: str) -> bytes:
     except HTTPError as error:
         create_api_error_from_http_exception(error)
     return response.content
+
+
+def send(
+    client: APIClient,
+    method: str,
+    path: str,
+    *,
+    body: Mapping[str, Any] | None = None,
+    params: Mapping[str, str] | None = None,
+) -> Any:
+    """Send a request as it is, and return the answer's JSON; raise what the SDK raises.
+
+    The SDK's own methods rebuild specifications and would lose fields unknown to them.
+    """
+    url = f"{client.base_url}/v{client.api_version}{path}"
+    answer = client.request(method, url, json=body, params=params, timeout=client.timeout)
+    try:
+        answer.raise_for_status()
+    except HTTPError as error:
+        create_api_error_from_http_exception(error)
+    return answer.json() if answer.content else None
 
 
 class EngineConnection:

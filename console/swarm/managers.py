@@ -6,7 +6,7 @@ from typing import Any
 
 from console.errors import Declined
 from console.swarm.model import Node
-from console.swarm.parse import AVAILABILITY_LABEL, HANDOVER_LABEL
+from console.swarm.parse import AVAILABILITY_LABEL, BORROW_LABEL, HANDOVER_LABEL
 from console.text import plural
 
 MANAGERS_AT_LEAST = 3
@@ -58,16 +58,19 @@ def roles_of(nodes: tuple[Node, ...], here: str) -> ManagerRoles:
     )
 
 
-def refusal(roles: ManagerRoles) -> Refusal | None:
+def refusal(roles: ManagerRoles, at_least: int = MANAGERS_AT_LEAST) -> Refusal | None:
     """Return why no hand-over can be made through this node, and what to do; None where it can."""
     leader, reachable = roles.leader, roles.reachable
     if leader is None:
         return NO_LEADER
-    if len(reachable) < MANAGERS_AT_LEAST:
+    if len(reachable) < at_least:
         there = f"there {'is' if len(reachable) == 1 else 'are'} {len(reachable)}"
         return (
-            f"A hand-over needs {MANAGERS_AT_LEAST} reachable managers, and {there}.",
-            "`vipconsole reclaim --by restart` restarts dockerd instead: every container of the leader stops.",
+            f"A hand-over needs {at_least} reachable managers, and {there}.",
+            (
+                "`vipconsole reclaim --by borrow` adds a manager for a moment, on a swarm with one; `--by restart` restarts "
+                "dockerd: every container of the leader stops."
+            ),
         )
     if len(reachable) < len(roles.managers):
         unreachable_names = sorted(
@@ -176,3 +179,20 @@ def restore(spec: NodeSpec) -> None:
         spec["Availability"] = "active"
     labels.pop(HANDOVER_LABEL, None)
     spec["Labels"] = labels
+
+
+# What is changed on the node of a temporary manager.
+
+
+def mark_borrowed(owner: str) -> Callable[[NodeSpec], None]:
+    """Return what notes on a node who made it a manager for a moment."""
+
+    def change(spec: NodeSpec) -> None:
+        spec["Labels"] = {**(spec.get("Labels") or {}), BORROW_LABEL: owner}
+
+    return change
+
+
+def demote_borrowed(spec: NodeSpec) -> None:
+    """Make a temporary manager a worker. It is drained, so no task of it can end."""
+    spec["Role"] = "worker"

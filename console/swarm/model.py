@@ -287,6 +287,8 @@ class Node:
     """Its availability before a hand-over; nothing for every other node."""
     labels: Mapping[str, str] = _raw()
     """Its labels in the swarm, which constraints go by."""
+    borrowed_by: str = ""
+    """Who made it a manager for a moment, as `HOST/PROCESS`; nothing for every other node."""
 
 
 @dataclass(frozen=True, slots=True)

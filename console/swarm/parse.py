@@ -38,6 +38,8 @@ HANDOVER_LABEL = "vipconsole.handover"
 """On a node that is paused and demoted for a moment so that another one leads: the `HOST/PROCESS` that did it."""
 AVAILABILITY_LABEL = "vipconsole.handover.availability"
 """Beside it: the availability that the node had before."""
+BORROW_LABEL = "vipconsole.borrowed"
+"""On a temporary manager: the `HOST/PROCESS` that borrowed it."""
 
 PARKED_LABEL = "vipconsole.parked"
 """On services that a recreation of their network took off it for a moment: JSON of what they were."""
@@ -325,6 +327,7 @@ def node(data: Mapping[str, Any]) -> Node:
         handover=clean(labels.get(HANDOVER_LABEL) or ""),
         availability_before=clean(labels.get(AVAILABILITY_LABEL) or ""),
         labels=labels,
+        borrowed_by=clean(labels.get(BORROW_LABEL) or ""),
     )
 
 

@@ -277,19 +277,32 @@ def _add_reclaim(commands: "argparse._SubParsersAction[Parser]") -> None:
         parents=[_common()],
         help="give leaked addresses back in the cheapest way that this swarm allows (changes the swarm)",
         description="The allocator forgets its leaks when it is rebuilt. A change of leader rebuilds it: this stops no "
-        "container, but needs three managers. A restart of the leader's dockerd rebuilds it too: this stops every "
-        "container on that host. On a single manager there is no way without an outage yet.",
+        "container, but needs three managers. On a swarm with one, a second one is borrowed for some seconds: a private dockerd "
+        "on this host. A restart of the leader's dockerd rebuilds it too: this stops every container on that host.",
         epilog="Exit codes: 0 done, 1 done but something is not running yet, 3 not possible or unknown, 64 wrong usage, "
         "130 interrupted.",
     )
     reclaim.add_argument(
-        "--by", choices=("handover", "restart"), default="", help="how; default: the cheaper way"
+        "--by", choices=("handover", "borrow", "restart"), default="", help="how; default: the cheapest way"
     )
     reclaim.add_argument(
         "--via",
         metavar="URL",
         default="",
         help="for a hand-over: the engine of a manager that is not the leader",
+    )
+    reclaim.add_argument(
+        "--accept",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="for a borrowed manager: go on although this is not quiet; may be repeated",
+    )
+    reclaim.add_argument(
+        "--unlock-key-file",
+        metavar="FILE",
+        type=Path,
+        help="for a borrowed manager: the unlock key of a swarm that locks its managers",
     )
     reclaim.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     reclaim.add_argument("--json", action="store_true", help="everything, as one JSON document at the end")

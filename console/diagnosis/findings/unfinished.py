@@ -33,14 +33,14 @@ def find_unfinished_runs(runs: Result[tuple[UnfinishedRun, ...]], now: datetime)
         outage = " Services may be down because of it." if run.is_in_outage else ""
         age = duration((now - run.began_at).total_seconds())
         yield Finding(
-            "run-unfinished",
+            "run-unfinished" if run.run_id else "borrow-unfinished",
             Severity.CRITICAL,
-            run.run_id,
-            f"the run {run.run_id} {run.state}",
-            f"The maintenance run {run.run_id} ({run.title}) {run.state} at step {run.step}; it began {age} ago."
+            run.run_id or SWARM,
+            f"the {'run ' if run.run_id else run.kind}{run.run_id} {run.state}",
+            f"{run.name} ({run.title}) {run.state} at step {run.step}; it began {age} ago."
             f"{outage} Nothing else may change the swarm until it has ended.",
             run.hint,
-            (run.run_id,),
+            (run.run_id,) if run.run_id else (),
         )
 
 

@@ -18,6 +18,7 @@ from console.concurrency import OwningThreads
 from console.diagnosis.values import UnfinishedRun
 from console.errors import Declined, HostError, Result, Unknown, unknown_from
 from console.host.lock_probe import holder_of_lock
+from console.operations.borrow.record import unfinished_borrow
 from console.rehearsal.forecast import Forecast, newest_about, planned_downtimes, rehearsed_steps
 from console.runbook.language.values import ActionPlan, Effect, ExpectedDowntime, Json
 from console.runbook.run import events
@@ -288,12 +289,13 @@ def unfinished_runs(state: Path, *, revived_within_s: float = 0.0) -> Result[tup
             for run in (_unfinished_run(folder, revived_within_s) for folder in run_folders(state))
             if run is not None
         ]
+        borrow = unfinished_borrow(state)
     except HostError as error:
         return unknown_from(error)
-    return tuple(runs)
+    return (*runs, *(() if borrow is None else (borrow,)))
 
 
-def decline_if_unfinished(state: Path, but: str = "") -> None:
+def decline_if_unfinished(state: Path, but: str | None = None) -> None:
     """Raise Declined where a run (other than `but`) is not over and has changed something; blocks for some milliseconds.
 
     Where that cannot be known, it is raised too.
@@ -304,8 +306,7 @@ def decline_if_unfinished(state: Path, but: str = "") -> None:
     for run in runs:
         if run.run_id != but:
             raise Declined(
-                f"The maintenance run {run.run_id} {run.state} at step {run.step}: nothing else may change the swarm "
-                "until it is over.",
+                f"{run.name} {run.state} at step {run.step}: nothing else may change the swarm until it is over.",
                 run.hint,
             )
 

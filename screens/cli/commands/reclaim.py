@@ -8,17 +8,24 @@ from dataclasses import dataclass, replace
 from console.clock import SystemClock
 from console.errors import Declined, EngineError, Unknown, UsageError
 from console.host.identity import machine_id
+from console.host.lock_probe import decline_if_locked
 from console.host.unit_chain import restart_daemon_unit
 from console.journal.reader import whose_host
+from console.operations.borrow.facts import read_facts
+from console.operations.borrow.plan import BorrowFacts, plan_borrow, plan_ending
+from console.operations.borrow.record import BorrowRecord, BorrowStore
 from console.operations.handover import Ending, Handover, HandoverResult
 from console.operations.probes import own_probe_owner
 from console.operations.reclaim import DaemonRestart, ReclaimMethod, ReclaimPlan, ReclaimTarget, plan_reclaim
 from console.settings import Settings
+from console.storage.state import state_folder
 from console.swarm.client import EngineConnection, engine_or_context
 from console.swarm.managers import roles_of
+from console.swarm.membership import EngineMembership
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
 from console.text import duration, listed, plural
+from screens.cli.commands import borrow
 from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
 from screens.output.plain import json_text, progress, say
@@ -44,7 +51,11 @@ def run(arguments: Namespace) -> int:
         require_root("reclaim")
     settings = settings_of(arguments)
     with connection_for(_with_via_engine(arguments), settings) as connection:
-        swarm, plan = result_of(_plan(arguments, settings, connection))
+        # While a borrowed manager is unfinished, the swarm may have no manager that answers.
+        record = None if arguments.demo else BorrowStore(state_folder()).read()
+        if record is not None:
+            return _finish_borrow(arguments, settings, connection, record)
+        swarm, plan, _ = result_of(_plan(arguments, settings, connection))
         # First whether it can be done, then what it does to whom, then the question.
         if plan.refusal:
             raise Declined(plan.refusal, plan.hint)
@@ -55,6 +66,9 @@ def run(arguments: Namespace) -> int:
             "This restores the state before the interrupted hand-over." if plan.brings_back else GIVES_BACK
         )
         confirm(arguments, gives, plan.way.value)
+        if plan.way is ReclaimMethod.BORROW:
+            report = result_of(_borrow(arguments, settings, connection, plan))
+            return borrow.write_report(report, SCHEMA, as_document=arguments.json)
         result = result_of(_reclaim(arguments, settings, connection, plan))
         after = result_of(EngineReader(connection).state(settings.snapshot.deadline_s))
     gains = _count_gains(swarm, after)
@@ -71,14 +85,40 @@ def _with_via_engine(arguments: Namespace) -> Namespace:
     """Return the arguments with the engine of --via instead of the leader's."""
     if not arguments.via:
         return arguments
-    if arguments.by == ReclaimMethod.RESTART.value or arguments.demo:
+    if arguments.by in (ReclaimMethod.RESTART.value, ReclaimMethod.BORROW.value) or arguments.demo:
         raise UsageError("--via is for a hand-over only.", "Leave --via out.")
     return Namespace(**{**vars(arguments), "host": engine_or_context(arguments.via)})
 
 
+def _finish_borrow(
+    arguments: Namespace, settings: Settings, connection: EngineConnection, record: BorrowRecord
+) -> int:
+    plan = plan_ending(record)
+    decline_if_locked()
+    progress(plan.cost)
+    confirm(arguments, "This restores the state before the borrowed manager.", plan.way.value)
+    report = result_of(borrow.finish(arguments, settings, connection, record))
+    return borrow.write_report(report, SCHEMA, as_document=arguments.json)
+
+
+async def _borrow(
+    arguments: Namespace, settings: Settings, connection: EngineConnection, plan: ReclaimPlan
+) -> borrow.BorrowReport:
+    async with changer_for(arguments, connection) as changer:
+        _, now, facts = await _plan(arguments, settings, connection)
+        _require_same(now, plan)
+        return await borrow.borrow(arguments, settings, connection, changer, facts)
+
+
+def _require_same(now: ReclaimPlan, confirmed: ReclaimPlan) -> None:
+    """Raise Declined where conditions changed while the operator typed."""
+    if replace(now, cost="", hint="") != replace(confirmed, cost="", hint=""):
+        raise Declined("Conditions changed since you confirmed. Nothing was done.", "Run the command again.")
+
+
 async def _plan(
     arguments: Namespace, settings: Settings, connection: EngineConnection
-) -> tuple[SwarmState, ReclaimPlan]:
+) -> tuple[SwarmState, ReclaimPlan, BorrowFacts]:
     swarm = await EngineReader(connection).state(settings.snapshot.deadline_s)
     if isinstance(swarm.engine, Unknown):
         raise EngineError(swarm.engine.reason, swarm.engine.hint)
@@ -87,7 +127,11 @@ async def _plan(
     roles = roles_of(swarm.nodes, swarm.engine.node_id)
     way = ReclaimMethod(arguments.by) if arguments.by else None
     refusal = await whose_host(connection.host, swarm.engine)
-    return swarm, plan_reclaim(roles, swarm, way, ReclaimTarget(machine_id(), settings.docker_unit, refusal))
+    facts = await read_facts(
+        EngineMembership(connection, lambda _: None), swarm, borrow.options(arguments, settings), refusal
+    )
+    target = ReclaimTarget(machine_id(), settings.docker_unit, refusal)
+    return swarm, plan_reclaim(roles, swarm, way, target, plan_borrow(roles, facts)), facts
 
 
 async def _reclaim(
@@ -97,11 +141,8 @@ async def _reclaim(
 
     async with changer_for(arguments, connection) as changer:
         # Conditions may have changed while the operator typed, so they are checked again.
-        _, now = await _plan(arguments, settings, connection)
-        if replace(now, cost="", hint="") != replace(plan, cost="", hint=""):
-            raise Declined(
-                "Conditions changed since you confirmed. Nothing was done.", "Run the command again."
-            )
+        _, now, _ = await _plan(arguments, settings, connection)
+        _require_same(now, plan)
         if plan.way is ReclaimMethod.HANDOVER:
             outcome = await Handover(
                 reader, changer, clock, str(own_probe_owner(machine_id())), progress

@@ -1,0 +1,151 @@
+"""Before a manager is borrowed: a copy of the swarm's state, and the way back by hand."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.errors import HostError
+from console.operations.borrow.record import BorrowRecord
+from console.text import clean
+
+COPY = "swarm-state"
+WAY_BACK = "way-back.sh"
+ATTEMPTS = 5
+SPARE_BYTES = 200 * 1024 * 1024
+"""What a temporary dockerd takes at most beside the state of the swarm (measured: 20 MB)."""
+
+
+def state_of_swarm(root_dir: str) -> Path:
+    """Return where an engine keeps what it knows of its swarm (Docker's documentation, "Back up the swarm")."""
+    return Path(root_dir) / "swarm"
+
+
+def size_of(folder: Path) -> int:
+    """Return how many bytes the files of a folder hold. Raises HostError where it cannot be read."""
+    return sum(size for size, _ in _stamps(folder).values())
+
+
+def require_room(root_dir: str, state: Path) -> None:
+    """Raise HostError where the disk has no room for a copy of the swarm's state and a temporary engine's data."""
+    needed = 2 * size_of(state_of_swarm(root_dir)) + SPARE_BYTES
+    folder = next(folder for folder in (state, *state.parents) if folder.is_dir())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise HostError(
+            f"{folder} has {free // 1024 // 1024} MB free, and a borrowed manager needs {needed // 1024 // 1024} MB.",
+            "Free some, or name another directory with --state-dir.",
+        )
+
+
+def copy_state(root_dir: str, folder: Path) -> None:
+    """Copy the swarm's state, so that it can be restored by Docker's documented procedure. Raises HostError.
+
+    The engine goes on meanwhile. A copy counts only if nothing was written while it was made.
+    """
+    source, target = state_of_swarm(root_dir), folder / COPY
+    for _ in range(ATTEMPTS):
+        shutil.rmtree(target, ignore_errors=True)
+        before = _stamps(source)
+        try:
+            shutil.copytree(source, target, symlinks=True)
+        except (OSError, shutil.Error) as error:
+            if _stamps(source) != before:
+                continue
+            raise HostError(
+                f"The state of the swarm, {source}, cannot be copied: {clean(str(error), 300)}."
+            ) from error
+        if _stamps(source) == before:
+            _sync(target)
+            return
+    raise HostError(
+        f"The state of the swarm, {source}, changes all the time, so that no whole copy of it can be made.",
+        "Wait until nothing is deployed: `vipconsole quiet`.",
+    )
+
+
+def _stamps(folder: Path) -> Mapping[str, tuple[int, int]]:
+    """Return the size and time of change of each file, by its path."""
+    stamps = {}
+    try:
+        for parent, _, names in os.walk(folder, onerror=_raise):
+            for name in names:
+                path = Path(parent, name)
+                try:
+                    status = path.lstat()
+                except FileNotFoundError:
+                    continue
+                stamps[str(path)] = (status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise HostError(
+            f"The state of the swarm, {folder}, cannot be read: {error.strerror}.",
+            "Run this as root on the manager.",
+        ) from error
+    return stamps
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _sync(folder: Path) -> None:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            if path.is_file() and not path.is_symlink():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things are, for the way back by hand."""
+
+    folder: Path
+    """What a borrowed manager leaves on disk."""
+    host: str
+    """The address of the real manager's API."""
+    temporary_host: str
+    root_dir: str
+    unit: str
+    """The docker unit of this host."""
+
+
+def way_back(record: BorrowRecord, places: Places) -> str:
+    """Return a shell script that finishes by hand what a borrowed manager left, with plain docker commands."""
+    node, folder = record.node_name, places.folder
+    copy, state = folder / COPY, state_of_swarm(places.root_dir)
+    return f"""#!/bin/sh
+# Finishes a borrowed manager by hand. `vipconsole reclaim` does the same, and starts the temporary manager where it died.
+# Run as root on {node}. Every line may be run again.
+real() {{ docker -H {places.host} "$@"; }}
+temporary() {{ docker -H {places.temporary_host} "$@"; }}
+
+# 1. The real manager becomes a manager again, and takes tasks. Whoever leads can do that.
+for manager in temporary real; do
+  "$manager" node promote {record.node_id} 2>/dev/null && break
+done
+echo "waiting until {node} is a manager"
+until real node inspect --format '{{{{.ManagerStatus.Reachability}}}}' {record.node_id} 2>/dev/null | grep -q reachable; do sleep 1; done
+before=$(real node inspect --format '{{{{index .Spec.Labels "vipconsole.handover.availability"}}}}' {record.node_id})
+[ "$before" = active ] && real node update --availability active {record.node_id}
+real node update --label-rm vipconsole.handover --label-rm vipconsole.handover.availability {record.node_id}
+
+# 2. The temporary manager leaves.
+for id in $(real node ls --filter name=vipconsole-temporary --format '{{{{.ID}}}}'); do
+  real node demote "$id"
+  temporary swarm leave --force
+  until real node rm --force "$id"; do sleep 1; done
+done
+real node ls
+
+# 3. What is left on this host: systemctl stop vipconsole-temporary-manager, then rm -r {folder}
+#
+# The last way, where neither answers for the swarm any more. It restarts every task (Docker's documentation, "Restore from
+# a backup"):
+#   systemctl stop {places.unit}
+#   mv {state} {state}.broken && cp -a {copy} {state}
+#   systemctl start {places.unit}
+#   docker swarm init --force-new-cluster --advertise-addr {record.manager_address}
+"""

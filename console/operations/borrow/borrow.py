@@ -1,0 +1,371 @@
+"""A second manager for some seconds, on a swarm with one: leaked addresses come back, and no container stops.
+
+A private dockerd joins the swarm as a drained manager. The real manager is paused, demoted, promoted and made active, as in
+`console.operations.handover`: meanwhile the temporary one leads, and its allocator starts without the leaks. Then the
+temporary one is demoted, leaves, and its node is removed. For some seconds it is the swarm's only manager. Each step is on
+disk before it begins, and whatever dies, the next call finishes it: a manager that was not demoted yet is left one, a
+demoted one becomes a manager again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import ClassVar, TypeVar
+
+from console.clock import Clock
+from console.concurrency import until
+from console.errors import Declined, EngineError, EngineTimeout, Unknown, VipconsoleError
+from console.host.temporary.values import TemporaryEngine
+from console.operations.borrow.members import AnswerWatch, Member
+from console.operations.borrow.record import BorrowPhase, BorrowRecord, BorrowStore
+from console.operations.handover import Ending, Handover, read_roles
+from console.swarm.managers import ManagerRoles, demote_borrowed, mark_borrowed
+from console.swarm.membership import Membership, MemberState
+from console.swarm.model import Node
+
+T = TypeVar("T")
+
+POLL_S = 0.25
+JOINED_WITHIN_S = 60.0
+ANSWERED_WITHIN_S = 60.0
+DEMOTED_WITHIN_S = 90.0
+REMOVED_WITHIN_S = 60.0
+ALIVE_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowDependencies:
+    """What a manager is borrowed with."""
+
+    real: Member
+    temporary: Member
+    engine: TemporaryEngine
+    store: BorrowStore
+    clock: Clock
+    owner: str
+    """Who borrows, as `MACHINE/PROCESS`."""
+    tell: Callable[[str], object]
+    back_up: Callable[[BorrowRecord], Awaitable[None]]
+    """Copies the state of the swarm, and writes the way back by hand."""
+    unlock_key: str = ""
+    rotates_tokens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowResult:
+    """What came of a borrowed manager."""
+
+    gave_back: bool
+    """Whether the temporary manager led the swarm, so that every leaked address is free."""
+    took_s: float
+    unanswered_s: float
+    """The longest time in which no manager answered for the swarm."""
+    leader: str
+    because: str = ""
+    """Why nothing was given back."""
+
+
+class HandoverOfTwo(Handover):
+    """A hand-over between two managers.
+
+    The other one alone has the quorum meanwhile: it has to be one that is sure to be started again.
+    """
+
+    managers_at_least: ClassVar[int] = 2
+
+
+class ManagerBorrow:
+    """One borrowed manager: `run` from the beginning, `finish` what was cut short."""
+
+    def __init__(self, dependencies: BorrowDependencies) -> None:
+        self._needs = dependencies
+        self._clock = dependencies.clock
+        self._real = dependencies.real
+        self._temporary = dependencies.temporary
+        self._tell = dependencies.tell
+        self._watch = AnswerWatch(self._clock, (self._real, self._temporary))
+        self._began_s = self._clock.monotonic()
+        self._record: BorrowRecord | None = None
+
+    async def run(self, record: BorrowRecord) -> BorrowResult:
+        """Borrow a manager and give it back; where that fails, everything is made what it was, if it can be.
+
+        Raises Declined, HostError, or an EngineError.
+        """
+        self._write(record)
+        async with self._watch.running():
+            try:
+                await self._hand_over_and_back()
+            except VipconsoleError as error:
+                self._tell(f"{error.sentence} Everything is made what it was before")
+                await self._settle()
+                return await self._result(because=f"{error.sentence} {error.hint}".strip())
+            except asyncio.CancelledError:
+                # Ctrl+c. It must not stay half done; a second one ends the program at once, and the next call finishes it.
+                self._tell("interrupted: everything is made what it was before")
+                await self._settle()
+                raise
+        return await self._result()
+
+    async def finish(self, record: BorrowRecord) -> BorrowResult:
+        """Bring one that was cut short to its end, forward or back."""
+        self._record = record
+        self._tell(f"finishing a borrowed manager that was interrupted ({record.step})")
+        async with self._watch.running():
+            await self._settle()
+        return await self._result(because="It was interrupted before the temporary manager led the swarm.")
+
+    # Forward.
+
+    async def _hand_over_and_back(self) -> None:
+        record = self._now
+        async with self._step("copy the state of the swarm"):
+            await self._needs.back_up(record)
+        async with self._step("start the temporary manager", BorrowPhase.PREPARING):
+            await self._needs.engine.start(record.cable)
+        async with self._kept_alive():
+            async with self._step("join the swarm", BorrowPhase.JOINING):
+                await self._temporary.membership.join(
+                    self._real.membership, record.manager_address, record.cable.address
+                )
+                member = await self._wait_for_member("the temporary manager is a manager")
+            self._write(replace(self._now, temporary_id=member.node_id))
+            async with self._step("label its node"):
+                await self._change_node(
+                    self._real,
+                    member.node_id,
+                    mark_borrowed(self._needs.owner),
+                    lambda node: bool(node.borrowed_by),
+                )
+            await self._wait(self._both_vote, "both managers vote", JOINED_WITHIN_S)
+            async with self._step("hand the lead over and back", BorrowPhase.HANDING_OVER):
+                await self._handover(self._temporary).run()
+                self._write(replace(self._now, has_led=True))
+            await self._release()
+        await self._remove_host_part()
+
+    # To the end, from whatever there is.
+
+    async def _settle(self) -> None:
+        """Make the real manager what it was before, and remove the temporary one."""
+        if self._now.phase is BorrowPhase.PREPARING:
+            # It has not joined, and nothing in the swarm was changed.
+            await self._remove_host_part()
+            return
+        async with self._step("start the temporary manager again"):
+            # Its vote may be what the swarm lacks; and only it knows whether it has joined.
+            await self._needs.engine.start(self._now.cable)
+        async with self._kept_alive():
+            member = await self._wait_for_known_member()
+            if member.state is MemberState.ACTIVE:
+                self._write(replace(self._now, temporary_id=member.node_id))
+            await self._wait_for_a_leader(member)
+            await self._put_back(member)
+            await self._release()
+        await self._remove_host_part()
+
+    async def _put_back(self, member: Membership) -> None:
+        """Make the real manager what it was before, through whoever can."""
+        through = self._temporary if member.is_manager else self._real
+        roles = await self._read_roles(through)
+        if roles.leader is not None and roles.leader.id == self._now.temporary_id:
+            self._write(replace(self._now, has_led=True))
+        async with self._step("make the real manager what it was"):
+            result = await self._handover(through).put_back()
+        if result is not None and result.ending is Ending.FINISHED:
+            self._write(replace(self._now, has_led=True))
+
+    async def _release(self) -> None:
+        """Take the temporary manager out of the swarm. The real one is a manager and what it was before."""
+        node_id = self._now.temporary_id
+        if node_id:
+            async with self._step("demote the temporary manager", BorrowPhase.RELEASING):
+                await self._wait(self._real_votes, f"{self._now.node_name} is a manager", ANSWERED_WITHIN_S)
+                await self._change_node(
+                    self._real, node_id, demote_borrowed, lambda node: node.desired_role == "worker"
+                )
+                await self._wait(
+                    self._real_leads_alone, f"{self._now.node_name} leads alone", DEMOTED_WITHIN_S
+                )
+            async with self._step("take it out of the swarm"):
+                with suppress(VipconsoleError):
+                    # What it says of itself does not matter any more: its node is removed in any case.
+                    await self._temporary.membership.leave()
+                await self._wait(self._node_removed, "its node is removed", REMOVED_WITHIN_S)
+
+    async def _remove_host_part(self) -> None:
+        async with self._step("remove the temporary manager from this host"):
+            await self._needs.engine.remove()
+        if self._needs.rotates_tokens and self._now.temporary_id:
+            async with self._step("rotate the join tokens"):
+                await self._real.membership.rotate_tokens()
+        self._needs.store.remove()
+
+    # The record.
+
+    @property
+    def _now(self) -> BorrowRecord:
+        assert self._record is not None  # noqa: S101 - run() and finish() set it first
+        return self._record
+
+    def _write(self, record: BorrowRecord) -> None:
+        if record != self._record:
+            self._needs.store.write(record)
+            self._record = record
+
+    @asynccontextmanager
+    async def _step(self, name: str, phase: BorrowPhase | None = None) -> AsyncIterator[None]:
+        """Record a step before it begins and when it has ended."""
+        self._tell(name)
+        self._write(replace(self._now.with_step(name, self._clock.now()), phase=phase or self._now.phase))
+        yield
+        self._write(self._now.with_step_done(self._clock.now()))
+
+    async def _result(self, because: str = "") -> BorrowResult:
+        leader: Node | None = None
+        with suppress(VipconsoleError):
+            leader = (await self._read_roles(self._real)).leader
+        gave_back = self._now.has_led
+        return BorrowResult(
+            gave_back,
+            self._clock.monotonic() - self._began_s,
+            self._watch.longest_s,
+            "?" if leader is None else leader.hostname,
+            "" if gave_back else because,
+        )
+
+    # What is waited for.
+
+    async def _wait_for_member(self, what: str) -> Membership:
+        async def attempt() -> Membership | None:
+            member = await self._temporary.membership.read()
+            return member if member.state is MemberState.ACTIVE and member.is_manager else None
+
+        return await self._wait(attempt, what, JOINED_WITHIN_S)
+
+    async def _wait_for_known_member(self) -> Membership:
+        """Return how the temporary manager is in the swarm, once that has been decided; unlock it where it is locked."""
+
+        async def attempt() -> Membership | None:
+            member = await self._temporary.membership.read()
+            if member.state is MemberState.LOCKED:
+                await self._unlock()
+                return None
+            return None if member.state is MemberState.PENDING else member
+
+        return await self._wait(attempt, "the temporary manager knows its place", JOINED_WITHIN_S)
+
+    async def _unlock(self) -> None:
+        if not self._needs.unlock_key:
+            raise Declined(
+                "The temporary manager is locked: it was restarted, and this swarm locks its managers.",
+                "Give the unlock key with --unlock-key-file.",
+            )
+        await self._temporary.membership.unlock(self._needs.unlock_key)
+
+    async def _wait_for_a_leader(self, member: Membership) -> None:
+        members = (self._temporary, self._real) if member.is_manager else (self._real,)
+
+        async def attempt() -> bool:
+            for asked in members:
+                with suppress(VipconsoleError):
+                    if (await self._read_roles(asked)).leader is not None:
+                        return True
+            return False
+
+        try:
+            await self._wait(attempt, "the swarm has a leader", ANSWERED_WITHIN_S)
+        except EngineTimeout as error:
+            raise Declined(
+                "The swarm has no leader: neither the real manager nor the temporary one can lead it alone.",
+                f"See `docker node ls` on both sockets ({self._needs.engine.host}). The last way, which restarts every "
+                f"task, is in {self._needs.store.folder / 'way-back.sh'}.",
+            ) from error
+
+    async def _both_vote(self) -> bool:
+        reachable = {node.id for node in (await self._read_roles(self._real)).reachable}
+        return {self._now.node_id, self._now.temporary_id} <= reachable
+
+    async def _real_votes(self) -> bool:
+        roles = await self._read_roles(self._real)
+        return self._now.node_id in {node.id for node in roles.reachable}
+
+    async def _real_leads_alone(self) -> bool:
+        roles = await self._read_roles(self._real)
+        leads = roles.leader is not None and roles.leader.id == self._now.node_id
+        return leads and self._now.temporary_id not in await self._real.reader.manager_ids()
+
+    async def _node_removed(self) -> bool:
+        swarm = await self._real.reader.lists(10)
+        nodes = () if isinstance(swarm.nodes, Unknown) else swarm.nodes
+        if not nodes:
+            return False
+        temporary_nodes = [node for node in nodes if node.id == self._now.temporary_id]
+        for node in temporary_nodes:
+            await self._real.membership.remove_node(node.id)
+        return not temporary_nodes
+
+    async def _read_roles(self, member: Member) -> ManagerRoles:
+        return await read_roles(member.reader)
+
+    def _handover(self, through: Member) -> "HandoverOfTwo":
+        return HandoverOfTwo(through.reader, through.changer, self._clock, self._needs.owner, self._tell)
+
+    async def _change_node(
+        self,
+        through: Member,
+        node_id: str,
+        change: Callable[[dict[str, object]], None],
+        is_done: Callable[[Node], bool],
+    ) -> None:
+        """Change a node, again and again while the swarm is between two leaders, until it shows the change."""
+
+        async def attempt() -> bool:
+            swarm = await through.reader.lists(10)
+            nodes = () if isinstance(swarm.nodes, Unknown) else swarm.nodes
+            node = next((node for node in nodes if node.id == node_id), None)
+            if node is None:
+                # An empty list is no answer; one without the node is: it has been removed.
+                return bool(nodes)
+            if is_done(node):
+                return True
+            await through.changer.update_node(node_id, change)
+            return False
+
+        await self._wait(attempt, "the node shows the change", ANSWERED_WITHIN_S)
+
+    async def _wait(self, attempt: Callable[[], Awaitable[T | None]], what: str, within_s: float) -> T:
+        async def patiently() -> T | None:
+            # Between two leaders nobody answers, and an engine may be starting.
+            with suppress(EngineError):
+                return await attempt()
+            return None
+
+        result = await until(patiently, self._clock, within_s, POLL_S)
+        if not result:
+            raise EngineTimeout(
+                f"Timed out after {within_s:g} s waiting until {what}.",
+                "Run the command again: it continues where it stopped.",
+            )
+        return result
+
+    @asynccontextmanager
+    async def _kept_alive(self) -> AsyncIterator[None]:
+        """Start the temporary manager again whenever it dies, until it is not needed any more."""
+
+        async def watch() -> None:
+            while True:
+                await self._clock.sleep(ALIVE_EVERY_S)
+                # What fails now is tried again; what waits for it tells when it gives up.
+                with suppress(VipconsoleError):
+                    if not await self._needs.engine.is_running():
+                        self._tell("the temporary manager died: starting it again")
+                        await self._needs.engine.start(self._now.cable)
+
+        watcher = asyncio.ensure_future(watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)

@@ -1,0 +1,71 @@
+"""What is found out before a manager is borrowed: whether it can be done on this host, and how the two are connected."""
+
+import asyncio
+from ipaddress import IPv4Network
+
+from console.errors import Declined, EngineError, Result, Unknown, VipconsoleError, known, unknown_from
+from console.host.temporary.network import choose_cable, read_used_ranges
+from console.host.temporary.values import Cable
+from console.operations.borrow.backup import require_room
+from console.operations.borrow.options import BorrowOptions
+from console.operations.borrow.plan import BorrowFacts
+from console.operations.borrow.record import FOLDER
+from console.swarm.membership import EngineMembership, Membership
+from console.swarm.model import SwarmState
+
+IP_WITHIN_S = 10.0
+
+
+async def read_facts(
+    membership: EngineMembership, swarm: SwarmState, options: BorrowOptions, not_ours: Unknown | None
+) -> BorrowFacts:
+    """Return what decides whether a manager can be borrowed here; what speaks against it stands in place of the cable."""
+    cable: Result[Cable]
+    folder = options.state / FOLDER
+    try:
+        member = await membership.read()
+        cable = await _cable(membership, member, swarm, options, not_ours)
+    except VipconsoleError as error:
+        return BorrowFacts(swarm, folder, unknown_from(error))
+    return BorrowFacts(swarm, folder, cable, member.manager_address)
+
+
+async def _cable(
+    membership: EngineMembership,
+    member: Membership,
+    swarm: SwarmState,
+    options: BorrowOptions,
+    not_ours: Unknown | None,
+) -> Cable:
+    if not_ours is not None:
+        raise Declined(f"No second dockerd is started on this host. {not_ours.reason}", not_ours.hint)
+    if not member.is_manager or not member.manager_address:
+        raise EngineError(
+            "The engine does not say where other managers reach it.",
+            "`docker info` shows what it says of the swarm.",
+        )
+    await _decline_if_locked(membership, options.unlock_key)
+    await asyncio.to_thread(require_room, member.root_dir, options.state)
+    ranges = set(await read_used_ranges(IP_WITHIN_S))
+    ranges |= {
+        subnet.network
+        for network in known(swarm.networks, ())
+        for subnet in network.subnets
+        if isinstance(subnet.network, IPv4Network)
+    }
+    if not isinstance(swarm.engine, Unknown):
+        ranges |= set(swarm.engine.default_pools)
+    return choose_cable(member.address, ranges)
+
+
+async def _decline_if_locked(membership: EngineMembership, unlock_key: str) -> None:
+    settings = await membership.settings()
+    if not settings.is_autolocked:
+        return
+    if not unlock_key:
+        raise Declined(
+            "This swarm locks its managers: a temporary one that is restarted would need the unlock key.",
+            "Give it with --unlock-key-file; `docker swarm unlock-key -q` shows it.",
+        )
+    if not await membership.has_unlock_key(unlock_key):
+        raise Declined("The unlock key is not that of this swarm.", "`docker swarm unlock-key -q` shows it.")

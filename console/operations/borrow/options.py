@@ -1,0 +1,28 @@
+"""Who borrows a manager, and what the operator has set for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowOptions:
+    """What the operator has set."""
+
+    state: Path
+    unit: str
+    """The docker unit of this host."""
+    unlock_key: str = ""
+    rotates_tokens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowCaller:
+    """Who borrows a manager, and who is told."""
+
+    owner: str
+    """As `MACHINE/PROCESS`."""
+    announce: Callable[[str], object]
+    """Is told of every change, in words, before it is made."""
+    tell: Callable[[str], object]
+    """Is told of progress."""

@@ -1,0 +1,186 @@
+"""One engine's own place in a swarm: what it says of it, and joining, leaving and unlocking. Its tokens stay in here."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from docker import APIClient
+from docker.errors import NotFound
+
+from console.errors import EngineError, EngineNotFound, MalformedReply
+from console.swarm.changer import Tell
+from console.swarm.client import EngineConnection, send
+from console.text import clean
+
+
+class MemberState(StrEnum):
+    """What an engine is in (swarmkit's `LocalNodeState`)."""
+
+    INACTIVE = "inactive"
+    """In no swarm."""
+    PENDING = "pending"
+    ACTIVE = "active"
+    ERROR = "error"
+    LOCKED = "locked"
+    """Its keys are encrypted: it needs the unlock key, or else answers nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What an engine says of its own place in a swarm. It answers this also where it is no manager."""
+
+    state: MemberState
+    node_id: str
+    """Empty where it is in no swarm."""
+    is_manager: bool
+    """Whether it is one now, and knows it."""
+    address: str
+    """The address that it advertises, without a port."""
+    manager_address: str
+    """The same with the port on which managers talk to each other; empty where it is no manager."""
+    cluster_id: str
+    version: str
+    root_dir: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmSettings:
+    """What the swarm's managers have been told to do."""
+
+    is_autolocked: bool
+    """Whether a manager that is restarted stays locked until it is given the unlock key."""
+    version: int
+
+
+class EngineMembership:
+    """Asks and changes the membership of the engine behind a connection; tells of each change before it is made.
+
+    Every method raises an `EngineError` when it fails.
+    """
+
+    def __init__(self, connection: EngineConnection, tell: Tell) -> None:
+        self._connection = connection
+        self._tell = tell
+
+    async def read(self) -> Membership:
+        """Return what the engine says of itself (`GET /info`)."""
+        answer = await self._connection.ask("ask for its membership", lambda client: _get(client, "/info"))
+        try:
+            return _membership(answer)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MalformedReply(f"The engine at {self._connection.host} gave a malformed reply.") from error
+
+    async def settings(self) -> SwarmSettings:
+        """Return the settings of the swarm (`GET /swarm`, of a manager only)."""
+        answer = await self._connection.ask("read the swarm", lambda client: _get(client, "/swarm"))
+        encryption = (answer.get("Spec") or {}).get("EncryptionConfig") or {}
+        return SwarmSettings(bool(encryption.get("AutoLockManagers")), int(answer["Version"]["Index"]))
+
+    async def answers(self) -> bool:
+        """Whether this engine answers for the swarm: it is a manager, and there is a leader."""
+        with suppress(EngineError):
+            return bool(await self._connection.ask("list nodes", lambda client: _get(client, "/nodes")))
+        return False
+
+    async def container_starts(self) -> Mapping[str, str]:
+        """Return the running containers of this node by ID, and when each was started, as the engine writes it."""
+
+        def read(client: APIClient) -> dict[str, str]:
+            starts = {}
+            for row in _get(client, "/containers/json"):
+                with suppress(NotFound):
+                    # It may be gone since it was listed.
+                    state = _get(client, f"/containers/{row['Id']}/json")["State"]
+                    starts[clean(row["Id"])] = clean(state["StartedAt"])
+            return starts
+
+        return await self._connection.ask("list the containers", read)
+
+    async def join(self, manager: "EngineMembership", remote: str, own_address: str) -> None:
+        """Join the swarm of another engine as a drained manager.
+
+        `remote` is where that one is reached (`ADDRESS:PORT`), `own_address` what this one advertises. The token goes from one
+        engine to the other and is kept nowhere else.
+        """
+        self._tell(f"join the swarm at {remote} as a drained manager")
+        token = await manager._connection.ask(  # noqa: SLF001 - the token does not leave this class
+            "read the token of managers", lambda client: str(_get(client, "/swarm")["JoinTokens"]["Manager"])
+        )
+        body = {
+            "ListenAddr": f"{own_address}:2377",
+            "AdvertiseAddr": own_address,
+            "DataPathAddr": own_address,
+            "RemoteAddrs": [remote],
+            "JoinToken": token,
+            "Availability": "drain",
+        }
+        await self._connection.ask(
+            "join the swarm", lambda client: send(client, "POST", "/swarm/join", body=body)
+        )
+
+    async def leave(self) -> None:
+        """Leave the swarm, also as a manager."""
+        self._tell("leave the swarm")
+        await self._connection.ask(
+            "leave the swarm", lambda client: send(client, "POST", "/swarm/leave", params={"force": "1"})
+        )
+
+    async def unlock(self, key: str) -> None:
+        """Give a locked manager the unlock key."""
+        await self._connection.ask(
+            "unlock the manager",
+            lambda client: send(client, "POST", "/swarm/unlock", body={"UnlockKey": key}),
+        )
+
+    async def has_unlock_key(self, key: str) -> bool:
+        """Whether a key unlocks the managers of this swarm."""
+        answer = await self._connection.ask(
+            "read the unlock key", lambda client: _get(client, "/swarm/unlockkey")
+        )
+        return bool(key) and answer.get("UnlockKey") == key
+
+    async def remove_node(self, node_id: str) -> None:
+        """Remove a node that is no manager; one that is gone already is no failure."""
+        self._tell(f"remove the node {node_id}")
+        with suppress(EngineNotFound):
+            await self._connection.ask(
+                "remove a node",
+                lambda client: send(client, "DELETE", f"/nodes/{node_id}", params={"force": "1"}),
+            )
+
+    async def rotate_tokens(self) -> None:
+        """Make new join tokens for workers and managers; the old ones are worth nothing then."""
+        self._tell("rotate the join tokens")
+
+        def rotate(client: APIClient) -> None:
+            swarm = _get(client, "/swarm")
+            params = {
+                "version": str(swarm["Version"]["Index"]),
+                "rotateWorkerToken": "1",
+                "rotateManagerToken": "1",
+            }
+            send(client, "POST", "/swarm/update", body=swarm["Spec"], params=params)
+
+        await self._connection.ask("rotate the join tokens", rotate)
+
+
+def _get(client: APIClient, path: str) -> Any:
+    return send(client, "GET", path)
+
+
+def _membership(data: Mapping[str, Any]) -> Membership:
+    swarm = data.get("Swarm") or {}
+    node_id = clean(swarm.get("NodeID") or "")
+    managers = {row["NodeID"]: row["Addr"] for row in swarm.get("RemoteManagers") or ()}
+    return Membership(
+        state=MemberState(swarm.get("LocalNodeState") or "inactive"),
+        node_id=node_id,
+        is_manager=bool(swarm.get("ControlAvailable")),
+        address=clean(swarm.get("NodeAddr") or ""),
+        manager_address=clean(managers.get(node_id) or ""),
+        cluster_id=clean((swarm.get("Cluster") or {}).get("ID") or ""),
+        version=clean(data["ServerVersion"]),
+        root_dir=clean(data.get("DockerRootDir") or "", 1000),
+    )

@@ -1,0 +1,250 @@
+"""`vipconsole reclaim --by borrow`: a second manager for some seconds, and the proof of what it did."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from console.clock import SystemClock
+from console.diagnosis.quiescence.values import QuiescenceRules
+from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
+from console.errors import Declined, UsageError, known
+from console.host.audit import Audit
+from console.host.identity import machine_id
+from console.host.lock import maintenance_lock
+from console.host.reader import HostReader
+from console.host.who import who_runs_this
+from console.operations.borrow.options import BorrowCaller, BorrowOptions
+from console.operations.borrow.plan import BorrowFacts
+from console.operations.borrow.record import BorrowRecord, BorrowStore
+from console.operations.borrow.session import BorrowOutcome, BorrowSession
+from console.operations.census import CensusDependencies, census_count
+from console.operations.probes import own_probe_owner
+from console.operations.stack_removal.steps import LeakCount, Prove, engine_count
+from console.settings import Settings
+from console.storage.state import state_folder
+from console.swarm.changer import EngineChanger, Tell
+from console.swarm.client import EngineConnection
+from console.swarm.events import EventSource
+from console.swarm.managers import NO_LEADER
+from console.swarm.membership import EngineMembership
+from console.swarm.model import ObjectKind, StackObject, SwarmState
+from console.swarm.reader import EngineReader
+from console.text import clean, duration, plural
+from screens.output.plain import progress
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowReport:
+    """What the operator is told afterwards."""
+
+    outcome: BorrowOutcome
+    before: tuple[LeakCount, ...]
+    after: tuple[LeakCount, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether addresses came back and no container was touched."""
+        return self.outcome.result.gave_back and not self.outcome.lost
+
+
+async def decline_unless_quiet(
+    arguments: Namespace, settings: Settings, connection: EngineConnection
+) -> None:
+    """Raise Declined where something is being deployed, or goes on on this host, that is not accepted."""
+    clock = SystemClock()
+    accepted = frozenset(clean(name) for name in arguments.accept)
+    rules = QuiescenceRules(settings.quiet, settings.thresholds, 0.0, accepted)
+    dependencies = WaitDependencies(
+        EngineReader(connection),
+        HostReader(settings.quiet, settings.snapshot.call_timeout_s, holds_lock=True),
+        EventSource(connection, clock),
+    )
+    async for state in wait_for_quiet(dependencies, clock, rules, settings.snapshot, 0.0):
+        blockers = [
+            f"{blocker.name} {blocker.what}".strip()
+            for check in state.report.checks
+            for blocker in check.blockers
+            if not blocker.is_accepted
+        ]
+        if blockers:
+            raise Declined(
+                f"It is not quiet: {'; '.join(blockers[:3])}.",
+                "Wait for it with `vipconsole quiet`, or accept what goes on with --accept NAME.",
+            )
+
+
+def read_unlock_key(arguments: Namespace) -> str:
+    """Return the unlock key of the swarm from its file; nothing where none is given."""
+    if not arguments.unlock_key_file:
+        return ""
+    try:
+        key = arguments.unlock_key_file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The unlock key cannot be read: {clean(str(error), 200)}.",
+            "`docker swarm unlock-key -q` shows it.",
+        ) from error
+    return str(key)
+
+
+def options(arguments: Namespace, settings: Settings) -> BorrowOptions:
+    """Return what the operator has set for a borrowed manager."""
+    return BorrowOptions(
+        state_folder(), settings.docker_unit, read_unlock_key(arguments), settings.reclaim.rotate_tokens
+    )
+
+
+@asynccontextmanager
+async def lock_without_swarm(arguments: Namespace) -> AsyncIterator[Tell]:
+    """Hold the maintenance lock while no manager may answer; give what writes each change to the journal."""
+    if arguments.demo:
+        yield lambda _: None
+        return
+    who = who_runs_this(os.environ)
+    audit = Audit(who, "vipconsole reclaim")
+    async with maintenance_lock("vipconsole reclaim", who, SystemClock()):
+        audit.tell("finishes a borrowed manager")
+        yield audit.tell
+
+
+async def session(
+    arguments: Namespace, settings: Settings, connection: EngineConnection, announce: Tell
+) -> BorrowSession:
+    """Return what borrows a manager on this host. Raises Declined where no dockerd of the engine's version is found."""
+    from console.host.temporary.daemon import TemporaryDaemon
+    from console.host.temporary.finding import find_dockerd
+
+    member = await EngineMembership(connection, announce).read()
+    found = await find_dockerd(member.version)
+    chosen = options(arguments, settings)
+    engine = TemporaryDaemon(
+        BorrowStore(chosen.state).engine_folder, found.program, member.version, path=found.path
+    )
+    caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, progress)
+    return BorrowSession(connection, engine, SystemClock(), caller, chosen)
+
+
+async def borrow(
+    arguments: Namespace,
+    settings: Settings,
+    connection: EngineConnection,
+    changer: EngineChanger,
+    facts: BorrowFacts,
+) -> BorrowReport:
+    """Borrow a manager, and count before and after what leaked on the network of interest."""
+    await decline_unless_quiet(arguments, settings, connection)
+    swarm = facts.swarm
+    leader = next((node for node in known(swarm.nodes, ()) if node.is_leader), None)
+    if leader is None:
+        raise Declined(*NO_LEADER)
+    count = _counter(settings, connection, changer, swarm)
+    networks = _networks(settings, swarm)
+    before = await count(networks)
+    borrowing = await session(arguments, settings, connection, changer.announce)
+    outcome = await borrowing.run(facts, leader)
+    return BorrowReport(outcome, before, await count(networks))
+
+
+async def finish(
+    arguments: Namespace, settings: Settings, connection: EngineConnection, record: BorrowRecord
+) -> BorrowReport:
+    """Bring one that was cut short to its end."""
+    async with lock_without_swarm(arguments) as announce:
+        borrowing = await session(arguments, settings, connection, announce)
+        return BorrowReport(await borrowing.finish(record), (), ())
+
+
+def _counter(
+    settings: Settings, connection: EngineConnection, changer: EngineChanger, swarm: SwarmState
+) -> Prove:
+    reader, clock = EngineReader(connection), SystemClock()
+    engine = known(swarm.engine, None)
+    if engine is not None and engine.counts_addresses:
+        return engine_count(reader, clock, settings.snapshot)
+    owner = own_probe_owner(machine_id())
+    return census_count(CensusDependencies(reader, changer, clock, owner, settings.snapshot.deadline_s))
+
+
+def _networks(settings: Settings, swarm: SwarmState) -> tuple[StackObject, ...]:
+    return tuple(
+        StackObject(ObjectKind.NETWORK, network.id, network.name, "")
+        for network in known(swarm.networks, ())
+        if network.is_overlay and network.name == settings.network
+    )
+
+
+def report_lines(report: BorrowReport) -> Iterator[str]:
+    """Yield what came of it: whether addresses came back, what leaked before and after, the containers."""
+    outcome = report.outcome
+    result = outcome.result
+    took = duration(result.took_s)
+    if result.gave_back:
+        yield (
+            f"All leaked addresses are free: the temporary manager led the swarm. {result.leader} leads again, and the "
+            f"temporary manager is gone ({took}). No manager answered for {result.unanswered_s:.1f} s."
+        )
+    else:
+        yield (
+            f"No address was given back. {result.because} The swarm is as it was: {result.leader} leads, and the temporary "
+            f"manager is gone ({took})."
+        )
+    for before, after in zip(report.before, report.after, strict=True):
+        yield f"{before.network}: {_leaked(after)} now, {_leaked(before)} before."
+    if outcome.lost:
+        yield (
+            f"{plural(len(outcome.lost), 'container')} of {outcome.containers} stopped or restarted meanwhile: "
+            f"{', '.join(container[:12] for container in outcome.lost)}. `vipconsole glance` shows what does not run."
+        )
+    else:
+        yield f"All {plural(outcome.containers, 'container')} of this host ran on (same IDs, same start times)."
+
+
+def _leaked(count: LeakCount) -> str:
+    return f"{count.leaked} leaked" if count.leaked is not None else f"leaked unknown ({count.why_unknown})"
+
+
+def as_json(report: BorrowReport) -> dict[str, object]:
+    """Return the same for programs."""
+    outcome = report.outcome
+    result = outcome.result
+    return {
+        "gave_back": result.gave_back,
+        "because": result.because,
+        "leader": result.leader,
+        "took_s": round(result.took_s, 1),
+        "unanswered_s": round(result.unanswered_s, 2),
+        "containers": outcome.containers,
+        "containers_lost": list(outcome.lost),
+        "leaked": {
+            before.network: {"before": before.leaked, "after": after.leaked}
+            for before, after in zip(report.before, report.after, strict=True)
+        },
+    }
+
+
+def failure_exit(report: BorrowReport) -> int:
+    """Return the exit code: 0 where all is well."""
+    return 0 if report.is_whole else 1
+
+
+def write_report(report: BorrowReport, schema: str, *, as_document: bool) -> int:
+    """Print it, and return the exit code."""
+    from screens.output.plain import json_text, say
+
+    code = failure_exit(report)
+    if as_document:
+        sentence = next(iter(report_lines(report)))
+        document = {
+            "schema": schema,
+            "exit_code": code,
+            "way": "borrow",
+            "sentence": sentence,
+            "borrow": as_json(report),
+        }
+        sys.stdout.write(json_text(document))
+    else:
+        say(report_lines(report))
+    return code

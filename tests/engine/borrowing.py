@@ -1,0 +1,220 @@
+"""One real manager with a busy swarm, on which a second manager is borrowed; what it left, and what its containers felt."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from tests.contract.specs import service_spec
+from tests.contract.world import IMAGE, JSON, World
+from tests.engine.lab import PATH, Engine, require_engine
+from tests.engine.switch import Switch
+from tests.support import mortal
+from tests.support.program import PATIENT, PROGRAM, Outcome
+
+ADDRESS = "10.99.0.2"
+# Seconds, then whether the name of a service is known, then whether it answers; 10 times a second.
+PROBE = """
+rm -f /stop
+while [ ! -e /stop ]; do
+  name=- ; tcp=-
+  timeout 1 nslookup tasks.web 127.0.0.11 >/dev/null 2>&1 && name=+
+  timeout 1 nc $(cat /peer) 8080 </dev/null >/dev/null 2>&1 && tcp=+
+  read now rest </proc/uptime
+  echo "$now $name $tcp"
+  usleep 100000
+done
+"""
+
+
+@dataclass(frozen=True)
+class Felt:
+    """What probes between containers met."""
+
+    probes: int
+    missed: int
+    longest_gap_s: float
+
+
+@dataclass
+class BusyManager:
+    """A single manager whose services must not notice anything."""
+
+    engine: Engine
+    world: World
+    proxy: str
+    started: list["subprocess.Popen[str]"] = field(default_factory=list)
+
+    @property
+    def state(self) -> Path:
+        return self.engine.namespaces.directory / "state"
+
+    def command(self, *arguments: str, program: Sequence[str] = (str(PROGRAM),)) -> list[str]:
+        """Return the command that runs the program in the engine's namespaces, which are its host."""
+        environment = {
+            "PATH": PATH,
+            "HOME": str(self.engine.namespaces.directory),
+            "VIPCONSOLE_STATE_DIR": str(self.state),
+            "LANG": "C.UTF-8",
+            "COLUMNS": "1000",
+            **PATIENT,
+        }
+        pairs = [f"{name}={value}" for name, value in environment.items()]
+        return self.engine.namespaces.entering("env", "-i", *pairs, *program, *arguments)
+
+    def run(
+        self, *arguments: str, program: Sequence[str] = (str(PROGRAM),), within_s: float = 300
+    ) -> Outcome:
+        began_s = time.monotonic()
+        done = subprocess.run(
+            self.command(*arguments, program=program),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=within_s,
+        )  # fmt: skip
+        return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - began_s)
+
+    def borrow(self, *more: str) -> Outcome:
+        return self.run("reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, *more)
+
+    def killed(self, when: str, number: int) -> Outcome:
+        """Borrow, and die at a point of the record: before or after its write of that number."""
+        program = (sys.executable, str(Path(mortal.__file__)), "record", when, str(number))
+        return self.run("reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, program=program)
+
+    def containers(self) -> dict[str, str]:
+        """Return the running containers, and when each was started."""
+        rows = self.engine.docker("ps", "-q", "--no-trunc").split()
+        starts = self.engine.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *rows)
+        return dict(line.split(" ", 1) for line in starts.splitlines())
+
+    def left_behind(self) -> dict[str, str]:
+        """Return what a borrowed manager could leave: interfaces, rules, nodes, processes, files."""
+        inside = self.engine.namespaces.run
+        folder = self.state / "borrow"
+        files = (
+            sorted(str(path.relative_to(self.state)) for path in folder.rglob("*")) if folder.exists() else []
+        )
+        return {
+            "interfaces": "\n".join(
+                line for line in inside("ip", "-o", "link").splitlines() if "vipconsole" in line
+            ),
+            "routes": "\n".join(line for line in inside("ip", "route").splitlines() if "vipconsole" in line),
+            "iptables": "\n".join(
+                line for line in inside("iptables-save").splitlines() if "vipconsole" in line
+            ),
+            "nodes": self.engine.docker(
+                "node", "ls", "--format", "{{.Hostname}} {{.Availability}} {{.ManagerStatus}}"
+            ),
+            "processes": "\n".join(
+                line
+                for line in inside("ps", "-eo", "args").splitlines()
+                if "temporary-manager" in line or "state/borrow" in line
+            ),
+            "files": "\n".join(files),
+        }
+
+    def labels(self) -> dict[str, str]:
+        (node,) = self.world.call("GET", "/nodes")
+        labels: dict[str, str] = node["Spec"]["Labels"]
+        return labels
+
+    def mend(self) -> None:
+        """Wait until the engine answers for a swarm again."""
+        self.world.wait_until(self._has_leader, "the swarm has a leader", 60)
+
+    def _has_leader(self) -> bool:
+        try:
+            return any(
+                (node.get("ManagerStatus") or {}).get("Leader") for node in self.world.call("GET", "/nodes")
+            )
+        except Exception:  # noqa: BLE001 - whatever it is, it is not there yet
+            return False
+
+    def begin_probing(self) -> None:
+        self.engine.docker("exec", "-d", "prober", "sh", "-c", f"({PROBE}) >/probes 2>&1")
+
+    def end_probing(self) -> Felt:
+        """Return what the probes met since they began, and end them."""
+        text = self.engine.docker("exec", "prober", "cat", "/probes")
+        self.engine.docker("exec", "prober", "sh", "-c", "touch /stop")
+        rows = [line.split() for line in text.splitlines() if len(line.split()) == 3]
+        good_s = [float(row[0]) for row in rows if row[1:] == ["+", "+"]]
+        gaps = [later - earlier for earlier, later in pairwise(good_s)]
+        return Felt(len(rows), len(rows) - len(good_s), max(gaps, default=-1))
+
+
+def node_of(world: World) -> JSON:
+    (node,) = world.call("GET", "/nodes")
+    found: JSON = node
+    return found
+
+
+@contextmanager
+def busy_manager(leaks: int = 6) -> Iterator[BusyManager]:
+    """Give a manager with eight services, a container attached by hand, and leaked addresses."""
+    require_engine()
+    with ExitStack() as ending:
+        switch = ending.enter_context(Switch())
+        engine = Engine("node1", switch=switch, address=ADDRESS)
+        ending.callback(engine.close)
+        engine.start()
+        engine.create_swarm()
+        world = ending.enter_context(World(engine.socket, time.sleep, engine.restart, "node1"))
+        proxy = world.create_overlay("proxy", world.fresh_subnet(26), attachable=True)
+        host = BusyManager(engine, world, proxy)
+        names = ("web", "api", "db", "worker", "cache")
+        serve = ["sh", "-c", "while :; do nc -l -p 8080 </dev/null; done"]
+        for name in names:
+            _create(
+                world,
+                name,
+                proxy,
+                serve if name == "web" else ["sleep", "86400"],
+                {"Replicated": {"Replicas": 1}},
+            )
+        _create(
+            world,
+            "traefik",
+            proxy,
+            ["sleep", "86400"],
+            {"Replicated": {"Replicas": 1}},
+            ["node.role==manager"],
+        )
+        _create(world, "agent", proxy, ["sleep", "86400"], {"Global": {}})
+        _create(
+            world, "edge", proxy, ["sleep", "86400"], {"Replicated": {"Replicas": 1}}, ports=[(18080, 8080)]
+        )
+        world.wait_until(lambda: len(engine.docker("ps", "-q").split()) == 8, "8 containers run", 120)
+        engine.docker("run", "-d", "--name", "prober", "--network", "proxy", IMAGE)
+        (web,) = [row["ID"] for row in world.call("GET", "/services") if row["Spec"]["Name"] == "web"]
+        (task,) = [row for row in world.tasks() if row.get("ServiceID") == web and row["Status"]["State"] == "running"]
+        address = task["NetworksAttachments"][0]["Addresses"][0].partition("/")[0]
+        engine.docker("exec", "prober", "sh", "-c", f"echo {address} >/peer")
+        if leaks:
+            world.leak_fast(proxy, leaks)
+        yield host
+
+
+def _create(
+    world: World,
+    name: str,
+    proxy: str,
+    command: list[str],
+    mode: JSON,
+    constraints: Sequence[str] = (),
+    ports: Sequence[tuple[int, int]] = (),
+) -> None:
+    spec = service_spec(
+        name, [proxy], replicas=1, constraints=constraints, mode="vip", image=IMAGE, command=command,
+        stop_grace_s=0.5, stack="", ports=ports, restarts=True,
+    )  # fmt: skip
+    world.call("POST", "/services/create", {**spec, "Mode": mode})
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
