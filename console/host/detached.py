@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from console.errors import HostError
@@ -39,6 +39,8 @@ class DetachedProgram:
     """Where its standard output and error go without systemd; else to the journal."""
     after: str = ""
     """A unit that is stopped later than this one when the machine is shut down."""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """Of the unit, in place of those that a run has (systemd.service(5))."""
 
 
 class UnitExists(HostError):
@@ -101,6 +103,7 @@ def unit_command(program: DetachedProgram) -> tuple[str, ...]:
         "OOMScoreAdjust": "-500",
         "UMask": "0077",
         **({"After": program.after} if program.after else {}),
+        **program.properties,
     }
     return (
         "systemd-run",
