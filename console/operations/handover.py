@@ -43,8 +43,10 @@ PROMOTED_WITHIN_S = 150.0
 """A promotion takes a second, or 37 s where it reaches the node before the demotion has (measured on 20.10.24; swarmkit
 waits 16 s twice)."""
 WORKER_WITHIN_S, WORKER_FOR_S = 60.0, 5.0
-"""How long after it has registered with the new leader as a worker a node learns of it. It is a manager again 1 to 4 s after
-its promotion (measured)."""
+"""How long it may take until a node is known to be a worker, and how long it is one, snapshot after snapshot, before that is
+believed. A new leader shows a node at first as its predecessor knew it: `ready`. A moment later no node is known to it until
+it registers, and one that is promoted in between is taken for down, which ends its containers (seen on 20.10.24). A node is a
+manager again 1 to 4 s after its promotion (measured)."""
 POLL_S = 0.25
 RESTORE_ATTEMPTS = 3
 """A manager that lags behind shows a node as it was before its demotion. When the write meets the demotion, the node is
@@ -191,18 +193,32 @@ class Handover:
 
     async def _wait_until_worker(self, node: Node) -> None:
         """Wait until a node knows that it was demoted: promoted before that, it takes half a minute to vote again."""
-        # Where that does not come, it is promoted all the same: sooner or later it votes.
+        # Where that does not come, it is promoted all the same: sooner or later it votes. That is right for a node that is
+        # down too. Swarm has replaced its tasks already, so the promotion ends none that would go on, and it changes a
+        # specification only: the node votes no sooner than it is back. Left a worker, it would come back as one, and the
+        # swarm would be short of a manager until somebody calls this again. It stays paused until it is `ready`.
+        since_s: float | None = None
+
+        async def is_worker_for_long() -> bool:
+            nonlocal since_s
+            asked_s, before_s, since_s = self._clock.monotonic(), since_s, None
+            # Anything else starts the count again, and so does no answer: another leader may be on its way, which knows the
+            # node only by hearsay too.
+            if not await self._is_worker(node.id):
+                return False
+            since_s = self._clock.monotonic() if before_s is None else before_s
+            return asked_s - since_s >= WORKER_FOR_S
+
         with suppress(EngineTimeout):
-            await self._wait(
-                lambda: self._is_worker(node.id), f"{node.hostname} is a worker", WORKER_WITHIN_S
-            )
-            await self._clock.sleep(WORKER_FOR_S)
+            await self._wait(is_worker_for_long, f"{node.hostname} is a worker", WORKER_WITHIN_S)
 
     async def _restore(self, node: Node, attempts: int = RESTORE_ATTEMPTS) -> bool:
-        """Make a node what it was before; where the write shows that it was demoted, promote it first.
+        """Make a node what it was before, once it is ready; where the write shows that it was demoted, promote it first.
 
-        Return whether it was demoted.
+        Return whether it was demoted. Raises EngineTimeout where it does not get ready: it stays paused then.
         """
+        # A manager may vote before its leader knows it as a node again. Only one that is known is made active.
+        await self._wait(lambda: self._is_ready(node.id), f"{node.hostname} is ready", SETTLED_WITHIN_S)
         self._tell(f"making {node.hostname} what it was before")
         try:
             await self._change(node.id, restore, lambda now: not now.handover)
@@ -235,10 +251,13 @@ class Handover:
         leader = (await read_roles(self._reader)).leader
         return leader if leader is not None and leader.id != node_id else None
 
+    async def _is_ready(self, node_id: str) -> bool:
+        node = (await read_roles(self._reader)).node(node_id)
+        return node is not None and node.state == "ready"
+
     async def _is_worker(self, node_id: str) -> bool:
         # A new leader knows no node's state until the node registers with it, and is told its role then.
-        node = (await read_roles(self._reader)).node(node_id)
-        return node is not None and node.state == "ready" and node_id not in await self._reader.manager_ids()
+        return await self._is_ready(node_id) and node_id not in await self._reader.manager_ids()
 
     async def _voting(self, node_id: str) -> bool:
         # Its specification says at once what it is to be. Tasks that ask for a manager are safe once it *is* one.

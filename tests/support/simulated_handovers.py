@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from console.errors import Unknown
 from console.operations.handover import Handover
 from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.objects import SimNode
@@ -46,17 +47,31 @@ class Steps(EngineChanger):
 
 
 class LaggingReader(EngineReader):
-    """Reads through a manager that lags behind: for so many calls it shows the nodes as they were before."""
+    """Reads through a manager that lags behind: for so many calls it shows the nodes as they were before.
 
-    def __init__(self, connection: EngineConnection, nodes: tuple[Node, ...], calls: int) -> None:
+    After that `shown` says how it shows a node, which may be known to it only as its predecessor knew it.
+    """
+
+    def __init__(
+        self,
+        connection: EngineConnection,
+        nodes: tuple[Node, ...],
+        calls: int,
+        shown: Callable[[Node], Node],
+    ) -> None:
         super().__init__(connection)
         self._nodes = nodes
         self._calls = calls
+        self._shown = shown
 
     async def lists(self, deadline_s: float) -> SwarmState:
         swarm = await super().lists(deadline_s)
         self._calls -= 1
-        return swarm if self._calls < 0 else replace(swarm, nodes=self._nodes)
+        if self._calls >= 0:
+            return replace(swarm, nodes=self._nodes)
+        if isinstance(swarm.nodes, Unknown):
+            return swarm
+        return replace(swarm, nodes=tuple(self._shown(node) for node in swarm.nodes))
 
     async def manager_ids(self) -> frozenset[str]:
         if self._calls > 0:
@@ -73,12 +88,16 @@ def handing_over(
     *,
     earlier: tuple[Node, ...] = (),
     lags_for: int = 0,
+    shown: Callable[[Node], Node] = lambda node: node,
 ) -> Iterator[Handover]:
-    """Give a hand-over; `earlier` is how its manager shows the nodes for the first `lags_for` snapshots."""
+    """Give a hand-over; `earlier` is how its manager shows the nodes for the first `lags_for` snapshots.
+
+    After those it shows a node as `shown` makes it, by default as it is.
+    """
     connection = EngineConnection(running.host, 10)
     try:
         yield Handover(
-            LaggingReader(connection, earlier, lags_for),
+            LaggingReader(connection, earlier, lags_for, shown),
             Steps(connection, dies_at, meanwhile),
             ModelTime(running.model),
             mark,
