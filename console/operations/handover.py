@@ -26,10 +26,12 @@ from console.swarm.managers import (
     NodeSpec,
     demote,
     foreign,
+    lengthen_heartbeat,
     pause,
     promote,
     refusal,
     restore,
+    restore_heartbeat,
     roles_of,
 )
 from console.swarm.model import Node
@@ -165,6 +167,7 @@ class Handover:
             return self._result(leader, roles.leader, began_s, Ending.MADE)
         try:
             self._require_quorum(roles)
+            await self._change_swarm(lengthen_heartbeat)
             self._tell(f"demoting {name}")
             await self._change(leader.id, demote, lambda node: node.desired_role == "worker")
         except (Declined, EngineError):
@@ -220,6 +223,8 @@ class Handover:
         # A manager may vote before its leader knows it as a node again. Only one that is known is made active.
         await self._wait(lambda: self._is_ready(node.id), f"{node.hostname} is ready", SETTLED_WITHIN_S)
         self._tell(f"making {node.hostname} what it was before")
+        # Before its labels go, which tell that something is unfinished.
+        await self._change_swarm(restore_heartbeat)
         try:
             await self._change(node.id, restore, lambda now: not now.handover)
         except DemotedMeanwhile:
@@ -284,6 +289,15 @@ class Handover:
                 node = (await read_roles(self._reader)).node(node_id)
                 if node is not None and is_done(node):
                     return
+
+    async def _change_swarm(self, change: Callable[[NodeSpec], None]) -> None:
+        """Change the swarm's settings, and try again while the swarm is between two leaders."""
+
+        async def attempt() -> bool:
+            await self._changer.update_swarm(change)
+            return True
+
+        await until(attempt, self._clock, SETTLED_WITHIN_S, POLL_S, despite=(EngineError,))
 
     async def _wait(self, snapshot: Callable[[], Awaitable[T | None]], what: str, within_s: float) -> T:
         async def attempt() -> T | None:

@@ -1,6 +1,7 @@
 """Changes a swarm through the Docker Engine API. Nothing that only reads constructs anything in here."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any, Protocol
 
 from docker import APIClient
@@ -58,6 +59,13 @@ class SwarmChanger(Protocol):
 
     async def update_node(self, node_id: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Change only what `change` changes in a node's current specification, in place; the version is checked."""
+        ...
+
+    async def update_swarm(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change only what `change` changes in the swarm's own specification, in place; the version is checked.
+
+        Where it changes nothing, nothing is sent.
+        """
         ...
 
     async def remove_secret(self, secret_id: str) -> None:
@@ -159,6 +167,21 @@ class EngineChanger:
             ),
         )
 
+    async def update_swarm(self, change: Callable[[dict[str, Any]], None]) -> None:
+        version, spec = await self._connection.ask(
+            "inspect the swarm", lambda client: _current(client, "/swarm")
+        )
+        before = deepcopy(spec)
+        change(spec)
+        if spec == before:
+            return
+        self._tell("update the settings of the swarm")
+        params = {"version": str(version)}
+        await self._connection.ask(
+            "update the settings of the swarm",
+            lambda client: send(client, "POST", "/swarm/update", body=spec, params=params),
+        )
+
     async def remove_secret(self, secret_id: str) -> None:
         await self._remove("secret", "/secrets", secret_id)
 
@@ -177,6 +200,6 @@ class EngineChanger:
 
 
 def _current(client: APIClient, path: str) -> tuple[int, dict[str, Any]]:
-    """Return the version and the specification of a service or a node, as they are."""
+    """Return the version and the specification of a service, a node or the swarm, as they are."""
     answer = send(client, "GET", path)
     return int(answer["Version"]["Index"]), dict(answer["Spec"])

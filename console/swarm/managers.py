@@ -6,7 +6,7 @@ from typing import Any
 
 from console.errors import Declined
 from console.swarm.model import Node
-from console.swarm.parse import AVAILABILITY_LABEL, BORROW_LABEL, HANDOVER_LABEL
+from console.swarm.parse import AVAILABILITY_LABEL, BORROW_LABEL, HANDOVER_LABEL, HEARTBEAT_LABEL
 from console.text import plural
 
 MANAGERS_AT_LEAST = 3
@@ -120,7 +120,8 @@ def by_hand(node: Node) -> tuple[str, ...]:
     labels = f"--label-rm {HANDOVER_LABEL}"
     if node.availability_before:
         labels += f" --label-rm {AVAILABILITY_LABEL}"
-    return (*promote, f"docker node update {active}{labels} {node.hostname}")
+    heartbeat = "docker swarm update --dispatcher-heartbeat 5s"
+    return (*promote, f"docker node update {active}{labels} {node.hostname}", heartbeat)
 
 
 # What a hand-over changes on the node that leads, one update after the other.
@@ -179,6 +180,41 @@ def restore(spec: NodeSpec) -> None:
         spec["Availability"] = "active"
     labels.pop(HANDOVER_LABEL, None)
     spec["Labels"] = labels
+
+
+# What a hand-over changes in the swarm's own settings.
+
+LONG_HEARTBEAT_S = 60
+"""A node is taken for down after three heartbeats that it missed, and its tasks are started elsewhere."""
+_NS = 1_000_000_000
+
+
+def lengthen_heartbeat(spec: NodeSpec) -> None:
+    """Give nodes more time to register with a new leader, and note in the same update what they had.
+
+    A demoted leader registers with the new one through its own manager, which is about to stop: that session dies unseen.
+    Where a client asks the demoted engine at that moment, its manager takes 8 s to stop, and its agent then waits up to 8 s
+    before it tries again (measured on 20.10.24). With the usual heartbeat of 5 s the node is taken for down after 15 s.
+    """
+    dispatcher = dict(spec.get("Dispatcher") or {})
+    labels = dict(spec.get("Labels") or {})
+    now_ns = int(dispatcher.get("HeartbeatPeriod") or 5 * _NS)
+    if HEARTBEAT_LABEL in labels or now_ns >= LONG_HEARTBEAT_S * _NS:
+        return
+    spec["Labels"] = {**labels, HEARTBEAT_LABEL: str(now_ns)}
+    spec["Dispatcher"] = {**dispatcher, "HeartbeatPeriod": LONG_HEARTBEAT_S * _NS}
+
+
+def restore_heartbeat(spec: NodeSpec) -> None:
+    """Give the swarm the heartbeat period that it had; one that somebody set meanwhile stays."""
+    labels = dict(spec.get("Labels") or {})
+    before = labels.pop(HEARTBEAT_LABEL, None)
+    if before is None:
+        return
+    spec["Labels"] = labels
+    dispatcher = dict(spec.get("Dispatcher") or {})
+    if before.isdecimal() and dispatcher.get("HeartbeatPeriod") == LONG_HEARTBEAT_S * _NS:
+        spec["Dispatcher"] = {**dispatcher, "HeartbeatPeriod": int(before)}
 
 
 # What is changed on the node of a temporary manager.

@@ -38,6 +38,8 @@ HANDOVER_LABEL = "vipconsole.handover"
 """On a node that is paused and demoted for a moment so that another one leads: the `HOST/PROCESS` that did it."""
 AVAILABILITY_LABEL = "vipconsole.handover.availability"
 """Beside it: the availability that the node had before."""
+HEARTBEAT_LABEL = "vipconsole.handover.heartbeat"
+"""On the swarm itself while a hand-over is under way: the dispatcher's heartbeat period as it was before, in nanoseconds."""
 BORROW_LABEL = "vipconsole.borrowed"
 """On a temporary manager: the `HOST/PROCESS` that borrowed it."""
 

@@ -130,6 +130,7 @@ echo "waiting until {node} is a manager"
 until real node inspect --format '{{{{.ManagerStatus.Reachability}}}}' {record.node_id} 2>/dev/null | grep -q reachable; do sleep 1; done
 before=$(real node inspect --format '{{{{index .Spec.Labels "vipconsole.handover.availability"}}}}' {record.node_id})
 [ "$before" = active ] && real node update --availability active {record.node_id}
+real swarm update --dispatcher-heartbeat 5s >/dev/null
 real node update --label-rm vipconsole.handover --label-rm vipconsole.handover.availability {record.node_id}
 
 # 2. The temporary manager leaves.
