@@ -74,6 +74,8 @@ class SimulatedEngine:
         self.store = Store(seed, start)
         self.go_down: Callable[[float], None] = _stay_up
         """Shuts the socket that it is served on for so many seconds of this machine's time."""
+        self.temporary: Callable[[Json], Json] = _no_machine
+        """Does something to the machine of the temporary manager (`console.simulator.temporary`), and tells what it is."""
         self.use_records: UseRecorder | None = None
         """How its networks were used so far, where its scenario notes that."""
         self.cluster_id = self.store.new_id()
@@ -288,3 +290,7 @@ class SimulatedEngine:
 
 def _stay_up(_: float) -> None:
     """Do nothing: without a socket there is nothing to shut."""
+
+
+def _no_machine(_: Json) -> Json:
+    raise SimulatorError("Without a socket there is no temporary manager.")

@@ -4,7 +4,6 @@ It shows the swarm as its own socket would: nothing while it is in none or a wor
 no containers but those that are started on it by hand, and it is never given a task while it is drained.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -30,7 +29,6 @@ class JoiningEngine:
         self.node = SimNode("", host, address, "worker")
         self._is_member = False
         self._identity = replace(swarm.identity, host=host)
-        self.go_down: Callable[[float], None] = swarm.go_down
         self.start = self.daemon_start = swarm.now
         self.store = swarm.store.of_another_engine()
         self.allocator, self.managers, self.membership = swarm.allocator, swarm.managers, swarm.membership
