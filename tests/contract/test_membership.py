@@ -139,12 +139,12 @@ def test_a_drained_manager_joins_and_neither_leaves_nor_is_removed_before_it_is_
         assert message.startswith(
             f"{LEAVING}Removing this node leaves 1 managers out of 2. Without a Raft quorum"
         )
+    is_manager = (
+        f"rpc error: code = FailedPrecondition desc = node {node['ID']} is a cluster manager and is a member of the raft "
+        "cluster. It must be demoted to worker before removal"
+    )
     for path in (f"/nodes/{node['ID']}", f"/nodes/{node['ID']}?force=1"):
-        assert refusal_of(pair.first, "DELETE", path) == (
-            400,
-            f"rpc error: code = FailedPrecondition desc = node {node['ID']} is a cluster manager and is a member of the "
-            "raft cluster. It must be demoted to worker before removal",
-        )
+        assert refusal_of(pair.first, "DELETE", path) == (400, is_manager)
     assert refusal_of(pair.first, "DELETE", "/nodes/none?force=1") == (404, "node none not found")
 
 
@@ -213,8 +213,9 @@ def _leaves(pair: Pair) -> bool:
     try:
         pair.second.call("POST", "/swarm/leave")
     except Refused as refusal:
-        assert refusal.message.startswith(LEAVING)
-        return False
+        if refusal.message.startswith(LEAVING):
+            return False
+        raise
     return True
 
 

@@ -146,7 +146,7 @@ async def test_a_new_leader_shows_a_node_as_ready_then_unknown_until_it_register
 ) -> None:
     borrowing.join()
     borrowing.demote_here()
-    seen = []
+    seen: list[tuple[bool, str]] = []
     for _ in range(40):
         borrowing.pass_time(0.1)
         state = (leader_of(borrowing.model) == THERE, borrowing.state(borrowing.other, HERE))
