@@ -31,6 +31,8 @@ class TemporaryMachine:
         self._door: Door | None = None
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._changes = 0
+        """How many times the socket is yet to be opened or closed."""
 
     def act(self, body: Json) -> Json:
         """Do what a control call asks for, and return what there is. Raises SimulatorError."""
@@ -56,6 +58,7 @@ class TemporaryMachine:
                 raise SimulatorError(f"The temporary manager cannot {other}.")
         return {
             "is_running": self._is_running,
+            "is_settled": not self._changes,
             "has_data": self._engine is not None,
             "cable": self._cable,
             "error": self._error,
@@ -95,6 +98,7 @@ class TemporaryMachine:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+        self._changes += 1
         self._loop.call_soon_threadsafe(begin)
 
     async def _change_door(self, service: Service | None) -> None:
@@ -110,7 +114,9 @@ class TemporaryMachine:
                     self._error = error.sentence
                 else:
                     self._door = door
+            self._changes -= 1
 
     async def close(self) -> None:
         """Remove the socket, when the simulation ends."""
+        self._changes += 1
         await self._change_door(None)

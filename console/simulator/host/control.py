@@ -39,13 +39,8 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def answers(root: Path) -> bool:
     """Return whether the engine of a demo host answers."""
-    return is_answered(root / SOCKET)
-
-
-def is_answered(socket_path: Path) -> bool:
-    """Return whether an engine answers on a socket."""
     try:
-        return _ask(socket_path, "GET", "/_ping")[0] == 200
+        return _ask(root / SOCKET, "GET", "/_ping")[0] == 200
     except (OSError, http.client.HTTPException):
         return False
 

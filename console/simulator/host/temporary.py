@@ -8,11 +8,11 @@ from typing import Protocol
 from console.clock import Clock, SystemClock
 from console.concurrency import until
 from console.errors import HostError
-from console.simulator.host.control import SOCKET, is_answered, send
+from console.simulator.host.control import SOCKET, send
 from console.simulator.objects import Json
 
 TEMPORARY_SOCKET = "run/temporary.sock"
-ANSWERS_WITHIN_S, POLL_S = 10.0, 0.05
+SETTLED_WITHIN_S, POLL_S = 10.0, 0.02
 
 Control = Callable[[Json], Json]
 """Makes the call `POST /_simulator/temporary`; raises OSError where the simulation does not answer."""
@@ -58,16 +58,9 @@ class SimulatedTemporaryEngine:
             "address": cable.address,
             "manager_address": cable.manager_address,
         }
-        await self._act("start", socket=str(self._socket), address=cable.address, cable=ends)
-
-        async def answers() -> bool:
-            error = (await self._act("tell"))["error"]
-            if error:
-                raise HostError(str(error))
-            return await asyncio.to_thread(is_answered, self._socket)
-
-        if not await until(answers, self._clock, ANSWERS_WITHIN_S, POLL_S):
-            raise HostError(f"The temporary manager does not answer within {ANSWERS_WITHIN_S:g} s.")
+        state = await self._change("start", socket=str(self._socket), address=cable.address, cable=ends)
+        if state["error"]:
+            raise HostError(str(state["error"]))
 
     async def is_running(self) -> bool:
         """Return whether its unit runs. Raises HostError."""
@@ -75,7 +68,7 @@ class SimulatedTemporaryEngine:
 
     async def remove(self) -> None:
         """End it, and remove it with its data. Raises HostError."""
-        await self._act("remove")
+        await self._change("remove")
 
     async def leftovers(self) -> tuple[str, ...]:
         """Return in words what there is of it. Raises HostError."""
@@ -91,11 +84,24 @@ class SimulatedTemporaryEngine:
 
     async def kill(self, back_after_s: float | None = None) -> None:
         """Kill it on the spot; its unit starts it again after so long, or nobody does."""
-        await self._act("kill", back_after_s=back_after_s)
+        await self._change("kill", back_after_s=back_after_s)
 
     async def lose_data(self) -> None:
         """Let its data be gone. It must not run."""
         await self._act("lose_data")
+
+    async def _change(self, act: str, **more: object) -> Json:
+        """Do something, and return what there is once its socket is open or closed."""
+        await self._act(act, **more)
+
+        async def settled() -> Json | None:
+            state = await self._act("tell")
+            return state if state["is_settled"] else None
+
+        state = await until(settled, self._clock, SETTLED_WITHIN_S, POLL_S)
+        if state is None:
+            raise HostError(f"Timed out after {SETTLED_WITHIN_S:g} s waiting for the temporary manager.")
+        return state
 
     async def _act(self, act: str, **more: object) -> Json:
         try:
