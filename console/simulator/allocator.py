@@ -113,6 +113,13 @@ class Allocator:
                 self.on_leak(task)
         self._leave_node(task)
 
+    def drop_node(self, node: SimNode) -> None:
+        """Take the load-balancer addresses of a removed node back."""
+        for network_id, address in node.balancers.items():
+            self.pools.release(network_id, address)
+        node.balancers.clear()
+        self._note_return()
+
     def _leave_node(self, task: SimTask) -> None:
         node = self._store.nodes.get(task.node_id)
         if node is None or not task.has_joined:

@@ -1,28 +1,27 @@
 """The Engine API over a model: a call goes in, an answer comes out, nothing else happens."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
-from console.simulator.engine import SimulatedEngine
+from console.simulator.calls import Context, Request, Response, Route, body_of, is_set, route
 from console.simulator.filters import (
     NO_SWARM,
     NOT_MANAGER,
+    NOT_PREPARED,
     Refusal,
     container_passes,
     data_passes,
     event_passes,
     filters_of,
     network_passes,
-    node_passes,
     not_found,
     service_passes,
     task_passes,
 )
+from console.simulator.joining import AnyEngine
 from console.simulator.networks import LabelledData
 from console.simulator.objects import Json
 from console.simulator.store import event_line
+from console.simulator.swarm_calls import SWARM_ROUTES
 from console.simulator.wire_networks import (
     copy_json,
     local_networks_json,
@@ -30,54 +29,28 @@ from console.simulator.wire_networks import (
     network_json,
 )
 from console.simulator.wire_swarm import (
-    cluster_json,
     container_detail_json,
     container_json,
     data_json,
     info_json,
     minimum_api,
-    node_json,
     service_json,
     service_status_json,
     task_json,
     version_json,
 )
 
+__all__ = ["Request", "Response", "answer", "strip_version"]
+
 _VERSION_PREFIX = re.compile(r"^/v(\d+)\.(\d+)(/.*)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request: method, path as sent (with or without `/v1.xx`), query and parsed body."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A response: `body` is JSON, text, or None for no content."""
-
-    status: int
-    body: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    engine: SimulatedEngine
-    call: Request
-    api: tuple[int, int]
-    reference: str
-
-
-def answer(engine: SimulatedEngine, call: Request) -> Response:
+def answer(engine: AnyEngine, call: Request) -> Response:
     """Answer a call as the engine would, errors in the engine's shape."""
     try:
         return _route(engine, call)
     except Refusal as refusal:
-        return Response(refusal.status, {"message": refusal.sentence})
+        return Response(refusal.status, {"message": refusal.sentence}, refusal.seconds)
 
 
 def strip_version(path: str) -> str:
@@ -86,7 +59,7 @@ def strip_version(path: str) -> str:
     return match[3] if match else path
 
 
-def _route(engine: SimulatedEngine, call: Request) -> Response:
+def _route(engine: AnyEngine, call: Request) -> Response:
     version = _VERSION_PREFIX.match(call.path)
     api = (int(version[1]), int(version[2])) if version else engine.identity.api
     _check_version(engine, api)
@@ -94,12 +67,12 @@ def _route(engine: SimulatedEngine, call: Request) -> Response:
     for method, pattern, needs_manager, act in _ROUTES:
         if method == call.method and (match := pattern.match(path)):
             if needs_manager:
-                _check_manager(engine)
-            return act(_Context(engine, call, api, match[1] if match.lastindex else ""))
+                _check_manager(engine, is_write=method != "GET")
+            return act(Context(engine, call, api, match[1] if match.lastindex else ""))
     raise Refusal("page not found", 404)
 
 
-def _check_version(engine: SimulatedEngine, api: tuple[int, int]) -> None:
+def _check_version(engine: AnyEngine, api: tuple[int, int]) -> None:
     oldest = minimum_api(engine)
     if api > engine.identity.api:
         raise Refusal(
@@ -115,17 +88,28 @@ def _check_version(engine: SimulatedEngine, api: tuple[int, int]) -> None:
         )
 
 
-def _check_manager(engine: SimulatedEngine) -> None:
+def _check_manager(engine: AnyEngine, *, is_write: bool) -> None:
     if engine.identity.membership == "none":
         raise Refusal(NO_SWARM, 503)
-    if engine.identity.membership == "worker":
+    if engine.identity.membership in ("worker", "pending"):
         raise Refusal(NOT_MANAGER, 503)
+    if engine.node.is_preparing:
+        raise Refusal(NOT_PREPARED, 503)
+    engine.managers.check(is_write=is_write)
 
 
-def _list_networks(context: _Context) -> Response:
+def _answers_for_swarm(engine: AnyEngine) -> bool:
+    try:
+        _check_manager(engine, is_write=False)
+    except Refusal:
+        return False
+    return True
+
+
+def _list_networks(context: Context) -> Response:
     engine = context.engine
     filters = filters_of(context.call.query, "networks")
-    swarm_networks = engine.store.networks if engine.identity.membership == "manager" else {}
+    swarm_networks = engine.store.networks if _answers_for_swarm(engine) else {}
     copies = engine.networks.local_copies() if engine.identity.membership != "none" else {}
     rows = [
         network_json(engine, network) if key in swarm_networks else copy_json(engine, network)
@@ -137,14 +121,14 @@ def _list_networks(context: _Context) -> Response:
     )
 
 
-def _inspect_network(context: _Context) -> Response:
+def _inspect_network(context: Context) -> Response:
     engine, reference = context.engine, context.reference
     for network_data in local_networks_json(engine):
         if reference in (network_data["Name"], network_data["Id"]):
             return Response(200, {**network_data, "Containers": {}})
     copies = engine.networks.local_copies() if engine.identity.membership != "none" else {}
     network = engine.networks.find(reference)
-    if engine.identity.membership != "manager" and network.id not in copies:
+    if network.id not in copies and not _answers_for_swarm(engine):
         raise not_found("network", reference)
     if (
         engine.identity.unallocated_breaks_names
@@ -157,31 +141,31 @@ def _inspect_network(context: _Context) -> Response:
     return Response(200, network_detail_json(engine, network, by_full_id=by_full_id, api=context.api))
 
 
-def _create_network(context: _Context) -> Response:
-    return Response(201, {"Id": context.engine.networks.create(_body(context)), "Warning": ""})
+def _create_network(context: Context) -> Response:
+    return Response(201, {"Id": context.engine.networks.create(body_of(context)), "Warning": ""})
 
 
-def _remove_network(context: _Context) -> Response:
+def _remove_network(context: Context) -> Response:
     context.engine.networks.remove(context.reference)
     return Response(204)
 
 
-def _connect(context: _Context) -> Response:
-    body = _body(context)
+def _connect(context: Context) -> Response:
+    body = body_of(context)
     context.engine.containers.connect(context.reference, body["Container"], body.get("EndpointConfig") or {})
     return Response(200)
 
 
-def _disconnect(context: _Context) -> Response:
-    context.engine.containers.disconnect(context.reference, _body(context)["Container"])
+def _disconnect(context: Context) -> Response:
+    context.engine.containers.disconnect(context.reference, body_of(context)["Container"])
     return Response(200)
 
 
-def _list_services(context: _Context) -> Response:
+def _list_services(context: Context) -> Response:
     filters = filters_of(context.call.query, "services")
     store = context.engine.store
     services = [service for service in store.services.values() if service_passes(service, filters)]
-    if context.call.query.get("status", "").lower() not in ("1", "true"):
+    if not is_set(context, "status"):
         return Response(200, [service_json(service) for service in services])
     return Response(
         200,
@@ -192,15 +176,15 @@ def _list_services(context: _Context) -> Response:
     )
 
 
-def _inspect_service(context: _Context) -> Response:
+def _inspect_service(context: Context) -> Response:
     return Response(200, service_json(context.engine.store.find_service(context.reference)))
 
 
-def _create_service(context: _Context) -> Response:
-    return Response(201, {"ID": context.engine.services.create(_body(context))})
+def _create_service(context: Context) -> Response:
+    return Response(201, {"ID": context.engine.services.create(body_of(context))})
 
 
-def _update_service(context: _Context) -> Response:
+def _update_service(context: Context) -> Response:
     version = context.call.query.get("version", "")
     if not version.isdigit():
         raise Refusal(
@@ -209,16 +193,16 @@ def _update_service(context: _Context) -> Response:
     if context.call.query.get("rollback") == "previous":
         context.engine.services.roll_back(context.reference, int(version))
     else:
-        context.engine.services.update(context.reference, int(version), _body(context))
+        context.engine.services.update(context.reference, int(version), body_of(context))
     return Response(200, {"Warnings": None})
 
 
-def _remove_service(context: _Context) -> Response:
+def _remove_service(context: Context) -> Response:
     context.engine.services.remove(context.reference)
     return Response(200)
 
 
-def _list_tasks(context: _Context) -> Response:
+def _list_tasks(context: Context) -> Response:
     filters = filters_of(context.call.query, "tasks")
     store = context.engine.store
     if "service" in filters:
@@ -233,36 +217,19 @@ def _list_tasks(context: _Context) -> Response:
     return Response(200, [task_json(task, network_cache) for task in tasks])
 
 
-def _inspect_task(context: _Context) -> Response:
+def _inspect_task(context: Context) -> Response:
     return Response(200, task_json(context.engine.store.find_task(context.reference), {}))
 
 
-def _list_nodes(context: _Context) -> Response:
-    filters = filters_of(context.call.query, "nodes")
-    nodes = [node for node in context.engine.store.nodes.values() if node_passes(node, filters)]
-    return Response(200, [node_json(context.engine, node) for node in nodes])
-
-
-def _inspect_node(context: _Context) -> Response:
-    reference = context.engine.node.id if context.reference == "self" else context.reference
-    return Response(200, node_json(context.engine, context.engine.store.find_node(reference)))
-
-
-def _update_node(context: _Context) -> Response:
-    version = context.call.query.get("version", "")
-    context.engine.nodes.update(context.reference, int(version) if version.isdigit() else 0, _body(context))
-    return Response(200)
-
-
-def _list_secrets(context: _Context) -> Response:
+def _list_secrets(context: Context) -> Response:
     return _list_data(context, context.engine.secrets)
 
 
-def _list_configs(context: _Context) -> Response:
+def _list_configs(context: Context) -> Response:
     return _list_data(context, context.engine.configs)
 
 
-def _list_data(context: _Context, kind: LabelledData) -> Response:
+def _list_data(context: Context, kind: LabelledData) -> Response:
     filters = filters_of(context.call.query, "data")
     return Response(
         200,
@@ -274,33 +241,33 @@ def _list_data(context: _Context, kind: LabelledData) -> Response:
     )
 
 
-def _create_secret(context: _Context) -> Response:
-    return Response(201, {"ID": context.engine.secrets.create(_body(context))})
+def _create_secret(context: Context) -> Response:
+    return Response(201, {"ID": context.engine.secrets.create(body_of(context))})
 
 
-def _create_config(context: _Context) -> Response:
-    return Response(201, {"ID": context.engine.configs.create(_body(context))})
+def _create_config(context: Context) -> Response:
+    return Response(201, {"ID": context.engine.configs.create(body_of(context))})
 
 
-def _remove_secret(context: _Context) -> Response:
+def _remove_secret(context: Context) -> Response:
     context.engine.secrets.remove(context.reference)
     return Response(204)
 
 
-def _remove_config(context: _Context) -> Response:
+def _remove_config(context: Context) -> Response:
     context.engine.configs.remove(context.reference)
     return Response(204)
 
 
-def _replay_events(context: _Context) -> Response:
+def _replay_events(context: Context) -> Response:
     filters = filters_of(context.call.query, "events")
     events = context.engine.store.events.replay(context.call.query)
     return Response(200, "".join(event_line(event) for event in events if event_passes(event, filters)))
 
 
-def _list_containers(context: _Context) -> Response:
+def _list_containers(context: Context) -> Response:
     filters = filters_of(context.call.query, "containers")
-    shows_all = context.call.query.get("all", "").lower() in ("1", "true") or "status" in filters
+    shows_all = is_set(context, "all") or "status" in filters
     return Response(
         200,
         [
@@ -311,78 +278,61 @@ def _list_containers(context: _Context) -> Response:
     )
 
 
-def _inspect_container(context: _Context) -> Response:
+def _inspect_container(context: Context) -> Response:
     return Response(
         200, container_detail_json(context.engine, context.engine.store.find_container(context.reference))
     )
 
 
-def _create_container(context: _Context) -> Response:
-    identity = context.engine.containers.create(context.call.query.get("name", ""), _body(context))
+def _create_container(context: Context) -> Response:
+    identity = context.engine.containers.create(context.call.query.get("name", ""), body_of(context))
     return Response(201, {"Id": identity, "Warnings": []})
 
 
-def _start_container(context: _Context) -> Response:
+def _start_container(context: Context) -> Response:
     return Response(204 if context.engine.containers.start(context.reference) else 304)
 
 
-def _stop_container(context: _Context) -> Response:
+def _stop_container(context: Context) -> Response:
     return Response(204 if context.engine.containers.stop(context.reference) else 304)
 
 
-def _remove_container(context: _Context) -> Response:
-    force = context.call.query.get("force", "").lower() in ("1", "true")
-    context.engine.containers.remove(context.reference, force=force)
+def _remove_container(context: Context) -> Response:
+    context.engine.containers.remove(context.reference, force=is_set(context, "force"))
     return Response(204)
 
 
-def _body(context: _Context) -> Json:
-    if not isinstance(context.call.body, dict):
-        raise Refusal("invalid JSON: got EOF while reading request body", 400)
-    return context.call.body
-
-
-Route = tuple[str, re.Pattern[str], bool, Callable[[_Context], Response]]
-
-
-def _at(method: str, path: str, act: Callable[[_Context], Response], *, manager: bool = True) -> Route:
-    return method, re.compile("^" + path.replace("{id}", "([^/]+)") + "/?$"), manager, act
-
-
 _ROUTES: tuple[Route, ...] = (
-    _at("GET", "/_ping", lambda _: Response(200, "OK"), manager=False),
-    _at("HEAD", "/_ping", lambda _: Response(200), manager=False),
-    _at("GET", "/version", lambda context: Response(200, version_json(context.engine)), manager=False),
-    _at("GET", "/info", lambda context: Response(200, info_json(context.engine)), manager=False),
-    _at("GET", "/swarm", lambda context: Response(200, cluster_json(context.engine))),
-    _at("GET", "/networks", _list_networks, manager=False),
-    _at("POST", "/networks/create", _create_network),
-    _at("POST", "/networks/{id}/connect", _connect),
-    _at("POST", "/networks/{id}/disconnect", _disconnect),
-    _at("GET", "/networks/{id}", _inspect_network, manager=False),
-    _at("DELETE", "/networks/{id}", _remove_network),
-    _at("GET", "/services", _list_services),
-    _at("POST", "/services/create", _create_service),
-    _at("POST", "/services/{id}/update", _update_service),
-    _at("GET", "/services/{id}", _inspect_service),
-    _at("DELETE", "/services/{id}", _remove_service),
-    _at("GET", "/tasks", _list_tasks),
-    _at("GET", "/tasks/{id}", _inspect_task),
-    _at("GET", "/nodes", _list_nodes),
-    _at("GET", "/nodes/{id}", _inspect_node),
-    _at("POST", "/nodes/{id}/update", _update_node),
-    _at("GET", "/secrets", _list_secrets),
-    _at("POST", "/secrets/create", _create_secret),
-    _at("DELETE", "/secrets/{id}", _remove_secret),
-    _at("GET", "/configs", _list_configs),
-    _at("POST", "/configs/create", _create_config),
-    _at("DELETE", "/configs/{id}", _remove_config),
-    _at("GET", "/events", _replay_events, manager=False),
-    _at("GET", "/containers/json", _list_containers, manager=False),
-    _at("POST", "/containers/create", _create_container, manager=False),
-    _at("POST", "/containers/{id}/start", _start_container, manager=False),
-    _at("POST", "/containers/{id}/stop", _stop_container, manager=False),
-    _at("POST", "/containers/{id}/kill", _stop_container, manager=False),
-    _at("GET", "/containers/{id}/json", _inspect_container, manager=False),
-    _at("DELETE", "/containers/{id}", _remove_container, manager=False),
+    *SWARM_ROUTES,
+    route("GET", "/_ping", lambda _: Response(200, "OK"), manager=False),
+    route("HEAD", "/_ping", lambda _: Response(200), manager=False),
+    route("GET", "/version", lambda context: Response(200, version_json(context.engine)), manager=False),
+    route("GET", "/info", lambda context: Response(200, info_json(context.engine)), manager=False),
+    route("GET", "/networks", _list_networks, manager=False),
+    route("POST", "/networks/create", _create_network),
+    route("POST", "/networks/{id}/connect", _connect),
+    route("POST", "/networks/{id}/disconnect", _disconnect),
+    route("GET", "/networks/{id}", _inspect_network, manager=False),
+    route("DELETE", "/networks/{id}", _remove_network),
+    route("GET", "/services", _list_services),
+    route("POST", "/services/create", _create_service),
+    route("POST", "/services/{id}/update", _update_service),
+    route("GET", "/services/{id}", _inspect_service),
+    route("DELETE", "/services/{id}", _remove_service),
+    route("GET", "/tasks", _list_tasks),
+    route("GET", "/tasks/{id}", _inspect_task),
+    route("GET", "/secrets", _list_secrets),
+    route("POST", "/secrets/create", _create_secret),
+    route("DELETE", "/secrets/{id}", _remove_secret),
+    route("GET", "/configs", _list_configs),
+    route("POST", "/configs/create", _create_config),
+    route("DELETE", "/configs/{id}", _remove_config),
+    route("GET", "/events", _replay_events, manager=False),
+    route("GET", "/containers/json", _list_containers, manager=False),
+    route("POST", "/containers/create", _create_container, manager=False),
+    route("POST", "/containers/{id}/start", _start_container, manager=False),
+    route("POST", "/containers/{id}/stop", _stop_container, manager=False),
+    route("POST", "/containers/{id}/kill", _stop_container, manager=False),
+    route("GET", "/containers/{id}/json", _inspect_container, manager=False),
+    route("DELETE", "/containers/{id}", _remove_container, manager=False),
 )

@@ -1,7 +1,7 @@
 """What an operator of the simulation may do under `/_simulator/`: let time pass, restart, leak, let calls fail."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from console.errors import SimulatorError
 from console.simulator.api import Request, Response
 from console.simulator.engine import SimulatedEngine
+from console.simulator.joining import AnyEngine
 from console.simulator.objects import Json
 
 KINDS = ("refuse", "hang", "cut", "garbage", "lose_answer", "slow_body")
@@ -89,29 +90,47 @@ class Faults:
         return None
 
 
-def control(
-    engine: SimulatedEngine, faults: Faults, go_down: Callable[[float], None], call: Request
-) -> Response:
+def control(engine: AnyEngine, faults: Faults, call: Request) -> Response:
     """Carry out a control call; what makes no sense is answered with 400 and a `message`.
 
-    `go_down` shuts the engine's socket for so many seconds of this machine's time.
+    A second engine has faults of its own, and all else is done through the first.
     """
+    name = call.path.removeprefix(PREFIX)
     try:
-        if (call.method, call.path) == ("POST", PREFIX + "down"):
-            go_down(float(call.body["seconds"]))
+        if _set_faults(faults, call, name):
             return Response(200, {"now": engine.now.isoformat()})
-        return _act(engine, faults, call, call.path.removeprefix(PREFIX))
+        if isinstance(engine, SimulatedEngine):
+            return _act(engine, call, name)
+        return Response(404, {"message": "page not found"})
     except (SimulatorError, TypeError, KeyError, ValueError) as error:
         return Response(400, {"message": str(error)})
 
 
-def _act(engine: SimulatedEngine, faults: Faults, call: Request, name: str) -> Response:
+def _set_faults(faults: Faults, call: Request, name: str) -> bool:
+    if name != "faults" or call.method not in ("POST", "DELETE"):
+        return False
+    if call.method == "DELETE":
+        faults.clear()
+    else:
+        for description in call.body if isinstance(call.body, list) else [call.body or {}]:
+            faults.add(description)
+    return True
+
+
+def _act(engine: SimulatedEngine, call: Request, name: str) -> Response:
     body: Json = call.body if isinstance(call.body, dict) else {}
     match call.method, name:
         case "POST", "advance":
             engine.advance(float(body["seconds"]))
+        case "POST", "down":
+            # For so many seconds of this machine's time.
+            engine.go_down(float(body["seconds"]))
         case "POST", "restart":
             engine.restart()
+        case "POST", "stop":
+            engine.stop()
+        case "POST", "temporary":
+            return Response(200, engine.temporary(body))
         case "POST", "lead":
             engine.lead(str(body["node"]))
         case "POST", "node":
@@ -122,11 +141,6 @@ def _act(engine: SimulatedEngine, faults: Faults, call: Request, name: str) -> R
             )
         case "POST", "trap":
             engine.set_trap(unallocated_breaks_names=bool(body["unallocated_breaks_names"]))
-        case "POST", "faults":
-            for description in call.body if isinstance(call.body, list) else [body]:
-                faults.add(description)
-        case "DELETE", "faults":
-            faults.clear()
         case "GET", "state":
             return Response(200, engine.truth())
         case _:

@@ -9,6 +9,8 @@ from console.errors import SimulatorError
 from console.simulator.agent import Agent, EngineRules
 from console.simulator.allocator import Allocator
 from console.simulator.containers import Containers
+from console.simulator.managers import Managers
+from console.simulator.membership import Membership
 from console.simulator.networks import LabelledData, Networks, Nodes
 from console.simulator.objects import Json, SimNode, SimService, SimTask
 from console.simulator.orchestrator import Orchestrator
@@ -72,6 +74,8 @@ class SimulatedEngine:
         self.store = Store(seed, start)
         self.go_down: Callable[[float], None] = _stay_up
         """Shuts the socket that it is served on for so many seconds of this machine's time."""
+        self.temporary: Callable[[Json], Json] = _no_machine
+        """Does something to the machine of the temporary manager (`console.simulator.temporary`), and tells what it is."""
         self.use_records: UseRecorder | None = None
         """How its networks were used so far, where its scenario notes that."""
         self.cluster_id = self.store.new_id()
@@ -87,7 +91,9 @@ class SimulatedEngine:
         self.networks = Networks(self.store, self.allocator)
         self.services = Services(self.store, self.allocator, self.agent, self.orchestrator, identity.api)
         self.containers = Containers(self.store, self.allocator)
-        self.nodes = Nodes(self.store, self._take_role, self._on_node_change)
+        self.managers = Managers(self.store, self._take_lead, self._on_node_change, self._give_up)
+        self.membership = Membership(self.store, self.managers, self.cluster_id)
+        self.nodes = Nodes(self.store, self.managers, self._take_role, self._on_node_change)
         self.secrets = LabelledData(self.store, "secret")
         self.configs = LabelledData(self.store, "config")
         self._add_nodes(others, leader or identity.host)
@@ -127,12 +133,29 @@ class SimulatedEngine:
         """
         self.daemon_start = self.now
         self.store.dockerd_log.write_shutdown()
+        self._end_tasks()
+        self._start_containers()
+        self.store.dockerd_log.write_startup()
+        self.managers.regain(self.node)
+        if not self.node.is_leader:
+            return
+        others = [node for node in self.managers.reachable if node is not self.node]
+        self.node.is_leader = False
+        if len(others) * 2 > len(self.managers.all):
+            self._take_lead(others[0])
+        else:
+            # While it was away nobody could be elected.
+            self.managers.elect()
+
+    def _end_tasks(self) -> None:
         for task in list(self.store.tasks.values()):
             if task.node_id == self.node.id and task.is_alive and not task.is_attachment:
                 if task.container_id:
                     self.agent.end(task, "failed", f"No such container: {task.name}", "started")
                 elif task.state not in ("new", "pending"):
                     self.agent.end(task, "failed", "task was interrupted", task.message)
+
+    def _start_containers(self) -> None:
         for container in list(self.store.containers.values()):
             if container.task_id and container.task_id not in self.store.tasks:
                 del self.store.containers[container.id]
@@ -141,22 +164,25 @@ class SimulatedEngine:
             self.containers.stop(container.id)
             if container.restart in ("always", "unless-stopped"):
                 self.containers.start(container.id)
-        self.store.dockerd_log.write_startup()
-        if self.node.is_leader:
-            managers = [node for node in self.store.nodes.values() if node.role == "manager"]
-            self.node.is_leader = False
-            self.lead((managers[1] if len(managers) > 1 else self.node).hostname)
+
+    def stop(self) -> None:
+        """End this node's engine at once: its socket is to be shut by who does this. `restart` starts it again."""
+        self.managers.lose(self.node)
 
     def lead(self, reference: str) -> None:
         """Make a node the leader; its allocator begins from what the swarm's log holds."""
         leader = self.store.find_node(reference)
         if leader.role != "manager":
             raise SimulatorError(f"{leader.hostname} is not a manager.")
+        self._take_lead(leader)
+
+    def _take_lead(self, leader: SimNode) -> None:
         before = next((node.id for node in self.store.nodes.values() if node.is_leader), "")
         for node in self.store.nodes.values():
             node.is_leader = node is leader
         if before != leader.id:
             self.store.dockerd_log.write_leader_change(before, leader.id)
+        self.managers.start_over()
         self.allocator.rebuild()
         for node in self.store.nodes.values():
             self.orchestrator.enforce(node)
@@ -167,16 +193,40 @@ class SimulatedEngine:
         Pending tasks look for a node again. What runs on the node goes on running where it still may.
         """
         node = self.store.find_node(reference)
-        node.state = state or node.state
+        if state:
+            self.managers.set_aside(node)
+            node.state = state
         node.availability = availability or node.availability
         self._on_node_change(node)
 
     def _take_role(self, node: SimNode) -> None:
         if node is self.node:
             self.identity = replace(self.identity, membership=node.role)
-        if node.is_leader and node.role == "worker":
-            others = [manager for manager in self.store.nodes.values() if manager.role == "manager"]
-            self.lead(next(other for other in others if other.state == "ready").hostname)
+        if node.role == "worker":
+            self.managers.end(node)
+        else:
+            self.managers.begin(node)
+
+    def start_global_tasks(self, node: SimNode) -> None:
+        """Let global services run on a node that has just joined, unless it is drained."""
+        if node.availability != "drain":
+            for service in list(self.store.services.values()):
+                if service.replicas is None:
+                    self.orchestrator.reconcile(service)
+
+    def _give_up(self, node: SimNode) -> None:
+        """Let the tasks of a node that is down be replaced elsewhere; what runs there is ended, as soon as it is back."""
+        for task in list(self.store.tasks.values()):
+            if task.node_id == node.id and task.is_alive and not task.is_attachment:
+                self.agent.end(task, "shutdown", "", "shutdown")
+
+    def remove_node(self, reference: str, *, is_forced: bool) -> None:
+        """Remove a node that is no manager; what it held is given back."""
+        node = self.membership.remove_node(reference, is_forced=is_forced)
+        for task in list(self.store.tasks.values()):
+            if task.node_id == node.id and task.is_alive:
+                self.agent.end(task, "orphaned", "", "node removed")
+        self.allocator.drop_node(node)
 
     def set_trap(self, *, unallocated_breaks_names: bool) -> None:
         """Switch the failure of name look-ups on or off."""
@@ -240,3 +290,7 @@ class SimulatedEngine:
 
 def _stay_up(_: float) -> None:
     """Do nothing: without a socket there is nothing to shut."""
+
+
+def _no_machine(_: Json) -> Json:
+    raise SimulatorError("Without a socket there is no temporary manager.")

@@ -25,6 +25,10 @@ NOT_MANAGER = (
     "command on a manager node or promote the current node to a manager."
 )
 """What a worker answers (moby, daemon/cluster/errors.go)."""
+NOT_PREPARED = (
+    "This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster."
+)
+"""What a node answers that has just been made a manager."""
 _FILTER_NAMES = {
     "networks": {"driver", "type", "name", "id", "label", "scope", "dangling"},
     "services": {"name", "id", "label", "mode", "runtime"},
@@ -37,11 +41,12 @@ Filters = dict[str, list[str]]
 
 
 class Refusal(SimulatorError):
-    """The engine's own error: its text, and the HTTP `status` it comes with."""
+    """The engine's own error: its text, the HTTP `status` it comes with, and how long the engine tried before."""
 
-    def __init__(self, sentence: str, status: int) -> None:
+    def __init__(self, sentence: str, status: int, seconds: float = 0.0) -> None:
         super().__init__(sentence)
         self.status = status
+        self.seconds = seconds
 
 
 def not_found(kind: str, reference: str) -> Refusal:

@@ -5,11 +5,14 @@ from ipaddress import ip_network
 
 from console.simulator.allocator import Allocator
 from console.simulator.filters import Refusal, failed_precondition, not_found
+from console.simulator.managers import Managers
 from console.simulator.objects import Json, SimData, SimEvent, SimNetwork, SimNode, SimService
 from console.simulator.store import Store
 
 DEMOTE_S, PROMOTE_S = 0.2, 0.6
 """Seconds until a node has become what its specification says (measured on 20.10, in a swarm of three)."""
+RETRY_S = 0.5
+"""Swarm tries to change a role again after so long, where no manager leads or the node is not there."""
 PREDEFINED = ("bridge", "host", "none")
 
 
@@ -17,9 +20,14 @@ class Nodes:
     """The swarm's nodes. `take_role` is called when a node becomes a worker or a manager, `on_change` after each change."""
 
     def __init__(
-        self, store: Store, take_role: Callable[[SimNode], None], on_change: Callable[[SimNode], None]
+        self,
+        store: Store,
+        managers: Managers,
+        take_role: Callable[[SimNode], None],
+        on_change: Callable[[SimNode], None],
     ) -> None:
         self._store = store
+        self._managers = managers
         self._take_role = take_role
         self._on_change = on_change
 
@@ -32,7 +40,7 @@ class Nodes:
         others = [
             other
             for other in self._store.nodes.values()
-            if other is not node and other.desired_role == "manager" and other.state == "ready"
+            if other is not node and other.desired_role == "manager" and other.is_reachable
         ]
         if role == "worker" and node.desired_role == "manager" and not others:
             raise failed_precondition("attempting to demote the last manager of the swarm")
@@ -46,7 +54,12 @@ class Nodes:
         self._on_change(node)
 
     def _become(self, node: SimNode) -> None:
-        if node.role != node.desired_role:
+        if node.role == node.desired_role or node.id not in self._store.nodes:
+            return
+        is_agreed = self._managers.leader is not None and self._managers.has_quorum
+        if not is_agreed or (node.desired_role == "manager" and not node.is_up):
+            self._store.timeline.after(RETRY_S, lambda: self._become(node))
+        else:
             node.role = node.desired_role
             node.index = self._store.next_index()
             self._take_role(node)

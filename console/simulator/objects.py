@@ -241,7 +241,13 @@ class SimNode:
     role: str = "manager"
     availability: str = "active"
     state: str = "ready"
+    message: str = ""
+    """Why it is in that state, where there is more to tell."""
     is_leader: bool = False
+    is_up: bool = True
+    """Whether its dockerd runs, and is in the swarm."""
+    is_preparing: bool = False
+    """Whether it has become a manager a moment ago, and answers no call for the swarm yet."""
     labels: dict[str, str] = field(default_factory=dict)
     balancers: dict[str, str] = field(default_factory=dict)
     live_tasks: dict[str, int] = field(default_factory=dict)
@@ -253,6 +259,11 @@ class SimNode:
     def __post_init__(self) -> None:
         """Begin with the role that is wanted."""
         self.desired_role = self.role
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether other nodes reach it."""
+        return self.is_up and self.state != "down"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,37 +13,55 @@ from console.clock import Clock
 from console.errors import SimulatorError
 from console.simulator.api import Request, Response, answer, strip_version
 from console.simulator.controls import PREFIX, Fault, Faults, control
+from console.simulator.door import Door, web
 from console.simulator.engine import SimulatedEngine
 from console.simulator.filters import event_passes, filters_of
+from console.simulator.joining import AnyEngine
 from console.simulator.objects import SimEvent
 from console.simulator.store import event_line
-
-try:
-    from aiohttp import web
-except ImportError as error:
-    raise SimulatorError(
-        "The simulated engine needs aiohttp, which is not installed.", "pip install 'vipconsole[demo]'"
-    ) from error
+from console.simulator.temporary import TemporaryMachine
 
 T = TypeVar("T")
 
 _PIECES = 20
-_END_WITHIN_S = 0.1
-_ROUNDS = 3
-"""In so many rounds of the loop asyncio makes a connection of a client that connected."""
-_ANNOUNCE_S = 0.05
 _START_TIMEOUT_S = 10.0
 _TICK_S = 0.1
 
 
-class EngineServer:
-    """Answers requests from a model. With a clock the model follows it; without, only control calls let time pass."""
+class Pace:
+    """The time of a model. With a clock it follows that; without, it passes by control calls, and by calls that take time."""
 
-    def __init__(self, engine: SimulatedEngine, clock: Clock | None = None) -> None:
+    def __init__(self, engine: SimulatedEngine, clock: Clock | None) -> None:
         self._engine = engine
-        self._faults = Faults()
         self._clock = clock
         self._last_sync_s = clock.monotonic() if clock else 0.0
+
+    def follow(self) -> None:
+        """Let as much time pass in the model as passed by the clock."""
+        if self._clock is not None:
+            now_s = self._clock.monotonic()
+            self._engine.advance(now_s - self._last_sync_s)
+            self._last_sync_s = now_s
+
+    def skip(self, seconds: float) -> None:
+        """Let so much time pass for a call, where no clock does it."""
+        if self._clock is None and seconds:
+            self._engine.advance(seconds)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for so much time to pass for a call, where a clock does it."""
+        if self._clock is not None and seconds:
+            await self._clock.sleep(seconds)
+            self.follow()
+
+
+class EngineServer:
+    """Answers requests from a model, whose time passes by its pace: that of the swarm that it shows."""
+
+    def __init__(self, engine: AnyEngine, pace: Pace) -> None:
+        self._engine = engine
+        self._faults = Faults()
+        self.pace = pace
         self.calls = 0
         """How many came so far."""
         self._awake = asyncio.Event()
@@ -54,8 +72,9 @@ class EngineServer:
         self.calls += 1
         await self._awake.wait()
         call = Request(request.method, request.path, dict(request.query), parse_body(await request.read()))
-        response = self.respond(call)
+        response, seconds = self._respond(call)
         if response is not None:
+            await self.pace.wait(seconds)
             return response
         fault = self._faults.take(call.method, strip_version(call.path))
         if fault is not None:
@@ -67,24 +86,29 @@ class EngineServer:
 
         None for a call that meets a fault and for a stream of events: nothing was done then, and no fault counted.
         """
+        return self._respond(call)[0]
+
+    def _respond(self, call: Request) -> tuple[web.Response | None, float]:
         if call.path.startswith(PREFIX):
-            return _response(self.control(call))
-        self.follow_clock()
+            return _response(self.control(call)), 0.0
+        self.pace.follow()
         path = strip_version(call.path)
         if path == "/events" or self._faults.meets(call.method, path):
-            return None
+            return None, 0.0
         # Faults that let some calls through before count this one.
         self._faults.take(call.method, path)
-        response = _response(answer(self._engine, call))
+        reply = answer(self._engine, call)
+        self.pace.skip(reply.seconds)
+        response = _response(reply)
         # Clients that negotiate read this from the answer to a ping.
         response.headers["Api-Version"] = self._engine.identity.api_version
         response.headers["Ostype"] = "linux"
-        return response
+        return response, reply.seconds
 
     def control(self, call: Request) -> Response:
         """Carry out a call to the simulation itself."""
-        self.follow_clock()
-        return control(self._engine, self._faults, self._engine.go_down, call)
+        self.pace.follow()
+        return control(self._engine, self._faults, call)
 
     def hang_for(self, seconds: float) -> None:
         """Answer no call for a while; those that come meanwhile are answered late."""
@@ -122,13 +146,6 @@ class EngineServer:
         finally:
             log.leave(tell)
 
-    def follow_clock(self) -> None:
-        """Let as much time pass in the model as passed by the clock."""
-        if self._clock is not None:
-            now_s = self._clock.monotonic()
-            self._engine.advance(now_s - self._last_sync_s)
-            self._last_sync_s = now_s
-
     async def _fail(self, request: web.BaseRequest, call: Request, fault: Fault) -> web.StreamResponse:
         if fault.kind == "refuse":
             return _drop(request)
@@ -141,6 +158,8 @@ class EngineServer:
         if fault.status:
             return _response(Response(fault.status, {"message": "a simulated failure"}))
         reply = answer(self._engine, call)
+        self.pace.skip(reply.seconds)
+        await self.pace.wait(reply.seconds)
         if fault.kind == "lose_answer":
             return _drop(request)
         return await _trickle(request, reply, fault)
@@ -191,80 +210,24 @@ async def _trickle(request: web.BaseRequest, reply: Response, fault: Fault) -> w
     return response
 
 
-class Door:
-    """The socket, which can be shut for a while: then connecting is refused, as with a daemon that is down."""
-
-    def __init__(self, service: EngineServer, socket: Path) -> None:
-        self.service = service
-        self.socket = socket
-        self._server = web.Server(service.handle, handler_cancellation=True, access_log=None)
-        self._listener: asyncio.Server | None = None
-        self._pause: asyncio.Task[None] | None = None
-
-    async def open(self) -> None:
-        """Make the socket, and let clients connect."""
-        try:
-            await self.listen()
-        except OSError as error:
-            raise SimulatorError(f"The simulated engine cannot listen on {self.socket}: {error}.") from error
-
-    async def listen(self) -> None:
-        """Let clients connect, at first or again."""
-        self._listener = await asyncio.get_running_loop().create_unix_server(self._server, str(self.socket))
-
-    def shut_for(self, seconds: float) -> None:
-        """Refuse connections for a while, and end those that there are."""
-        if self._pause is None or self._pause.done():
-            self._pause = asyncio.create_task(self._shut(seconds))
-
-    async def _shut(self, seconds: float) -> None:
-        # The answer that announces it still goes out.
-        await asyncio.sleep(_ANNOUNCE_S)
-        await self._refuse()
-        for connection in self._server.connections:
-            connection.force_close()
-        await asyncio.sleep(seconds)
-        await self.listen()
-
-    async def _refuse(self) -> None:
-        """Let no client connect any more."""
-        listener, self._listener = self._listener, None
-        if listener is None:
-            return
-        loop = asyncio.get_running_loop()
-        for listening in listener.sockets:
-            loop.remove_reader(listening.fileno())
-        # A client that connected a moment ago becomes a connection in the loop's next rounds. Where the listener is closed
-        # before, asyncio (of Python 3.11) leaves its socket open.
-        for _ in range(_ROUNDS):
-            await asyncio.sleep(0)
-        listener.close()
-
-    async def close(self) -> None:
-        """End every connection, and remove the socket."""
-        if self._pause is not None:
-            self._pause.cancel()
-            await asyncio.gather(self._pause, return_exceptions=True)
-        await self._refuse()
-        self._server.pre_shutdown()
-        await self._server.shutdown(_END_WITHIN_S)
-        await asyncio.to_thread(self.socket.unlink, missing_ok=True)
-
-
 @asynccontextmanager
 async def serve(
     engine: SimulatedEngine, socket: Path, clock: Clock | None = None
 ) -> AsyncIterator[EngineServer]:
     """Serve a model on a unix socket, which is removed at the end. With `clock`, its time follows that clock."""
-    service = EngineServer(engine, clock)
+    pace = Pace(engine, clock)
+    service = EngineServer(engine, pace)
     door = Door(service, socket)
     engine.go_down = door.shut_for
+    temporary = TemporaryMachine(engine, lambda second: EngineServer(second, pace))
+    engine.temporary = temporary.act
     ticking = asyncio.create_task(_tick(service))
     try:
         await door.open()
         yield service
     finally:
         ticking.cancel()
+        await temporary.close()
         await door.close()
         with suppress(asyncio.CancelledError):
             await ticking
@@ -274,7 +237,7 @@ async def _tick(service: EngineServer) -> None:
     # What happens is told when it happens, and not when somebody asks next.
     while True:
         await asyncio.sleep(_TICK_S)
-        service.follow_clock()
+        service.pace.follow()
 
 
 class RunningEngine:

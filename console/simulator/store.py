@@ -1,5 +1,7 @@
 """Everything a simulated swarm remembers: its objects and how they are found, and the log of its events."""
 
+import copy
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -67,6 +69,7 @@ class Store:
     def __init__(self, seed: int, start: datetime) -> None:
         self._random = random.Random(seed)  # noqa: S311 - names things, guards nothing
         self.timeline = Timeline(start)
+        self._indexes = itertools.count(11)
         self.index = 10
         self.networks: dict[str, SimNetwork] = {}
         self.services: dict[str, SimService] = {}
@@ -87,8 +90,14 @@ class Store:
 
     def next_index(self) -> int:
         """Return the version of an object that is written now."""
-        self.index += 1
+        self.index = next(self._indexes)
         return self.index
+
+    def of_another_engine(self) -> "Store":
+        """Return the same swarm as another engine sees it, whose containers are its own."""
+        other = copy.copy(self)
+        other.containers = {}
+        return other
 
     @property
     def now(self) -> datetime:

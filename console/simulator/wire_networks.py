@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from console.simulator.engine import SimulatedEngine
 from console.simulator.ipam import LARGEST_COUNT
+from console.simulator.joining import AnyEngine
 from console.simulator.objects import Json, SimContainer, SimNetwork
 
 VXLAN_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
@@ -15,7 +15,7 @@ def date(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def network_json(engine: SimulatedEngine, network: SimNetwork) -> Json:
+def network_json(engine: AnyEngine, network: SimNetwork) -> Json:
     """Return a network as the list shows it. Driver and IPAM stay empty until it is allocated."""
     is_allocated = bool(network.config)
     data: Json = {
@@ -41,7 +41,7 @@ def network_json(engine: SimulatedEngine, network: SimNetwork) -> Json:
     return data
 
 
-def copy_json(engine: SimulatedEngine, network: SimNetwork) -> Json:
+def copy_json(engine: AnyEngine, network: SimNetwork) -> Json:
     """Return a node's own copy of a network as the list shows it where the swarm does not: made later, and with peers."""
     data = network_json(engine, network)
     users = [container for container in engine.store.containers.values() if _is_on(container, network)]
@@ -53,7 +53,7 @@ def copy_json(engine: SimulatedEngine, network: SimNetwork) -> Json:
 
 
 def network_detail_json(
-    engine: SimulatedEngine, network: SimNetwork, *, by_full_id: bool, api: tuple[int, int]
+    engine: AnyEngine, network: SimNetwork, *, by_full_id: bool, api: tuple[int, int]
 ) -> Json:
     """Return a network as its inspection shows it.
 
@@ -127,7 +127,7 @@ def _options(network: SimNetwork) -> dict[str, str]:
     return {**network.options, VXLAN_OPTION: ",".join(str(config.vxlan) for config in network.config)}
 
 
-def _endpoints(engine: SimulatedEngine, network: SimNetwork) -> dict[str, Any]:
+def _endpoints(engine: AnyEngine, network: SimNetwork) -> dict[str, Any]:
     endpoints: dict[str, Any] = {}
     for container in engine.store.containers.values():
         if container.state == "running":
@@ -150,7 +150,7 @@ def _is_on(container: SimContainer, network: SimNetwork) -> bool:
     return container.state == "running" and any(other is network for other, _ in container.attachments)
 
 
-def _peers(engine: SimulatedEngine, network: SimNetwork) -> list[Json]:
+def _peers(engine: AnyEngine, network: SimNetwork) -> list[Json]:
     return [
         {"Name": node.id[:12], "IP": node.address}
         for node in engine.store.nodes.values()
@@ -170,7 +170,7 @@ def _addresses(address: str) -> Json:
     return {"MacAddress": mac, "IPv4Address": address, "IPv6Address": ""}
 
 
-def local_networks_json(engine: SimulatedEngine) -> list[Json]:
+def local_networks_json(engine: AnyEngine) -> list[Json]:
     """Return the networks that every engine of a swarm has for itself."""
     bridges = {"bridge": "172.17.0.0/16", "docker_gwbridge": "172.18.0.0/16"}
     return [

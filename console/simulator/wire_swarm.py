@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from console.simulator.engine import SimulatedEngine
+from console.simulator.joining import AnyEngine
+from console.simulator.managers import NO_LEADER
 from console.simulator.objects import (
     Json,
     SimContainer,
@@ -115,7 +116,7 @@ def data_json(thing: SimData) -> Json:
     }
 
 
-def node_json(engine: SimulatedEngine, node: SimNode) -> Json:
+def node_json(engine: AnyEngine, node: SimNode) -> Json:
     """Return a node. Its load-balancer addresses are not told, as with the engine."""
     data: Json = {
         "ID": node.id,
@@ -129,18 +130,22 @@ def node_json(engine: SimulatedEngine, node: SimNode) -> Json:
             "Resources": {"NanoCPUs": 8_000_000_000, "MemoryBytes": 33_000_000_000},
             "Engine": {"EngineVersion": engine.identity.version},
         },
-        "Status": {"State": node.state, "Addr": node.address},
+        "Status": {
+            "State": node.state,
+            **({"Message": node.message} if node.message else {}),
+            "Addr": node.address,
+        },
     }
     if node.role == "manager":
         data["ManagerStatus"] = {
             **({"Leader": True} if node.is_leader else {}),
-            "Reachability": "reachable" if node.state == "ready" else "unreachable",
+            "Reachability": "reachable" if node.is_reachable else "unreachable",
             "Addr": f"{node.address}:2377",
         }
     return data
 
 
-def container_json(engine: SimulatedEngine, container: SimContainer) -> Json:
+def container_json(engine: AnyEngine, container: SimContainer) -> Json:
     """Return a container as the list shows it."""
     is_running = container.state == "running"
     return {
@@ -160,7 +165,7 @@ def container_json(engine: SimulatedEngine, container: SimContainer) -> Json:
     }
 
 
-def container_detail_json(engine: SimulatedEngine, container: SimContainer) -> Json:
+def container_detail_json(engine: AnyEngine, container: SimContainer) -> Json:
     """Return a container as its inspection shows it."""
     is_running = container.state == "running"
     return {
@@ -190,7 +195,7 @@ def container_detail_json(engine: SimulatedEngine, container: SimContainer) -> J
     }
 
 
-def _attachments(engine: SimulatedEngine, container: SimContainer) -> Json:
+def _attachments(engine: AnyEngine, container: SimContainer) -> Json:
     addresses = {network.id: (network.name, address) for network, address in container.attachments}
     if container.task_id:
         return {
@@ -222,7 +227,7 @@ def _attachment(endpoint: SimEndpoint, address: str, aliases: Sequence[str] = ()
     }
 
 
-def version_json(engine: SimulatedEngine) -> Json:
+def version_json(engine: AnyEngine) -> Json:
     """Return the engine's version and the API versions it speaks."""
     identity = engine.identity
     return {
@@ -239,13 +244,13 @@ def version_json(engine: SimulatedEngine) -> Json:
     }
 
 
-def minimum_api(engine: SimulatedEngine) -> str:
+def minimum_api(engine: AnyEngine) -> str:
     """Return the oldest API version that the engine accepts."""
     api = engine.identity.api
     return "1.12" if api < (1, 44) else "1.24" if api < (1, 52) else "1.44"
 
 
-def info_json(engine: SimulatedEngine) -> Json:
+def info_json(engine: AnyEngine) -> Json:
     """Return what the engine says of itself and of its place in the swarm."""
     identity = engine.identity
     states = [container.state for container in engine.store.containers.values()]
@@ -273,7 +278,7 @@ def info_json(engine: SimulatedEngine) -> Json:
     }
 
 
-def _swarm_info(engine: SimulatedEngine) -> Json:
+def _swarm_info(engine: AnyEngine) -> Json:
     membership = engine.identity.membership
     data: Json = {
         "NodeID": "",
@@ -285,37 +290,30 @@ def _swarm_info(engine: SimulatedEngine) -> Json:
     }
     if membership == "none":
         return data
-    managers = [node for node in engine.store.nodes.values() if node.role == "manager"]
+    managers = engine.managers.all
     data.update(
         NodeID=engine.node.id,
         NodeAddr=engine.node.address,
-        LocalNodeState="active",
+        LocalNodeState="pending" if membership == "pending" else "active",
         RemoteManagers=[{"NodeID": node.id, "Addr": f"{node.address}:2377"} for node in managers],
     )
-    if membership == "manager":
-        data.update(
-            ControlAvailable=True,
-            Nodes=len(engine.store.nodes),
-            Managers=len(managers),
-            Cluster=cluster_json(engine),
-        )
+    if membership == "manager" and not engine.node.is_preparing:
+        data["ControlAvailable"] = True
+        if engine.managers.leader is None:
+            data["Error"] = NO_LEADER
+        else:
+            data.update(Nodes=len(engine.store.nodes), Managers=len(managers), Cluster=cluster_json(engine))
     return data
 
 
-def cluster_json(engine: SimulatedEngine) -> Json:
+def cluster_json(engine: AnyEngine) -> Json:
     """Return the swarm itself, without its join tokens."""
     return {
         "ID": engine.cluster_id,
-        "Version": {"Index": 10},
+        "Version": {"Index": engine.membership.index},
         "CreatedAt": date(engine.start),
-        "UpdatedAt": date(engine.start),
-        "Spec": {
-            "Name": "default",
-            "Labels": {},
-            "Orchestration": {"TaskHistoryRetentionLimit": 5},
-            "Raft": {"SnapshotInterval": 10000, "ElectionTick": 10, "HeartbeatTick": 1},
-            "Dispatcher": {"HeartbeatPeriod": 5_000_000_000},
-        },
+        "UpdatedAt": date(engine.membership.updated),
+        "Spec": engine.membership.spec,
         "RootRotationInProgress": False,
         "DefaultAddrPool": ["10.0.0.0/8"],
         "SubnetSize": 24,

@@ -27,7 +27,7 @@ from docker.transport.unixconn import UnixHTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from yarl import URL
 
-from console.simulator import server
+from console.simulator import door, server
 from console.simulator.api import Request
 
 far: Any = UnixHTTPAdapter.send
@@ -81,7 +81,7 @@ class NearEngine:
             return response
 
 
-class NearDoor(server.Door):
+class NearDoor(door.Door):
     """A socket that lets this process know while it listens."""
 
     _near: NearEngine | None = None
@@ -89,7 +89,7 @@ class NearDoor(server.Door):
     async def listen(self) -> None:
         await super().listen()
         self._loop = asyncio.get_running_loop()
-        self._near = self._near or NearEngine(self.service)
+        self._near = self._near or NearEngine(cast("server.EngineServer", self.service))
         _served[str(self.socket)] = self._near
 
     def shut_for(self, seconds: float) -> None:

@@ -33,11 +33,28 @@ ROUTES = (
     ("172.17.0.0/16", "docker0"),
     ("172.18.0.0/16", "docker_gwbridge"),
 )
+ADDRESSES = (
+    ("lo", "127.0.0.1", 8),
+    ("eth0", "192.0.2.10", 24),
+    ("docker0", "172.17.0.1", 16),
+    ("docker_gwbridge", "172.18.0.1", 16),
+)
+"""The second is the address of the node in its swarm."""
 
 
-def ip(_: Path, __: Sequence[str]) -> int:
-    """Print the routes of the host."""
-    sys.stdout.write(json.dumps([{"dst": network, "dev": device} for network, device in ROUTES]) + "\n")
+def ip(_: Path, arguments: Sequence[str]) -> int:
+    """Print the addresses or the routes of the host."""
+    if "address" in arguments:
+        rows: list[dict[str, object]] = [
+            {
+                "ifname": device,
+                "addr_info": [{"family": "inet", "local": address, "prefixlen": length}],
+            }
+            for device, address, length in ADDRESSES
+        ]
+    else:
+        rows = [{"dst": network, "dev": device} for network, device in ROUTES]
+    sys.stdout.write(json.dumps(rows) + "\n")
     return 0
 
 

@@ -40,9 +40,21 @@ class _UnixConnection(http.client.HTTPConnection):
 def answers(root: Path) -> bool:
     """Return whether the engine of a demo host answers."""
     try:
-        return _ask(root, "GET", "/_ping") == 200
+        return _ask(root / SOCKET, "GET", "/_ping")[0] == 200
     except (OSError, http.client.HTTPException):
         return False
+
+
+def send(socket_path: Path, path: str, body: Any) -> Any:
+    """Make a control call on the socket of a simulated engine, and return its answer. Raises OSError."""
+    try:
+        status, answer = _ask(socket_path, "POST", path, body)
+        found = json.loads(answer)
+    except (http.client.HTTPException, ValueError) as error:
+        raise OSError(str(error)) from error
+    if status != 200:
+        raise OSError(found["message"])
+    return found
 
 
 def restart_engine(root: Path) -> None:
@@ -50,8 +62,8 @@ def restart_engine(root: Path) -> None:
     if (root / DOCKERD_PID).exists():
         _restart_dockerd(root)
         return
-    _ask(root, "POST", "/_simulator/restart", {})
-    _ask(root, "POST", "/_simulator/down", {"seconds": DOWN_S})
+    _ask(root / SOCKET, "POST", "/_simulator/restart", {})
+    _ask(root / SOCKET, "POST", "/_simulator/down", {"seconds": DOWN_S})
     # It still answers for an instant, and that is not the answer of the new one.
     time.sleep(DOWN_S / 2)
     wait_until(lambda: answers(root), DOWN_S + _TIMEOUT_S)
@@ -68,10 +80,11 @@ def _restart_dockerd(root: Path) -> None:
         raise TimeoutError(f"dockerd is not back within {_RESTARTED_WITHIN_S:g} s")
 
 
-def _ask(root: Path, method: str, path: str, body: Any = None) -> int:
-    connection = _UnixConnection(root / SOCKET)
+def _ask(socket_path: Path, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    connection = _UnixConnection(socket_path)
     try:
         connection.request(method, path, None if body is None else json.dumps(body))
-        return connection.getresponse().status
+        response = connection.getresponse()
+        return response.status, response.read()
     finally:
         connection.close()

@@ -1,0 +1,83 @@
+"""The calls about the swarm itself and its nodes."""
+
+from console.simulator.calls import Context, Response, Route, body_of, is_set, route
+from console.simulator.engine import SimulatedEngine
+from console.simulator.filters import Refusal, filters_of, node_passes
+from console.simulator.membership import JOIN_S, LEAVE_S, MEMBER_ALREADY
+from console.simulator.wire_swarm import cluster_json, node_json
+
+
+def _list_nodes(context: Context) -> Response:
+    filters = filters_of(context.call.query, "nodes")
+    nodes = [node for node in context.engine.store.nodes.values() if node_passes(node, filters)]
+    return Response(200, [node_json(context.engine, node) for node in nodes])
+
+
+def _inspect_node(context: Context) -> Response:
+    reference = context.engine.node.id if context.reference == "self" else context.reference
+    return Response(200, node_json(context.engine, context.engine.store.find_node(reference)))
+
+
+def _update_node(context: Context) -> Response:
+    version = context.call.query.get("version", "")
+    context.engine.nodes.update(context.reference, int(version) if version.isdigit() else 0, body_of(context))
+    return Response(200)
+
+
+def _remove_node(context: Context) -> Response:
+    # It may be asked of any manager; the nodes are the swarm's.
+    engine = context.engine
+    swarm = engine if isinstance(engine, SimulatedEngine) else engine.swarm
+    swarm.remove_node(context.reference, is_forced=is_set(context, "force"))
+    return Response(200)
+
+
+def _inspect_swarm(context: Context) -> Response:
+    tokens = {role.capitalize(): context.engine.membership.token(role) for role in ("worker", "manager")}
+    return Response(200, {**cluster_json(context.engine), "JoinTokens": tokens})
+
+
+def _update_swarm(context: Context) -> Response:
+    roles = [role for role in ("worker", "manager") if is_set(context, f"rotate{role.capitalize()}Token")]
+    context.engine.membership.update(
+        context.call.query.get("version", ""),
+        body_of(context),
+        roles=tuple(roles),
+        is_key_new=is_set(context, "rotateManagerUnlockKey"),
+    )
+    return Response(200)
+
+
+def _read_unlock_key(context: Context) -> Response:
+    return Response(200, {"UnlockKey": context.engine.membership.unlock_key})
+
+
+def _join_swarm(context: Context) -> Response:
+    if isinstance(context.engine, SimulatedEngine):
+        if context.engine.identity.membership == "none":
+            raise Refusal("this engine cannot join a swarm in the simulation", 501)
+        raise Refusal(MEMBER_ALREADY, 503)
+    context.engine.membership.join(context.engine, body_of(context))
+    return Response(200, seconds=JOIN_S)
+
+
+def _leave_swarm(context: Context) -> Response:
+    engine, is_forced = context.engine, is_set(context, "force")
+    if isinstance(engine, SimulatedEngine):
+        engine.membership.check_leave(engine.identity.membership, is_forced=is_forced)
+        raise Refusal("this engine cannot leave its swarm in the simulation", 501)
+    engine.membership.leave(engine, is_forced=is_forced)
+    return Response(200, seconds=LEAVE_S)
+
+
+SWARM_ROUTES: tuple[Route, ...] = (
+    route("GET", "/swarm", _inspect_swarm),
+    route("POST", "/swarm/update", _update_swarm),
+    route("GET", "/swarm/unlockkey", _read_unlock_key),
+    route("POST", "/swarm/join", _join_swarm, manager=False),
+    route("POST", "/swarm/leave", _leave_swarm, manager=False),
+    route("GET", "/nodes", _list_nodes),
+    route("GET", "/nodes/{id}", _inspect_node),
+    route("POST", "/nodes/{id}/update", _update_node),
+    route("DELETE", "/nodes/{id}", _remove_node),
+)
