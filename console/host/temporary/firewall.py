@@ -2,7 +2,7 @@
 
 Only rules that name the cable's interface are written, and by that name they are found again. Rules are added to what is
 there: a table that does not exist lets everything pass, and to make one would leave it behind. `nft` has a table of its
-own besides, which drops what would be passed on from or to the cable.
+own besides, which drops what would be passed on from or to the cable, and what would look for its far end elsewhere.
 """
 
 import json
@@ -27,7 +27,7 @@ _WHICH = ("/bin/sh", "-c", f'for name in {" ".join(_COMMANDS)}; do command -v "$
 _NFT = "nf_tables"
 _WITHOUT_KERNEL = ("not supported", "No such file or directory", "Could not fetch rule set generation")
 """How nft complains of a kernel that has no nftables."""
-_ACCEPT, _FORWARD = "ACCEPT", "FORWARD"
+_ACCEPT, _DROP = "ACCEPT", "DROP"
 _OPENED = ("input", "output")
 _FAMILIES = ("ip", "inet")
 
@@ -64,8 +64,11 @@ class _State:
     filters: tuple[_Filter, ...]
     ruleset: tuple[dict[str, Any], ...] | None
     """nft's objects; None where there is no nft, or a kernel without nftables."""
-    owns: bool
-    """Whether a command of iptables keeps its rules in nft's table `ip filter`, which is left to it then."""
+    owned: frozenset[str]
+    """The chains of nft's table `ip filter` that iptables shows too, and which are left to it.
+
+    Somebody may have made a table of that name by hand, with other chains.
+    """
 
     @property
     def has_own_table(self) -> bool:
@@ -83,7 +86,7 @@ class _State:
             if rule is None or not _matches(rule, interface) or rule["table"] == TABLE:
                 continue
             place = (rule["family"], rule["table"], rule["chain"])
-            if not (self.owns and _is_of_iptables(*place)):
+            if not self._is_owned(*place):
                 handle = str(rule["handle"])
                 delete = ("nft", "delete", "rule", *place, "handle", handle)
                 yield _Rule(f"nft {' '.join(place)} handle {handle}", delete)
@@ -92,11 +95,14 @@ class _State:
         """Yield family, table, name and hook of nft's chains that filter what comes in or goes out."""
         for item in self.ruleset or ():
             chain = item.get("chain", {})
-            if chain.get("type") != "filter" or chain.get("hook") not in _OPENED:
+            if chain.get("type") != "filter" or chain.get("hook") not in _OPENED or chain["table"] == TABLE:
                 continue
             place = (chain["family"], chain["table"], chain["name"])
-            if place[0] in _FAMILIES and not (self.owns and _is_of_iptables(*place)):
+            if place[0] in _FAMILIES and not self._is_owned(*place):
                 yield *place, chain["hook"]
+
+    def _is_owned(self, family: str, table: str, chain: str) -> bool:
+        return (family, table) == ("ip", "filter") and chain in self.owned
 
 
 class Firewall:
@@ -112,11 +118,12 @@ class Firewall:
         """
         state = await self._read()
         if state.ruleset is not None:
-            await self._do(_own_table(self._interface))
+            await self._do(_own_table(self._interface, cable))
         for table in state.filters:
             for chain, rule in _iptables_rules(self._interface, cable):
                 # Without nft it is this table alone that keeps the cable apart.
-                if not table.passes_all(chain) or (chain == _FORWARD and state.ruleset is None):
+                is_needed = rule[-1] == _DROP and state.ruleset is None
+                if is_needed or not table.passes_all(chain):
                     await self._do((table.command, *_LOCK_WAIT, "-I", chain, "1", *rule))
         for *place, hook in state.base_chains():
             await self._do(("nft", "insert", "rule", *place, *_nft_rule(self._interface, cable, hook)))
@@ -146,9 +153,11 @@ class Firewall:
                 # Before 1.8 there was only the one that is called `legacy` since, and it did not say so.
                 kind = "nft" if _NFT in await self._text((name, "--version")) else "legacy"
                 kinds.setdefault(kind, name)
-        filters = [await self._filter(name) for name in kinds.values()]
+        filters = {kind: await self._filter(name) for kind, name in kinds.items()}
         ruleset = await self._ruleset() if "nft" in commands else None
-        return _State(tuple(table for table in filters if table is not None), ruleset, "nft" in kinds)
+        tables = tuple(table for table in filters.values() if table is not None)
+        shown = filters.get("nft")
+        return _State(tables, ruleset, frozenset(shown.policies) if shown else frozenset())
 
     async def _filter(self, command: str) -> _Filter | None:
         """Return the table `filter`, or None where it does not exist: nothing is blocked then.
@@ -194,10 +203,12 @@ def _iptables_rules(interface: str, cable: Cable) -> Iterator[tuple[str, tuple[s
     starts; what passes by them ends at the far end of the cable, where only the manager is taken for a sender.
     """
     theirs, ours = cable.address, cable.manager_address
-    yield _FORWARD, ("-i", interface, "-j", "DROP")
-    yield _FORWARD, ("-o", interface, "-j", "DROP")
-    yield "INPUT", ("-i", interface, "-s", theirs, "-d", ours, "-j", "ACCEPT")
-    yield "OUTPUT", ("-o", interface, "-s", ours, "-d", theirs, "-j", "ACCEPT")
+    yield "FORWARD", ("-i", interface, "-j", _DROP)
+    yield "FORWARD", ("-o", interface, "-j", _DROP)
+    # Without the cable the way to its address leads out of the host.
+    yield "OUTPUT", ("!", "-o", interface, "-d", theirs, "-j", _DROP)
+    yield "INPUT", ("-i", interface, "-s", theirs, "-d", ours, "-j", _ACCEPT)
+    yield "OUTPUT", ("-o", interface, "-s", ours, "-d", theirs, "-j", _ACCEPT)
 
 
 def _nft_rule(interface: str, cable: Cable, hook: str) -> tuple[str, ...]:
@@ -207,15 +218,17 @@ def _nft_rule(interface: str, cable: Cable, hook: str) -> tuple[str, ...]:
     return ("oifname", interface, "ip", "saddr", ours, "ip", "daddr", theirs, "accept")
 
 
-def _own_table(interface: str) -> tuple[str, ...]:
+def _own_table(interface: str, cable: Cable) -> tuple[str, ...]:
     """Return the command that makes our own table; one that is there is replaced in the same instant."""
-    drops = f"iifname {interface} drop; oifname {interface} drop;"
-    chain = f"chain forward {{ type filter hook forward priority 0; policy accept; {drops} }};"
-    return ("nft", f"table ip {TABLE}; delete table ip {TABLE}; table ip {TABLE} {{ {chain} }}")
-
-
-def _is_of_iptables(family: str, table: str, chain: str) -> bool:
-    return (family, table) == ("ip", "filter") and chain in ("INPUT", "OUTPUT", "FORWARD")
+    drops = {
+        "forward": f"iifname {interface} drop; oifname {interface} drop;",
+        "output": f"oifname != {interface} ip daddr {cable.address} drop;",
+    }
+    chains = " ".join(
+        f"chain {hook} {{ type filter hook {hook} priority 0; policy accept; {rules} }};"
+        for hook, rules in drops.items()
+    )
+    return ("nft", f"table ip {TABLE}; delete table ip {TABLE}; table ip {TABLE} {{ {chains} }}")
 
 
 def _is_own_table(item: dict[str, Any]) -> bool:
