@@ -189,14 +189,14 @@ def _group_lacking(
     accounts = {network_account.network.id: network_account for network_account in inputs.assessment.accounts}
     refused_services = find_refused_services(inputs, needy)
     waiting = {service.name for service in waiting_services(inputs.snapshot, thresholds)}
-    held_up = [
+    blocked = [
         needy_service
         for needy_service in needy
         if needy_service.name in refused_services or needy_service.name in waiting
     ]
-    waiting_counts = count_waiting(held_up)
+    waiting_counts = count_waiting(blocked)
     names_by_network: defaultdict[str, list[str]] = defaultdict(list)
-    for needy_service in held_up:
+    for needy_service in blocked:
         candidates = [
             accounts[network_id] for network_id in needy_service.network_ids if network_id in accounts
         ]

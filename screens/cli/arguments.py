@@ -148,7 +148,7 @@ def _add_why(commands: "argparse._SubParsersAction[Parser]") -> None:
         parents=[_common()],
         help="why the tasks of a service do not run: addresses, nodes, image, or the application itself",
         description="Says why the tasks of services do not run, how certain that is, and what to do next.",
-        epilog="Exit codes: 0 all services run, 1 not converged yet, 2 held up, 3 unknown, 64 no such service.",
+        epilog="Exit codes: 0 all services run, 1 not converged yet, 2 blocked, 3 unknown, 64 no such service.",
     )
     why.add_argument(
         "name",

@@ -13,11 +13,13 @@ from console.durations import stamp
 from console.operations.census_walk import CensusResult
 from console.text import plural
 from screens.output.plain import cut_line, encodable, json_text, size_of
+from screens.output.rows import STYLES
+from screens.present.text import STRONG, UNKNOWN, WARN
 
 SCHEMA = "vipconsole.census/1"
 NOTHING, LEAKED, UNSURE = 0, 1, 3
 """The exit codes of a census."""
-STYLES = {NOTHING: "green", LEAKED: "yellow", UNSURE: "magenta"}
+TONES = {NOTHING: STRONG, LEAKED: WARN, UNSURE: UNKNOWN}
 
 
 def exit_code(result: CensusResult) -> int:
@@ -92,7 +94,7 @@ def render_census(result: CensusResult, *, is_stored: bool) -> RenderableType:
 def render_verdict(result: CensusResult) -> Text:
     """Return the verdict as something to print: a word, and a sentence."""
     word, rest = headline(result)
-    return Text.assemble((word, STYLES[exit_code(result)]), "  ", (rest, "bold"))
+    return Text.assemble((word, STYLES[TONES[exit_code(result)]]), "  ", (rest, "bold"))
 
 
 def _footer(result: CensusResult) -> str:

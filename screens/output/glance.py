@@ -15,10 +15,11 @@ from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.durations import stamp
 from console.errors import Unknown
 from console.text import duration, plural
+from screens.output.rows import SEVERITY_STYLES
 from screens.present.addresses import FIGURES, SubnetLine, share_of, subnet_lines
 from screens.present.findings import severities
 from screens.present.header import role_of
-from screens.present.text import MARKS, STYLES, Glyphs, bar, typed_here
+from screens.present.text import MARKS, Glyphs, bar, typed_here
 
 ROWS = 6
 """Rows that are always shown; beyond them only networks with a problem."""
@@ -66,7 +67,7 @@ about all but the worst problem; never a problem."""
 def render_verdict(assessment: Assessment, at: datetime | None = None) -> Text:
     """Return the first line as something to print: a time if one is given, the severity, and the sentence that matters."""
     time = "" if at is None else f"{stamp(at)}  "
-    style = STYLES[assessment.severity]
+    style = SEVERITY_STYLES[assessment.severity]
     return Text.assemble(time, (assessment.severity.upper(), style), "  ", (assessment.headline, "bold"))
 
 
@@ -121,7 +122,7 @@ def _build_table(assessment: Assessment, glyphs: Glyphs, bars: int, detail: Deta
         for line in subnet_lines(account, worst.get(account.network.name, Severity.OK), glyphs)
     ]
     rows = [
-        (_cells(line, glyphs, bars), "" if line.severity is Severity.OK else STYLES[line.severity])
+        (_cells(line, glyphs, bars), "" if line.severity is Severity.OK else SEVERITY_STYLES[line.severity])
         for line in lines
     ]
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
@@ -174,7 +175,7 @@ def _finding(finding: Finding, hint: str, *, is_brief: bool = False) -> Renderab
     first, dot, _ = finding.sentence.partition(". ")
     sentence = f"{first}." if is_brief and dot else finding.sentence
     word = "note" if finding.severity is Severity.OK else finding.severity.value
-    style = "dim" if finding.severity is Severity.OK else STYLES[finding.severity]
+    style = "dim" if finding.severity is Severity.OK else SEVERITY_STYLES[finding.severity]
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=8)
     # A word that is longer than a line is a path or a command, and the operator needs all of it.

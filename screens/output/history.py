@@ -16,6 +16,7 @@ from console.diagnosis.values import Assessment, Severity
 from console.durations import LOCAL, moment, zone_name
 from console.text import listed
 from screens.output.history_data import UseRecord
+from screens.output.rows import SEVERITY_STYLES, STYLES, styled
 from screens.present.addresses import share_of
 from screens.present.chart import (
     chart_glyphs,
@@ -29,19 +30,13 @@ from screens.present.chart import (
 from screens.present.findings import severities
 from screens.present.text import (
     BAD,
-    DIM,
     MARKS,
-    STRONG,
-    STYLES,
-    UNKNOWN,
-    WARN,
     Glyphs,
     Spans,
     bar,
     typed_here,
 )
 
-TONES = {DIM: "dim", STRONG: "bold", BAD: "bold red", WARN: "yellow", UNKNOWN: "cyan"}
 HEIGHT, LEAST_HEIGHT = 18, 8
 """Lines of a chart."""
 AROUND = 5
@@ -92,7 +87,7 @@ class _NetworkChart:
         yield Text.assemble(
             (f"{MARKS[self.severity]} {account.network.name}  ", "bold"),
             f"{account.used_at_least} of {account.capacity} in use  ",
-            (self.record.outlook.sentence, TONES.get(outlook_tone(self.record.outlook), "")),
+            (self.record.outlook.sentence, STYLES[outlook_tone(self.record.outlook)]),
         )
         for line in chart.lines:
             yield _line(line)
@@ -110,7 +105,7 @@ def _leak_lines(
     for entry in leaks[:count]:
         owner = f"stack {entry.stack}" if entry.stack else entry.task_name
         yield Text.assemble(
-            (f"{chart_glyphs(glyphs).leak} ", TONES[BAD]),
+            (f"{chart_glyphs(glyphs).leak} ", STYLES[BAD]),
             f"{moment(entry.ended_at, source.now)}  {listed([str(address) for address in entry.addresses])} leaked when "
             f"{owner} was removed",
         )
@@ -119,7 +114,7 @@ def _leak_lines(
 
 
 def _line(parts: Spans) -> Text:
-    line = Text.assemble(*((text, TONES.get(tone, "")) for text, tone in parts))
+    line = styled(parts)
     line.no_wrap, line.overflow = True, "crop"
     return line
 
@@ -184,12 +179,12 @@ class _UseTable:
             bar_text = f"{bar(share_of(record.account), BAR, self.glyphs)} " if is_wide else ""
             severity = self.worst.get(record.account.network.name, Severity.OK)
             cells = [
-                Text(MARKS[severity], style=STYLES[severity] if severity.rank else ""),
+                Text(MARKS[severity], style=SEVERITY_STYLES[severity]),
                 Text(record.account.network.name),
                 Text(f"{bar_text}{usage:>{used_width}}"),
             ]
             if spark:
                 cells.append(Text(sparkline(record.source, spark, self.glyphs, self.span) or "?"))
-            cells.append(Text(record.outlook.sentence, style=TONES.get(outlook_tone(record.outlook), "")))
+            cells.append(Text(record.outlook.sentence, style=STYLES[outlook_tone(record.outlook)]))
             table.add_row(*cells)
         yield table

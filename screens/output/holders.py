@@ -15,13 +15,13 @@ from console.diagnosis.values import Assessment, Snapshot
 from console.durations import iso
 from console.errors import Unknown
 from screens.output.plain import json_text
+from screens.output.rows import STYLES, styled
 from screens.output.snapshot_json import document_head, finding_json
 from screens.present.holder_groups import ORDER, free_text, group_table, others_text
 from screens.present.network import cut
-from screens.present.text import WARN, Glyphs, typed_here
+from screens.present.text import UNKNOWN, Glyphs, typed_here
 
 SCHEMA = "vipconsole.holders/1"
-TONES = {WARN: "yellow"}
 REMOVE = "To remove a stack without leaking addresses: `vipconsole stack-rm NAME`"
 NOBODY = "No stack, service or container holds an address of it."
 
@@ -50,7 +50,7 @@ class _HoldersTable:
         groups = group_holders(account, self.snapshot.swarm)
         yield Text(cut(f"{free_text(account)}; stacks by addresses", width, self.glyphs.more), style="bold")
         if isinstance(groups, Unknown):
-            yield Text(f"Who holds them is unknown. {groups.reason}", style="magenta")
+            yield Text(f"Who holds them is unknown. {groups.reason}", style=STYLES[UNKNOWN])
             return
         yield Text(cut(ORDER, width, self.glyphs.more), style="dim")
         yield Text("")
@@ -58,7 +58,7 @@ class _HoldersTable:
             heading, rows = group_table(groups, self.snapshot.now, width, self.glyphs)
             yield Text(heading, style="dim")
             for row in rows:
-                yield Text.assemble(*((text, TONES.get(tone, "")) for text, tone in row.parts))
+                yield styled(row.parts)
         else:
             yield Text(NOBODY)
         yield Text("")

@@ -22,12 +22,12 @@ from console.journal.summary import (
     objects_at_fault,
 )
 from console.text import duration, listed, plural
-from screens.present.text import STYLES
+from screens.output.rows import SEVERITY_STYLES
 
 UNMATCHED_LIMIT = 3
 _STYLES = {
-    signatures.LogSeverity.CRITICAL: STYLES[Severity.CRITICAL],
-    signatures.LogSeverity.WARNING: STYLES[Severity.WARNING],
+    signatures.LogSeverity.CRITICAL: SEVERITY_STYLES[Severity.CRITICAL],
+    signatures.LogSeverity.WARNING: SEVERITY_STYLES[Severity.WARNING],
     signatures.LogSeverity.NOTE: "dim",
 }
 
@@ -63,7 +63,9 @@ def render_journal(summary: Summary, zone: tzinfo, *, everything: bool) -> Rende
         )
         parts += [
             "",
-            Text(f"Incomplete: {reasons} All counts are lower bounds.", style=STYLES[Severity.UNKNOWN]),
+            Text(
+                f"Incomplete: {reasons} All counts are lower bounds.", style=SEVERITY_STYLES[Severity.UNKNOWN]
+            ),
         ]
     return Padding(Group(*parts), (0, 1), expand=False)
 

@@ -20,24 +20,25 @@ from console.durations import iso
 from console.text import duration, listed, plural
 from screens.output.plain import cut_line, encodable, json_text, say, size_of
 from screens.present.quiet import MARKS
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SCHEMA = "vipconsole.quiet/1"
 EXIT_CODES = {QuiescenceVerdict.QUIET: 0, QuiescenceVerdict.BUSY: 2, QuiescenceVerdict.UNKNOWN: 3}
-STYLES = {
-    CheckState.QUIET: "green",
-    CheckState.UNCHECKED: "dim",
-    CheckState.WARNING: "yellow",
-    CheckState.UNKNOWN: "magenta",
-    CheckState.STUCK: "bold red",
-    CheckState.BUSY: "yellow",
+TONES = {
+    CheckState.QUIET: PLAIN,
+    CheckState.UNCHECKED: DIM,
+    CheckState.WARNING: WARN,
+    CheckState.UNKNOWN: UNKNOWN,
+    CheckState.STUCK: BAD,
+    CheckState.BUSY: WARN,
 }
-VERDICT_STYLES = {
-    QuiescenceVerdict.QUIET: "green",
-    QuiescenceVerdict.BUSY: "bold red",
-    QuiescenceVerdict.UNKNOWN: "magenta",
+VERDICT_TONES = {
+    QuiescenceVerdict.QUIET: STRONG,
+    QuiescenceVerdict.BUSY: BAD,
+    QuiescenceVerdict.UNKNOWN: UNKNOWN,
 }
 
 
@@ -105,12 +106,12 @@ def render_quiet(progress: Progress) -> "RenderableType":
     from rich.padding import Padding  # noqa: PLC0415 - see above
     from rich.text import Text  # noqa: PLC0415 - see above
 
-    from screens.output.rows import LabelRows  # noqa: PLC0415 - see above
+    from screens.output.rows import STYLES, LabelRows  # noqa: PLC0415 - see above
 
     report = progress.report
     rows = []
     for check in _join_skipped(report.checks):
-        state = Text(check.state.value, style=STYLES[check.state])
+        state = Text(check.state.value, style=STYLES[TONES[check.state]])
         lines = [Text(line, style=line_style) for line, line_style in _check_lines(check, report.taken_at)]
         rows.append(((Text(MARKS[check.state]), Text(check.title), state), Text("\n").join(lines)))
     return Padding(Group(render_verdict(progress), "", LabelRows(rows, gap=1)), (0, 1), expand=False)
@@ -118,10 +119,13 @@ def render_quiet(progress: Progress) -> "RenderableType":
 
 def render_verdict(progress: Progress) -> "RenderableType":
     """Return the verdict as something to print: a word, and the reason."""
-    from rich.text import Text  # noqa: PLC0415 - JSON does not wait for Rich
+    # JSON does not wait for Rich.
+    from rich.text import Text  # noqa: PLC0415 - see above
+
+    from screens.output.rows import STYLES  # noqa: PLC0415 - see above
 
     word, rest = verdict_line(progress)
-    style = VERDICT_STYLES[progress.outcome or progress.report.verdict]
+    style = STYLES[VERDICT_TONES[progress.outcome or progress.report.verdict]]
     return Text.assemble((word, style), "  ", (rest, "bold"))
 
 

@@ -1,6 +1,9 @@
-"""Rows of labels with a text beside them; on a narrow terminal the text stands below its labels. Loads Rich."""
+"""How text is printed: in which colours, and in rows of labels with a text beside them. Loads Rich.
 
-from collections.abc import Sequence
+On a narrow terminal the text of a row stands below its labels.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -8,6 +11,23 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from console.diagnosis.values import Severity
+from screens.present.header import SEVERITY_TONES
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Spans
+
+STYLES: Mapping[str, str] = {
+    PLAIN: "",
+    DIM: "dim",
+    STRONG: "bold",
+    BAD: "bold red",
+    WARN: "magenta",
+    UNKNOWN: "magenta",
+}
+"""All colours that are printed, by tone. The background of the terminal is not known, and of its own colours red and magenta
+alone can be read on black and on white: a mark or a word says whether what is magenta is a warning or unknown."""
+SEVERITY_STYLES: Mapping[Severity, str] = {
+    severity: STYLES[tone] for severity, tone in SEVERITY_TONES.items()
+}
 LEAST_TEXT = 30
 """Below so many columns a text beside its labels is hard to read."""
 INDENT = 4
@@ -51,6 +71,11 @@ class LabelRows:
         if visible_labels:
             yield Text("  ").join(visible_labels)
         yield Padding(text, (0, 0, 0, INDENT), expand=False)
+
+
+def styled(spans: Spans) -> Text:
+    """Return parts of a line as something to print. A tone that the console alone shows is plain."""
+    return Text.assemble(*((text, STYLES.get(tone, "")) for text, tone in spans))
 
 
 def _longest_word(text: Text) -> int:

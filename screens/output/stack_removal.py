@@ -15,7 +15,8 @@ from console.operations.stack_removal.steps import LeakComparison, LeakCount, Le
 from console.swarm.model import ObjectKind, StackObject
 from console.text import duration, listed, plural
 from screens.output.plain import json_text, say
-from screens.output.rows import LabelRows
+from screens.output.rows import STYLES, LabelRows
+from screens.present.text import BAD, PLAIN, STRONG, UNKNOWN, WARN
 
 SCHEMA = "vipconsole.stack-rm/1"
 REMIND_S = 10.0
@@ -24,16 +25,16 @@ NAME_LIMIT = 8
 NOT_FOUND = "not found"
 """The state of a stack that does not exist."""
 NOT_FOUND_REASON = "already removed or misspelled"
-STYLES = {
-    RemovalState.REMOVED: "green",
-    RemovalState.UNDER_WAY: "yellow",
-    RemovalState.UNFINISHED: "bold red",
-    RemovalState.UNKNOWN: "magenta",
+TONES = {
+    RemovalState.REMOVED: PLAIN,
+    RemovalState.UNDER_WAY: WARN,
+    RemovalState.UNFINISHED: BAD,
+    RemovalState.UNKNOWN: UNKNOWN,
 }
-PROOF_STYLES = {
-    LeakVerdict.NO_LEAK: "green",
-    LeakVerdict.LEAKED: "bold red",
-    LeakVerdict.NOT_PROVEN: "magenta",
+PROOF_TONES = {
+    LeakVerdict.NO_LEAK: PLAIN,
+    LeakVerdict.LEAKED: BAD,
+    LeakVerdict.NOT_PROVEN: UNKNOWN,
 }
 
 
@@ -103,8 +104,8 @@ def render_removal(
     `absent` are the stacks of the command line that do not exist.
     """
     rows = [_row(outcome) for outcome in outcomes]
-    rows += [((Text(name), Text(NOT_FOUND, style="yellow")), Text(NOT_FOUND_REASON)) for name in absent]
-    verdict = Text(proof.verdict, style=PROOF_STYLES[proof.verdict])
+    rows += [((Text(name), Text(NOT_FOUND, style=STYLES[WARN])), Text(NOT_FOUND_REASON)) for name in absent]
+    verdict = Text(proof.verdict, style=STYLES[PROOF_TONES[proof.verdict]])
     rows.append(((Text("proof"), verdict), Text("\n").join(_proof_lines(proof))))
     parts: list[RenderableType] = [removal_verdict(outcomes, absent), "", LabelRows(rows)]
     if again:
@@ -133,7 +134,7 @@ def removal_verdict(outcomes: tuple[RemovalOutcome, ...], absent: tuple[str, ...
         summary += f", {len(absent)} not found"
     kept_count = sum(len(outcome.retained_objects) for outcome in outcomes)
     sentence = f"{summary}, {plural(kept_count, 'object')} kept" if kept_count else summary
-    return Text.assemble((worst.upper(), STYLES[worst]), "  ", (sentence, "bold"))
+    return Text.assemble((worst.upper(), STYLES[TONES[worst] or STRONG]), "  ", (sentence, "bold"))
 
 
 def _row(outcome: RemovalOutcome) -> tuple[tuple[Text, ...], Text]:
@@ -149,7 +150,7 @@ def _row(outcome: RemovalOutcome) -> tuple[tuple[Text, ...], Text]:
         if not outcome.is_drained:
             lines.append(Text("Its networks were kept: to remove them now would leak addresses."))
         lines += [Text(refusal) for refusal in outcome.refusals]
-    state = Text(outcome.state, style=STYLES[outcome.state])
+    state = Text(outcome.state, style=STYLES[TONES[outcome.state]])
     return (Text(outcome.stack), state), Text("\n").join(lines)
 
 

@@ -14,8 +14,8 @@ from console.diagnosis.why.explain import ServiceExplanation, WhyAnswer
 from console.journal.signatures import Confidence
 from console.text import listed, plural
 from screens.output.plain import json_text
-from screens.output.rows import LabelRows
-from screens.present.text import STYLES, typed_here
+from screens.output.rows import SEVERITY_STYLES, LabelRows
+from screens.present.text import typed_here
 from screens.present.why import Where, runnable
 
 SCHEMA = "vipconsole.why/1"
@@ -53,7 +53,7 @@ def render_why(answer: WhyAnswer, where: Where, *, everything: bool) -> Renderab
 
 def render_verdict(answer: WhyAnswer) -> Text:
     """Return the first line as something to print: the worst standing, and how many services do not run."""
-    style = STYLES[answer.standing.severity]
+    style = SEVERITY_STYLES[answer.standing.severity]
     return Text.assemble((answer.standing.upper(), style), "  ", (answer.headline, "bold"))
 
 
@@ -93,7 +93,7 @@ def _group(group: Sequence[ServiceExplanation], where: Where) -> list[Renderable
 def _title(own: Explanation, name: str) -> Text:
     sure = "" if own.certainty is Confidence.CERTAIN else f" (confidence: {own.certainty})"
     return Text.assemble(
-        (f"{own.standing.upper()} ", STYLES[own.standing.severity]), f"{name}: {own.verdict}{sure}"
+        (f"{own.standing.upper()} ", SEVERITY_STYLES[own.standing.severity]), f"{name}: {own.verdict}{sure}"
     )
 
 

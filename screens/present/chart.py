@@ -148,6 +148,10 @@ def legend_spans(history: UseHistory, glyphs: Glyphs) -> Spans:
     """Return what the signs of a chart mean, as far as they are in it."""
     drawn = chart_glyphs(glyphs)
     parts: list[Span] = []
+    uses = (*(column.used or 0 for column in history.columns), *history.ahead)
+    if any(use >= history.capacity for use in uses):
+        # No cell stands for it: without colours, each would seem to be full.
+        parts += [("red", BAD), (" full  ", PLAIN)]
     if history.leaked:
         parts += [(drawn.leak, BAD), (f" {history.leaked} leaked  ", PLAIN)]
     if history.ahead:

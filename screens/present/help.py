@@ -76,7 +76,7 @@ def why_marks(glyphs: Glyphs) -> tuple[Entry, ...]:
     """Return the states of services and the columns of their list."""
     return (
         ("STATE", "what the service does"),
-        ("HELD UP", "it cannot run as things are"),
+        ("BLOCKED", "it cannot run as things are"),
         ("converging", "tasks start or change"),
         ("unknown", "it cannot be told"),
         ("runs", "all wanted tasks run"),

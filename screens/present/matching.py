@@ -1,7 +1,8 @@
 """Which texts a few typed letters mean, and how well. Pure, and never slower than the text is long.
 
-Textual's own matcher tries all ways in which letters can stand in a text: a name such as `abababababab` would stop the
-console for minutes.
+Textual's own matcher (8.2) tries all ways in which letters can stand in a text. Usual names take it 1 ms. In a name of 60
+letters that is `ab` again and again, `aaaaaa` takes it 0.75 s and `aaaaaaaa` 6.6 s (measured), for each name and while the
+console stands still; this one needs 0.1 ms.
 """
 
 from dataclasses import dataclass

@@ -11,12 +11,6 @@ from console.host.root import has_own_root
 
 MARKS = {Severity.OK: " ", Severity.WARNING: "*", Severity.UNKNOWN: "?", Severity.CRITICAL: "!"}
 """State as a character, so that nothing depends on colour."""
-STYLES = {
-    Severity.OK: "green",
-    Severity.WARNING: "yellow",
-    Severity.UNKNOWN: "magenta",
-    Severity.CRITICAL: "bold red",
-}
 NARROWEST_BAR = 4
 """Cells."""
 PEP_538_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")

@@ -13,19 +13,19 @@ STANDING_TONES = {
     ServiceStatus.RUNS: DIM,
     ServiceStatus.CONVERGING: WARN,
     ServiceStatus.UNKNOWN: UNKNOWN,
-    ServiceStatus.HELD_UP: BAD,
+    ServiceStatus.BLOCKED: BAD,
 }
 STANDING_WORDS = {
     ServiceStatus.RUNS: "runs",
     ServiceStatus.CONVERGING: "converging",
     ServiceStatus.UNKNOWN: "unknown",
-    ServiceStatus.HELD_UP: "HELD UP",
+    ServiceStatus.BLOCKED: "BLOCKED",
 }
 STANDING_SEVERITIES = {
     ServiceStatus.RUNS: Severity.OK,
     ServiceStatus.CONVERGING: Severity.WARNING,
     ServiceStatus.UNKNOWN: Severity.UNKNOWN,
-    ServiceStatus.HELD_UP: Severity.CRITICAL,
+    ServiceStatus.BLOCKED: Severity.CRITICAL,
 }
 FIELD_WIDTH = 26
 _WHOSE = {

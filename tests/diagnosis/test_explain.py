@@ -41,7 +41,7 @@ def test_without_a_virtual_ip_on_a_full_network_it_is_certain() -> None:
     assert (told.cause, told.certainty, told.standing) == (
         "no-vip",
         Confidence.CERTAIN,
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
     )
     assert told.is_address_problem
     assert told.verdict == "no free address for its virtual IP on proxy"
@@ -154,7 +154,7 @@ def test_an_error_that_only_quotes_exhaustion_is_not_exhaustion(quoted: str, aro
 )  # fmt: skip
 def test_what_is_not_about_addresses_says_so(tasks: list[Task], cause: str, words: str) -> None:
     told = why([app()], tasks)
-    assert (told.cause, told.standing, told.certainty) == (cause, ServiceStatus.HELD_UP, Confidence.CERTAIN)
+    assert (told.cause, told.standing, told.certainty) == (cause, ServiceStatus.BLOCKED, Confidence.CERTAIN)
     assert words in told.verdict
     assert told.is_address_problem is False
     assert "This is not an address problem" in told.meaning
@@ -241,22 +241,22 @@ def test_a_network_of_the_nodes_own_is_not_gone() -> None:
         (app(replicas=0), [], "no-replicas", ServiceStatus.RUNS),
         (app(replicas=0), [one(desired_state="remove")], "stopping", ServiceStatus.CONVERGING),
         (app(update_state="updating"), [one()], "updating", ServiceStatus.CONVERGING),
-        (app(update_state="paused"), [one()], "update-paused", ServiceStatus.HELD_UP),
+        (app(update_state="paused"), [one()], "update-paused", ServiceStatus.BLOCKED),
         (app(update_state="rollback_started"), [one()], "updating", ServiceStatus.CONVERGING),
         (app(update_state="rollback_completed"), [one()], "well", ServiceStatus.RUNS),
         (app(), [one(state="preparing", since=ago(70))], "preparing", ServiceStatus.CONVERGING),
-        (app(), [one(state="preparing", since=ago(4000))], "preparing", ServiceStatus.HELD_UP),
+        (app(), [one(state="preparing", since=ago(4000))], "preparing", ServiceStatus.BLOCKED),
         (app(), [one(state="starting", since=ago(5))], "starting", ServiceStatus.CONVERGING),
-        (app(replicas=2), [one()], "not-converged", ServiceStatus.HELD_UP),
+        (app(replicas=2), [one()], "not-converged", ServiceStatus.BLOCKED),
         (app(replicas=2, updated=ago(3)), [one()], "not-converged", ServiceStatus.CONVERGING),
-        (app(mode="global", replicas=None), [], "no-node-for-global", ServiceStatus.HELD_UP),
+        (app(mode="global", replicas=None), [], "no-node-for-global", ServiceStatus.BLOCKED),
         (app(mode="global", replicas=None), [one(slot=0)], "well", ServiceStatus.RUNS),
         (app(mode="replicated-job", replicas=None),
          [one(state="complete", desired_state="complete", exit_code=0)], "done", ServiceStatus.RUNS),
         (app(mode="replicated-job", replicas=None),
          [one(state="running", desired_state="complete")], "well", ServiceStatus.RUNS),
         (app(restart="none"), [one(state="failed", desired_state="shutdown", exit_code=1)],
-         "ended", ServiceStatus.HELD_UP),
+         "ended", ServiceStatus.BLOCKED),
         (app(restart="none"), [one(state="complete", desired_state="shutdown", exit_code=0)],
          "done", ServiceStatus.RUNS),
     ],

@@ -38,7 +38,7 @@ def test_dockerds_own_reason_is_quoted_and_nothing_is_called_full() -> None:
     told = why([app(has_vip=False, id=OBJECT)], [], lines={OBJECT: event(INIT, TAKEN)})
     assert (told.cause, told.standing, told.is_address_problem) == (
         "allocation-refused",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         True,
     )
     assert "Address already in use" in told.verdict

@@ -41,7 +41,7 @@ def test_an_address_in_use_is_the_cause_behind_the_words_of_newer_engines() -> N
 
 def test_an_image_that_cannot_be_pulled_is_told_while_the_task_still_prepares() -> None:
     told = why([app()], [preparing(UNREACHABLE)])
-    assert (told.cause, told.standing) == ("image-unreachable", ServiceStatus.HELD_UP)
+    assert (told.cause, told.standing) == ("image-unreachable", ServiceStatus.BLOCKED)
     assert "its image cannot be pulled" in told.verdict
     assert told.verdict.endswith("network is unreachable")
     assert value(told, "Status.Err") == f'"{UNREACHABLE}"'
@@ -120,7 +120,7 @@ def test_the_end_of_a_long_error_is_kept_for_the_cause_stands_there(state: str, 
 @pytest.mark.parametrize("state", ["assigned", "accepted", "preparing", "ready", "starting", "pending"])
 def test_an_error_of_a_task_is_shown_whatever_its_state(state: str) -> None:
     told = why([app()], [one(state=state, error="some error nobody knows", since=ago(300))])
-    assert (told.cause, told.standing) == ("reported-error", ServiceStatus.HELD_UP)
+    assert (told.cause, told.standing) == ("reported-error", ServiceStatus.BLOCKED)
     assert value(told, "Status.Err") == '"some error nobody knows"'
 
 
@@ -160,7 +160,7 @@ def test_what_the_scheduler_says_is_told_with_and_without_brackets(
 ) -> None:
     waiting = one(state="pending", error=error, since=ago(300), node_id="")
     told = why([app(constraints=("node.labels.ssd == true",))], [waiting])
-    assert (told.cause, told.standing) == (cause, ServiceStatus.HELD_UP)
+    assert (told.cause, told.standing) == (cause, ServiceStatus.BLOCKED)
     assert words in told.verdict
     assert told.advice
     assert value(told, "Placement.Constraints") == "node.labels.ssd == true"
@@ -177,7 +177,7 @@ def test_a_task_that_lost_its_node_by_a_constraint_was_ended_by_the_manager(*, i
     assert "node.role" in told.meaning
     assert "demoted" in told.meaning
     assert value(told, "Placement.Constraints") == "node.role == manager"
-    assert told.standing is (ServiceStatus.CONVERGING if is_back else ServiceStatus.HELD_UP)
+    assert told.standing is (ServiceStatus.CONVERGING if is_back else ServiceStatus.BLOCKED)
 
 
 STORAGE = {each.id for each in nodes.CAUSES if each.area is Area.STORAGE}

@@ -1,9 +1,12 @@
 """A real engine while it is watched: the ledger names what `docker stack rm` lost, and nothing else."""
 
+import csv
 import gc
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,7 @@ from tests.engine.lab import Engine
 from tests.engine.stacks import remove_stacks
 from tests.support.live import LiveMonitor, live
 from tests.support.monitors import account_of
+from tests.support.program import Outcome, vipconsole
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -61,8 +65,8 @@ def running(name: str, monitor_state: MonitorState) -> int:
     return sum(each.service_id in ids and each.state == "running" for each in tasks)
 
 
-def held(monitor_state: MonitorState) -> int:
-    return account_of(monitor_state, "proxy").accounted
+def held(monitor_state: MonitorState, shared: str = "proxy") -> int:
+    return account_of(monitor_state, shared).accounted
 
 
 def all_gone(shown: LiveMonitor) -> None:
@@ -160,6 +164,65 @@ def check_account(shown: LiveMonitor, world: World, entered: set[str]) -> None:
         LeakEvidence.LEAK_LOG,
     )
     assert {str(each) for each in part.leak.addresses} == entered
+
+
+def test_history_tells_how_a_network_was_used_and_what_leaked(
+    engine: Engine, world: World, tmp_path: Path
+) -> None:
+    def history(*arguments: str) -> Outcome:
+        return vipconsole(
+            "history",
+            "shared",
+            *arguments,
+            "--host",
+            engine.host,
+            home=tmp_path,
+            environment={"COLUMNS": "80"},
+        )
+
+    shared = world.create_overlay("shared", world.fresh_subnet(26), attachable=True)
+    with live(engine.host, Settings(), state=tmp_path) as shown:
+        shown.until(lambda monitor_state: _is_tracked(monitor_state, "shared"), "its use is known")
+        stack = world.deploy_stack([shared], replicas=3)
+        app = f"{stack.name}_app"
+        shown.until(lambda monitor_state: running(app, monitor_state) == 3, "three tasks run")
+        world.remove_stack(stack)
+        shown.until(lambda monitor_state: len(monitor_state.leak_log.entries) == 3, "three tasks leaked")
+        shown.until(lambda monitor_state: held(monitor_state, "shared") == 0, "nothing is held")
+
+    def used_at_last() -> Any:
+        # A use that changes is kept ten seconds after the one before it. One value is no history.
+        said = history("--json")
+        (network,) = said.json["networks"] if said.code != 3 else (None,)
+        return network if network and network["samples"][-1]["used"] == 3 else None
+
+    network = world.wait_until(used_at_last, "what leaked is in use", 60)
+    assert (network["capacity"], network["used"], network["free"]) == (61, 3, 58)
+    assert len(network["samples"]) >= 2
+    assert sorted((leak["stack"], leak["task"]) for leak in network["leaks"]) == [
+        (stack.name, f"{app}.{number}") for number in (1, 2, 3)
+    ]
+    leaked = {address for leak in network["leaks"] for address in leak["addresses"]}
+
+    rows = list(csv.DictReader(io.StringIO(history("--csv").out)))
+    assert {(row["network"], row["network_id"], row["capacity"]) for row in rows} == {
+        ("shared", shared, "61")
+    }
+    assert rows[-1]["used"] == "3"
+    assert sum(int(row["leaked"]) for row in rows) == 3
+
+    text = history().out
+    assert "shared  3 of 61 in use" in text
+    assert "3 leaked" in text
+    assert text.count(f"leaked when stack {stack.name} was removed") == 3
+    assert all(address in text for address in leaked)
+
+
+def _is_tracked(monitor_state: MonitorState, name: str) -> bool:
+    return (
+        name in _overlays(monitor_state)
+        and account_of(monitor_state, name).network.id in monitor_state.trends
+    )
 
 
 def _removed(engine: Engine, name: str) -> bool:

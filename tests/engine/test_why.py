@@ -103,7 +103,7 @@ def test_a_full_network_is_named_with_its_use_and_what_dockerd_logged(
     assert NO_VIP in line
     assert "Do not redeploy" in said["advice"]
     text = why(engine, "too-late", "--journal", str(tmp_path / "journal")).out
-    assert text.splitlines()[0] == " HELD UP  too-late: no free address for its virtual IP on full"
+    assert text.splitlines()[0] == " BLOCKED  too-late: no free address for its virtual IP on full"
     unread = why(engine, "too-late").out
     assert "dockerd's log was not read." in unread
 
@@ -210,7 +210,7 @@ def test_a_network_without_a_subnet_is_the_cause(engine: Engine, world: World, t
     said = told(engine, "on-twin", "--journal", journal_of(engine, tmp_path / "journal"))
     assert (said["cause"], said["standing"], said["certainty"]) == (
         "network-without-subnet",
-        "held up",
+        "blocked",
         "certain",
     )
     assert "overlaps" in said["meaning"]
@@ -228,7 +228,7 @@ def test_a_node_without_an_address_of_its_own_is_the_cause(
         world.wait_for_vip(world.create_service(f"tiny{number}", [tiny], replicas=0), tiny)
     world.create_service("crammed", [tiny])
     said = wait_for(engine, world, "crammed", "node-without-address")
-    assert (said["standing"], said["is_address_problem"]) == ("held up", True)
+    assert (said["standing"], said["is_address_problem"]) == ("blocked", True)
     assert {row["value"] for row in said["evidence"] if row["field"] == "NodeID"} == {"lab"}
     journal = journal_of(engine, tmp_path / "journal")
     logged = wait_for(engine, world, "crammed", "node-without-address", "--journal", journal)

@@ -154,7 +154,7 @@ async def test_scroll_bars_are_drawn_with_characters() -> None:
         shown.monitor.publish(snapshot=full().snapshot)
         await shown.until(lambda text: "proxy" in text)
         await shown.press("w")
-        await shown.until(lambda text: "HELD UP" in text)
+        await shown.until(lambda text: "BLOCKED" in text)
         assert re.match(r"#+\|+", bar_of(shown))
         await shown.press("G")
         assert "|#" in bar_of(shown)

@@ -8,7 +8,7 @@ from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakEntry
 from console.addresses.use_history import UseSource
 from screens.present.chart import SPANS, Chart, draw_chart, legend_spans, sparkline, watched_text
-from screens.present.text import ASCII, BAD, UNICODE, Glyphs, text_of
+from screens.present.text import ASCII, BAD, PLAIN, UNICODE, Glyphs, text_of
 from tests.support.swarms import NOW, entry
 from tests.support.use import growing, points_between
 
@@ -97,6 +97,14 @@ def test_what_is_full_is_told_and_stands_out() -> None:
     assert (text_of(chart.lines[1][-20:])).strip()
     tones = {tone for text, tone in chart.lines[-3] if text == "█"}
     assert BAD in tones
+    assert legend_spans(chart.history, UNICODE)[:2] == (("red", BAD), (" full  ", PLAIN))
+
+
+def test_the_legend_tells_of_red_only_where_something_is_red() -> None:
+    assert "red" not in text_of(legend_spans(drawn(source(growing(100, 180, 0))).history, UNICODE))
+    will_be_full = drawn(source(growing(205, 245, 8)))
+    assert any(tone == BAD for line in will_be_full.lines[1:-2] for _, tone in line)
+    assert text_of(legend_spans(will_be_full.history, UNICODE)) == "red full  ░ forecast  "
 
 
 def test_days_have_dates_and_hours_have_none() -> None:

@@ -212,7 +212,7 @@ def test_why_tells_the_verdict_the_evidence_and_a_command_for_the_engine_that_wa
     lines = last_lines(each for each in events if isinstance(each, LogEvent))
     answer = explain(snapshot(state), Thresholds(), (), lines)
     rows = why.service_rows(answer, "")
-    assert of_rows(rows)[0].startswith("HELD UP      0/1  ghost_app")
+    assert of_rows(rows)[0].startswith("BLOCKED      0/1  ghost_app")
     assert of_rows(why.service_rows(answer, "fine"))[0].startswith("runs")
     said = texts(why.explanation(answer.services[0], ("DOCKER_HOST=tcp://far ", "")))
     assert "ghost_app: " in said

@@ -47,7 +47,7 @@ def test_the_demo_explains_the_deploy_that_hangs() -> None:
     assert said.code == 2
     first, second, *_ = said.out.splitlines()
     assert first == SIMULATED
-    assert second == " HELD UP  ghost_app: no free address for its virtual IP on proxy (confidence: likely)"
+    assert second == " BLOCKED  ghost_app: no free address for its virtual IP on proxy (confidence: likely)"
     assert "The application has not been started, and is not at fault" in " ".join(said.out.split())
     assert re.search(r"service ghost_app +Endpoint\.VirtualIPs +none\n", said.out)
     assert re.search(r"network proxy +accounted +237 of 253\n +leaked +12\n +free +4\n", said.out)
@@ -63,10 +63,10 @@ def test_the_demo_explains_the_deploy_that_hangs() -> None:
 def test_without_a_name_only_what_does_not_run_is_explained(evening: Simulation) -> None:
     said = vipconsole("why", "--host", evening.host)
     assert said.code == 2
-    assert said.out.startswith(" HELD UP  2 of 163 services do not run, 2 waiting for an address\n")
+    assert said.out.startswith(" BLOCKED  2 of 163 services do not run, 2 waiting for an address\n")
     # One cause is told once, with the evidence that both services share.
     text = " ".join(said.out.split())
-    assert "HELD UP 2 services: no free address for its virtual IP on proxy (confidence: likely)" in text
+    assert "BLOCKED 2 services: no free address for its virtual IP on proxy (confidence: likely)" in text
     assert " discourse_app, ghost_app\n" in said.out
     assert said.out.count("The application has not been started") == 1
     assert re.search(r"network proxy +accounted +237 of 253\n", said.out)
@@ -92,7 +92,7 @@ def test_json_has_all_that_the_text_has(evening: Simulation) -> None:
     said = vipconsole("why", "ghost_app", "--json", "--host", evening.host)
     document = said.json
     assert document["schema"] == "vipconsole.why/1"
-    assert (document["exit_code"], document["standing"], said.code) == (2, "held up", 2)
+    assert (document["exit_code"], document["standing"], said.code) == (2, "blocked", 2)
     (told,) = document["services"]
     assert (told["cause"], told["certainty"], told["is_address_problem"]) == ("no-vip", "likely", True)
     assert (told["running"], told["wanted"]) == (0, 1)

@@ -56,9 +56,9 @@ async def test_services_and_the_explanation_at_every_size(width: int, height: in
 async def test_each_service_is_explained_with_the_command_for_the_engine_that_was_asked() -> None:
     shown = WhyScreen(around())
     async with host_screen(shown, SCENE) as (app, pilot):
-        assert told(shown).startswith("HELD UP  broken_app")
+        assert told(shown).startswith("BLOCKED  broken_app")
         await pilot.press("j")
-        assert "HELD UP  ghost_app: no free address" in told(shown)
+        assert "BLOCKED  ghost_app: no free address" in told(shown)
         assert "Cause: addresses exhausted." in told(shown)
         await pilot.press("c", "C")
         assert app.copied[0].startswith("DOCKER_HOST=tcp://far ")

@@ -45,7 +45,7 @@ def failing_health_check(case: ServiceContext) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "unhealthy",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         Confidence.CERTAIN,
         f"its health check fails{failure_count_text(case, slot)}",
         "The container runs but its health check fails, so Swarm kills it and starts another one. The exit "
@@ -67,7 +67,7 @@ def task_rejection(case: ServiceContext) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "rejected",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         Confidence.CERTAIN,
         f"its node rejects the task: {ending(task.error) or 'no reason given'}",
         f"The node cannot prepare the container as the service asks{failure_count_text(case, slot)}. The application has not been "
@@ -112,7 +112,7 @@ def failure_without_restart(case: ServiceContext) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "ended",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         Confidence.CERTAIN,
         f"its task failed and is not started again: {_end_text(failed_task)}",
         f"Its restart policy allows no further attempt.{words}",
@@ -150,7 +150,7 @@ def repeated_failure(case: ServiceContext) -> Explanation | None:
     )
     return Explanation(
         "cannot-start" if has_never_run else "crash-loop" if count > 1 else "failed-once",
-        ServiceStatus.HELD_UP if count > 1 or has_never_run else ServiceStatus.CONVERGING,
+        ServiceStatus.BLOCKED if count > 1 or has_never_run else ServiceStatus.CONVERGING,
         Confidence.LIKELY if is_back or count == 1 else Confidence.CERTAIN,
         ("its container cannot be started: " if has_never_run else "its task ends by itself: ")
         + f"{_end_text(task)}{failure_count_text(case, slot)}",

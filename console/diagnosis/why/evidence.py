@@ -21,13 +21,13 @@ MAX_HOLDERS = 3
 
 
 class ServiceStatus(StrEnum):
-    """Whether a service runs, will soon, or is held up."""
+    """Whether a service runs, will soon, or is blocked."""
 
     RUNS = "runs"
     CONVERGING = "converging"
     """Not there yet, and not long enough for that to mean anything."""
     UNKNOWN = "unknown"
-    HELD_UP = "held up"
+    BLOCKED = "blocked"
 
     @property
     def severity(self) -> Severity:
@@ -39,7 +39,7 @@ _SEVERITIES = {
     ServiceStatus.RUNS: Severity.OK,
     ServiceStatus.CONVERGING: Severity.WARNING,
     ServiceStatus.UNKNOWN: Severity.UNKNOWN,
-    ServiceStatus.HELD_UP: Severity.CRITICAL,
+    ServiceStatus.BLOCKED: Severity.CRITICAL,
 }
 
 

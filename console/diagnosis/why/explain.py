@@ -218,23 +218,23 @@ def _headline(explanations: tuple[ServiceExplanation, ...], names: tuple[str, ..
         own = only.explanation
         sure = "" if own.certainty is Confidence.CERTAIN else f" (confidence: {own.certainty})"
         return f"{only.service.name}: {own.verdict}{sure}"
-    held_up = [
+    blocked = [
         service_explanation
         for service_explanation in explanations
         if service_explanation.explanation.standing is not ServiceStatus.RUNS
     ]
-    if not held_up:
+    if not blocked:
         return (
             f"all {plural(len(explanations), 'service')} run"
             if len(explanations) > 1
             else "the one service runs"
         )
-    waiting = sum(bool(service_explanation.explanation.is_address_problem) for service_explanation in held_up)
+    waiting = sum(bool(service_explanation.explanation.is_address_problem) for service_explanation in blocked)
     why = f", {waiting} waiting for an address" if waiting else ", none waiting for an address"
     unsure = any(
-        service_explanation.explanation.is_address_problem is None for service_explanation in held_up
+        service_explanation.explanation.is_address_problem is None for service_explanation in blocked
     )
     return (
-        f"{len(held_up)} of {plural(len(explanations), 'service')} {'does' if len(held_up) == 1 else 'do'} not run"
+        f"{len(blocked)} of {plural(len(explanations), 'service')} {'does' if len(blocked) == 1 else 'do'} not run"
         + ("" if unsure and not waiting else why)
     )

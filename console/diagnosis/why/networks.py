@@ -98,7 +98,7 @@ def node_without_address(case: ServiceContext) -> Explanation | None:
     now = f" {_count_text(accounts)}" if roomy else ""
     return Explanation(
         "node-without-address",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         Confidence.CERTAIN if full or is_said else Confidence.LIKELY,
         f"its node has no load-balancer address{where}",
         "A node needs one address on each network of its tasks, and this node has none: a "
@@ -119,7 +119,7 @@ def _node_without_attachment(case: ServiceContext, task: Task, accounts: list[Ne
     """Return the same error where the engine's own count shows that no network is full."""
     return Explanation(
         "node-without-attachment",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         Confidence.POSSIBLE,
         "its node is not attached to one of its networks, and none of them is exhausted now",
         f"{_count_text(accounts)} The error names exhausted addresses only as a possibility. Other possible causes: generic resources on a "
@@ -188,7 +188,7 @@ def _explain_shortage(case: ServiceContext, shortage: _Shortage, certainty: Conf
     )
     return Explanation(
         "no-vip" if shortage.for_vip else "no-task-address",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         certainty,
         f"no free address for its {resource} on {name}",
         f"{log_text}{_account_text(account, is_sure=certainty is Confidence.CERTAIN)} {consequence} The application has not been "
@@ -274,7 +274,7 @@ def missing_network(case: ServiceContext) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "network-gone",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         Confidence.CERTAIN if is_said or is_long else Confidence.LIKELY,
         f"its network {id_text} no longer exists",
         "The service names a network by an ID that no longer exists. A newer network with the same name does not "
@@ -304,7 +304,7 @@ def network_without_subnet(case: ServiceContext) -> Explanation | None:
     )  # fmt: skip
     return Explanation(
         "network-without-subnet",
-        ServiceStatus.CONVERGING if is_young else ServiceStatus.HELD_UP,
+        ServiceStatus.CONVERGING if is_young else ServiceStatus.BLOCKED,
         Confidence.POSSIBLE if is_young else Confidence.CERTAIN,
         f"its network {network.name} has no subnet",
         f"{network.name} exists, but Swarm gave it no addresses to hand out. {reason}",
@@ -334,7 +334,7 @@ def pending_allocations(case: ServiceContext) -> Explanation | None:
     lacks = f"no virtual IP on {', '.join(missing)}" if missing else "no addresses for its tasks"
     return Explanation(
         "pending-allocations",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         Confidence.POSSIBLE,
         f"Swarm has given it {lacks} yet",
         f"It has waited for {duration(waited_s)}, and as far as known its networks have free addresses. "

@@ -138,7 +138,7 @@ def no_node_for_global(case: ServiceContext) -> Explanation | None:
     why = f" meets its constraints ({constraints})" if constraints else " is active and ready"
     return Explanation(
         "no-node-for-global",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         Confidence.LIKELY,
         f"no node{why}",
         "A global service runs a task on every node that fits, and no node fits this one. That may be intended.",
@@ -168,7 +168,7 @@ def preparation(case: ServiceContext) -> Explanation | None:
     name = shlex.quote(case.service.name)
     return Explanation(
         "preparing" if is_pulling else "starting",
-        ServiceStatus.HELD_UP if is_long else ServiceStatus.CONVERGING,
+        ServiceStatus.BLOCKED if is_long else ServiceStatus.CONVERGING,
         Confidence.LIKELY,
         f"{activity}, for {duration(age_s)}",
         "A container with a health check counts as starting until it is healthy."

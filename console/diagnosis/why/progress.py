@@ -27,7 +27,7 @@ def paused_update(case: ServiceContext) -> Explanation | None:
     name = shlex.quote(service.name)
     return Explanation(
         "update-paused",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         Confidence.CERTAIN,
         f"its {kind} is paused",
         f"Swarm gave up half-way after a failure; {_count(case)}.",
@@ -119,7 +119,7 @@ def no_known_cause(case: ServiceContext) -> Explanation:
     name = shlex.quote(case.service.name)
     return Explanation(
         "not-converged",
-        ServiceStatus.CONVERGING if is_young else ServiceStatus.HELD_UP,
+        ServiceStatus.CONVERGING if is_young else ServiceStatus.BLOCKED,
         Confidence.LIKELY if is_young else Confidence.POSSIBLE,
         f"not converged yet: {_count(case)}",
         "It was changed a moment ago. Check again in a minute."

@@ -69,7 +69,7 @@ def refused_allocation(case: ServiceContext) -> Explanation | None:
     ]
     return Explanation(
         "allocation-refused",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         line.signature.certainty,
         verdict,
         " ".join(
@@ -116,7 +116,7 @@ def reported_error(case: ServiceContext) -> Explanation | None:
     _, task = slot_and_task
     return Explanation(
         "reported-error",
-        ServiceStatus.HELD_UP,
+        ServiceStatus.BLOCKED,
         Confidence.LIKELY,
         f"its task is {task.state} and reports an error: {ending(task.error)}",
         "Swarm tries again by itself while the error lasts. The application has not been started.",
@@ -181,7 +181,7 @@ def _explanation(case: ServiceContext, slot: Slot, task: Task, match: Match) -> 
     advice = _advice(case, match) or fill_command(cause.advice, names)
     return Explanation(
         _name(task, match),
-        ServiceStatus.CONVERGING if is_back else ServiceStatus.HELD_UP,
+        ServiceStatus.CONVERGING if is_back else ServiceStatus.BLOCKED,
         _certainty(task, match, is_back=is_back),
         fill_sentence(cause.verdict, names),
         f"{_meaning(case, match)}{f' It has failed {count}.' if count else ''}{again}{words}",
