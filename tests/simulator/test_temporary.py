@@ -68,6 +68,8 @@ async def test_a_borrowed_manager_gives_every_leaked_address_back_and_no_contain
     assert (leader_of(model), model.node.id) == (HERE, ids)
     assert containers(model) == before
     assert model.addresses_of("proxy", "balancer") == [model.node.balancers[proxy].partition("/")[0]]
+    # Every node has an address on `ingress`.
+    assert len(model.addresses_of("ingress", "balancer")) == 1
     assert await borrowing.temporary.leftovers() == ()
 
 
@@ -188,6 +190,7 @@ async def test_the_real_manager_that_died_while_the_other_led_is_a_worker_when_i
     borrowing.running.control("stop", {})
     borrowing.pass_time(20.0)
     assert borrowing.state(borrowing.other, HERE) == "down"
+    assert containers(borrowing.model) == {}
     borrowing.running.control("restart", {})
     borrowing.pass_time(20.0)
     assert borrowing.state(borrowing.other, HERE) == "ready"
