@@ -166,8 +166,13 @@ class SimulatedEngine:
                 self.containers.start(container.id)
 
     def stop(self) -> None:
-        """End this node's engine at once: its socket is to be shut by who does this. `restart` starts it again."""
+        """End this node's engine at once: its calls are dropped until `restart` starts it again."""
         self.managers.lose(self.node)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self.node.is_up
 
     def lead(self, reference: str) -> None:
         """Make a node the leader; its allocator begins from what the swarm's log holds."""

@@ -9,7 +9,7 @@ from console.simulator.store import Store
 
 STALE_S, OWN_NODE_S, REGISTER_S = 0.1, 0.2, 1.5
 """After a change of leader: so long nodes are shown as its predecessor knew them, then as `unknown` until they register with
-it; its own node does so sooner (measured on 20.10 and 28.5: 0.07 to 0.13 s, 0.1 to 0.4 s, and 0.25 to 5 s)."""
+it; its own node does so sooner (measured on 20.10 and 28.5: 0.07 to 0.13 s, 0.1 to 0.4 s, and 0.25 or 5.5 s)."""
 HEARTBEAT_S, UNKNOWN_S = 15.0, 30.0
 """A node that is not heard of is `down` after so long; one that a new leader has yet to hear of, after so long."""
 UNREACHABLE_S = 0.5
@@ -44,6 +44,8 @@ class Managers:
         self._lead = lead
         self._on_change = on_change
         self._give_up = give_up
+        self.register_s = REGISTER_S
+        """How long nodes take to register with a new leader: on real engines it is either a moment or 5 to 6 s."""
         self._awaited: dict[str, object] = {}
         """By node: what has to happen next, unless something else happens to the node before."""
 
@@ -95,7 +97,7 @@ class Managers:
         node.is_up = True
         if self.leader is None:
             self._store.timeline.after(ELECTION_S, self.elect)
-        self._await(node, REGISTER_S, lambda: self._register(node))
+        self._await(node, self.register_s, lambda: self._register(node))
 
     def elect(self) -> None:
         """Let a manager lead where none does and enough answer."""
@@ -125,7 +127,7 @@ class Managers:
     def _forget(self, node: SimNode) -> None:
         node.state, node.message = "unknown", MOVED
         if node.is_up:
-            delay_s = (OWN_NODE_S if node.is_leader else REGISTER_S) - STALE_S
+            delay_s = (OWN_NODE_S if node.is_leader else self.register_s) - STALE_S
             self._await(node, delay_s, lambda: self._register(node))
         else:
             self._await(node, UNKNOWN_S, lambda: self._miss(node))
@@ -135,7 +137,7 @@ class Managers:
         if not node.is_up:
             return
         if self.leader is None:
-            self._await(node, REGISTER_S, lambda: self._register(node))
+            self._await(node, self.register_s, lambda: self._register(node))
             return
         node.state, node.message = "ready", ""
         self._on_change(node)

@@ -72,6 +72,8 @@ class EngineServer:
         self.calls += 1
         await self._awake.wait()
         call = Request(request.method, request.path, dict(request.query), parse_body(await request.read()))
+        if not self._engine.is_up and not call.path.startswith(PREFIX):
+            return _drop(request)
         response, seconds = self._respond(call)
         if response is not None:
             await self.pace.wait(seconds)
@@ -86,6 +88,8 @@ class EngineServer:
 
         None for a call that meets a fault and for a stream of events: nothing was done then, and no fault counted.
         """
+        if not self._engine.is_up and not call.path.startswith(PREFIX):
+            return None
         return self._respond(call)[0]
 
     def _respond(self, call: Request) -> tuple[web.Response | None, float]:

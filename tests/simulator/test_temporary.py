@@ -6,15 +6,12 @@ from typing import Any
 import pytest
 
 from console.simulator.engine import EngineInfo, SimulatedEngine
-from console.simulator.host.temporary import SimulatedTemporaryEngine
 from tests.contract.calls import Calls, Refused
+from tests.simulator.borrowing import HERE, THERE, Borrowing
 from tests.simulator.swarms import START, a_network, a_service
 from tests.support.engines import Simulation, simulation
 from tests.support.simulated_handovers import containers, leader_of, roles
 from tests.support.temporary import ACable, temporary_of
-
-HERE = "ci-host"
-THERE = "vipconsole-temporary"
 
 
 @pytest.fixture
@@ -22,51 +19,6 @@ def running() -> Iterator[Simulation]:
     engine = SimulatedEngine(EngineInfo("1.41"), START)
     with simulation(engine) as simulated:
         yield simulated
-
-
-class Borrowing:
-    """The sockets of the real manager and of the temporary one, and the calls of a borrowing."""
-
-    def __init__(self, running: Simulation, temporary: SimulatedTemporaryEngine) -> None:
-        self.model = running.model
-        self.running = running
-        self.temporary = temporary
-        self.real = Calls(running.socket)
-        self.other = Calls(running.socket.with_name("temporary.sock"))
-
-    def close(self) -> None:
-        self.real.client.close()
-        self.other.client.close()
-
-    def pass_time(self, seconds: float) -> None:
-        self.running.running.run(lambda model: model.advance(seconds))
-
-    def join(self) -> None:
-        token = self.real.call("GET", "/swarm")["JoinTokens"]["Manager"]
-        self.other.call(
-            "POST",
-            "/swarm/join",
-            {"RemoteAddrs": ["192.0.2.10:2377"], "JoinToken": token, "Availability": "drain"},
-        )
-
-    def change(self, through: Calls, host: str, **fields: object) -> None:
-        node = next(each for each in through.call("GET", "/nodes") if each["Description"]["Hostname"] == host)
-        path = f"/nodes/{node['ID']}/update?version={node['Version']['Index']}"
-        through.call("POST", path, {**node["Spec"], **fields})
-
-    def demote_here(self) -> None:
-        self.change(self.other, HERE, Availability="pause")
-        self.change(self.other, HERE, Role="worker")
-
-    def promote_here(self) -> None:
-        self.change(self.other, HERE, Role="manager")
-
-    def state(self, through: Calls, host: str) -> str:
-        return str(self.shown(through, host)["Status"]["State"])
-
-    def shown(self, through: Calls, host: str) -> dict[str, Any]:
-        nodes = through.call("GET", "/nodes")
-        return dict(next(each for each in nodes if each["Description"]["Hostname"] == host))
 
 
 @pytest.fixture
@@ -99,23 +51,25 @@ async def test_a_borrowed_manager_gives_every_leaked_address_back_and_no_contain
     before, ids = containers(model), model.node.id
     assert len(model.addresses_of("proxy", "leaked")) == 4
     borrowing.join()
+    borrowing.pause_here()
     borrowing.demote_here()
     borrowing.pass_time(12.0)
     assert (leader_of(model), model.addresses_of("proxy", "leaked")) == (THERE, [])
     borrowing.promote_here()
     borrowing.pass_time(5.0)
-    borrowing.change(borrowing.other, HERE, Availability="active")
-    borrowing.change(borrowing.real, THERE, Role="worker")
+    borrowing.activate_here()
+    borrowing.demote_there()
     borrowing.pass_time(5.0)
-    borrowing.other.call("POST", "/swarm/leave")
-    node = borrowing.shown(borrowing.real, THERE)["ID"]
-    borrowing.real.call("DELETE", f"/nodes/{node}?force=1")
+    borrowing.leave_there()
+    borrowing.remove_there()
     await borrowing.temporary.remove()
     borrowing.pass_time(60.0)
     assert roles(model) == {HERE: "manager"}
     assert (leader_of(model), model.node.id) == (HERE, ids)
     assert containers(model) == before
     assert model.addresses_of("proxy", "balancer") == [model.node.balancers[proxy].partition("/")[0]]
+    # Every node has an address on `ingress`.
+    assert len(model.addresses_of("ingress", "balancer")) == 1
     assert await borrowing.temporary.leftovers() == ()
 
 
@@ -129,6 +83,7 @@ async def test_its_socket_shows_its_own_place_in_the_swarm(borrowing: Borrowing)
     borrowing.join()
     assert place(borrowing.other) == ("active", True, "198.18.0.2")
     assert borrowing.other.call("GET", "/containers/json") == []
+    borrowing.pause_here()
     borrowing.demote_here()
     borrowing.pass_time(1.0)
     assert place(borrowing.real) == ("active", False, "192.0.2.10")
@@ -145,6 +100,7 @@ async def test_a_new_leader_shows_a_node_as_ready_then_unknown_until_it_register
     borrowing: Borrowing,
 ) -> None:
     borrowing.join()
+    borrowing.pause_here()
     borrowing.demote_here()
     seen: list[tuple[bool, str]] = []
     for _ in range(40):
@@ -173,6 +129,7 @@ async def test_a_leader_of_two_answers_for_a_while_after_the_other_died_and_then
 
 async def test_the_only_manager_that_died_leads_again_with_its_data(borrowing: Borrowing) -> None:
     borrowing.join()
+    borrowing.pause_here()
     borrowing.demote_here()
     borrowing.pass_time(5.0)
     await borrowing.temporary.kill()
@@ -189,6 +146,7 @@ async def test_the_only_manager_that_died_leads_again_with_its_data(borrowing: B
 
 async def test_a_promotion_waits_for_a_manager_that_leads(borrowing: Borrowing) -> None:
     borrowing.join()
+    borrowing.pause_here()
     borrowing.demote_here()
     borrowing.pass_time(10.0)
     borrowing.promote_here()
@@ -226,11 +184,13 @@ async def test_the_real_manager_that_died_while_the_other_led_is_a_worker_when_i
     a_service(borrowing.model, proxy, replicas=2)
     borrowing.pass_time(5.0)
     borrowing.join()
+    borrowing.pause_here()
     borrowing.demote_here()
     borrowing.pass_time(5.0)
     borrowing.running.control("stop", {})
     borrowing.pass_time(20.0)
     assert borrowing.state(borrowing.other, HERE) == "down"
+    assert containers(borrowing.model) == {}
     borrowing.running.control("restart", {})
     borrowing.pass_time(20.0)
     assert borrowing.state(borrowing.other, HERE) == "ready"
