@@ -191,7 +191,11 @@ def busy_manager(leaks: int = 6) -> Iterator[BusyManager]:
         world.wait_until(lambda: len(engine.docker("ps", "-q").split()) == 8, "8 containers run", 120)
         engine.docker("run", "-d", "--name", "prober", "--network", "proxy", IMAGE)
         (web,) = [row["ID"] for row in world.call("GET", "/services") if row["Spec"]["Name"] == "web"]
-        (task,) = [row for row in world.tasks() if row.get("ServiceID") == web and row["Status"]["State"] == "running"]
+        (task,) = [
+            row
+            for row in world.tasks()
+            if row.get("ServiceID") == web and row["Status"]["State"] == "running"
+        ]
         address = task["NetworksAttachments"][0]["Addresses"][0].partition("/")[0]
         engine.docker("exec", "prober", "sh", "-c", f"echo {address} >/peer")
         if leaks:
