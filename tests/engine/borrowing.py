@@ -1,12 +1,11 @@
 """One real manager with a busy swarm, on which a second manager is borrowed; what it left, and what its containers felt."""
 
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from tests.contract.specs import service_spec
 from tests.contract.world import IMAGE, JSON, World
 from tests.engine.lab import PATH, Engine, require_engine
 from tests.engine.switch import Switch
-from tests.support import mortal
+from tests.support import mortal_borrow
 from tests.support.program import PATIENT, PROGRAM, Outcome
 
 ADDRESS = "10.99.0.2"
@@ -48,7 +47,6 @@ class BusyManager:
     engine: Engine
     world: World
     proxy: str
-    started: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     @property
     def state(self) -> Path:
@@ -80,9 +78,9 @@ class BusyManager:
     def borrow(self, *more: str) -> Outcome:
         return self.run("reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, *more)
 
-    def killed(self, when: str, number: int) -> Outcome:
-        """Borrow, and die at a point of the record: before or after its write of that number."""
-        program = (sys.executable, str(Path(mortal.__file__)), "record", when, str(number))
+    def borrow_until(self, number: int, victim: str) -> Outcome:
+        """Borrow, and let something die right after the moment of that number (`tests.support.mortal_borrow`)."""
+        program = (sys.executable, str(Path(mortal_borrow.__file__)), str(number), victim)
         return self.run("reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, program=program)
 
     def containers(self) -> dict[str, str]:
@@ -122,18 +120,6 @@ class BusyManager:
         labels: dict[str, str] = node["Spec"]["Labels"]
         return labels
 
-    def mend(self) -> None:
-        """Wait until the engine answers for a swarm again."""
-        self.world.wait_until(self._has_leader, "the swarm has a leader", 60)
-
-    def _has_leader(self) -> bool:
-        try:
-            return any(
-                (node.get("ManagerStatus") or {}).get("Leader") for node in self.world.call("GET", "/nodes")
-            )
-        except Exception:  # noqa: BLE001 - whatever it is, it is not there yet
-            return False
-
     def begin_probing(self) -> None:
         self.engine.docker("exec", "-d", "prober", "sh", "-c", f"({PROBE}) >/probes 2>&1")
 
@@ -145,12 +131,6 @@ class BusyManager:
         good_s = [float(row[0]) for row in rows if row[1:] == ["+", "+"]]
         gaps = [later - earlier for earlier, later in pairwise(good_s)]
         return Felt(len(rows), len(rows) - len(good_s), max(gaps, default=-1))
-
-
-def node_of(world: World) -> JSON:
-    (node,) = world.call("GET", "/nodes")
-    found: JSON = node
-    return found
 
 
 @contextmanager
@@ -217,8 +197,3 @@ def _create(
         stop_grace_s=0.5, stack="", ports=ports, restarts=True,
     )  # fmt: skip
     world.call("POST", "/services/create", {**spec, "Mode": mode})
-
-
-def end(process: "subprocess.Popen[str]") -> None:
-    process.send_signal(signal.SIGKILL)
-    process.wait()
