@@ -47,6 +47,8 @@ class BusyManager:
     engine: Engine
     world: World
     proxy: str
+    room: int = 0
+    """How many addresses of the proxy were free before any leaked."""
 
     @property
     def state(self) -> Path:
@@ -115,6 +117,27 @@ class BusyManager:
             "files": "\n".join(files),
         }
 
+    def finish(self) -> Outcome:
+        """Call the command until nothing is unfinished."""
+        for _ in range(3):
+            done = self.borrow()
+            if not (self.state / "borrow").exists():
+                return done
+        raise AssertionError(done.err)
+
+    def revive(self) -> None:
+        """Start the engine again, once it has been killed."""
+        self.engine.revive()
+
+    def check_nothing_is_left(self) -> None:
+        """Hold what is there to what a swarm is like in which no manager was ever borrowed."""
+        left = self.left_behind()
+        assert left.pop("nodes") == "node1 Active Leader\n"
+        assert not any(left.values()), left
+        assert self.labels() == {}
+        swarm = self.world.call("GET", "/swarm")["Spec"]
+        assert (swarm["Labels"], swarm["Dispatcher"]["HeartbeatPeriod"]) == ({}, 5_000_000_000)
+
     def labels(self) -> dict[str, str]:
         (node,) = self.world.call("GET", "/nodes")
         labels: dict[str, str] = node["Spec"]["Labels"]
@@ -178,6 +201,7 @@ def busy_manager(leaks: int = 6) -> Iterator[BusyManager]:
         ]
         address = task["NetworksAttachments"][0]["Addresses"][0].partition("/")[0]
         engine.docker("exec", "prober", "sh", "-c", f"echo {address} >/peer")
+        host.room = len(world.walk_ring(proxy))
         if leaks:
             world.leak_fast(proxy, leaks)
         yield host
