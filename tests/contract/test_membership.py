@@ -107,6 +107,22 @@ def test_tokens_change_when_they_are_rotated(pair: Pair) -> None:
     assert len(nodes(pair.second)) == 2
 
 
+def test_a_swarm_whose_managers_are_locked_has_a_key_that_can_be_changed(pair: Pair) -> None:
+    def change(query: str, *, is_locked: bool) -> str:
+        swarm = pair.first.call("GET", "/swarm")
+        spec = {**swarm["Spec"], "EncryptionConfig": {"AutoLockManagers": is_locked}}
+        pair.first.call("POST", f"/swarm/update?version={swarm['Version']['Index']}{query}", spec)
+        assert pair.first.call("GET", "/swarm")["Spec"]["EncryptionConfig"] == {"AutoLockManagers": is_locked}
+        return str(pair.first.call("GET", "/swarm/unlockkey")["UnlockKey"])
+
+    key = change("", is_locked=True)
+    assert key.startswith("SWMKEY-1-")
+    assert len(key) == len("SWMKEY-1-") + 43
+    assert change("", is_locked=True) == key
+    assert change("&rotateManagerUnlockKey=1", is_locked=True) != key
+    assert change("", is_locked=False) == ""
+
+
 def test_the_last_manager_neither_leaves_nor_is_demoted(pair: Pair) -> None:
     assert refusal_of(pair.first, "POST", "/swarm/leave") == (
         503,
