@@ -173,14 +173,12 @@ class ManagerBorrow:
             member = await self._wait_for_known_member()
             if member.state is MemberState.ACTIVE:
                 self._write(replace(self._now, temporary_id=member.node_id))
-            await self._wait_for_a_leader(member)
-            await self._put_back(member)
+            await self._put_back(await self._wait_for_a_leader(member))
             await self._release()
         await self._remove_host_part()
 
-    async def _put_back(self, member: Membership) -> None:
-        """Make the real manager what it was before, through whoever can."""
-        through = self._temporary if member.is_manager else self._real
+    async def _put_back(self, through: Member) -> None:
+        """Make the real manager what it was before, through one that answers for the swarm."""
         roles = await self._read_roles(through)
         if roles.leader is not None and roles.leader.id == self._now.temporary_id:
             self._write(replace(self._now, has_led=True))
@@ -281,18 +279,22 @@ class ManagerBorrow:
             )
         await self._temporary.membership.unlock(self._needs.unlock_key)
 
-    async def _wait_for_a_leader(self, member: Membership) -> None:
+    async def _wait_for_a_leader(self, member: Membership) -> Member:
+        """Return who answers for the swarm: the temporary manager where it is one.
+
+        A demoted engine says for some seconds that it is a manager still. So what counts is that it answers.
+        """
         members = (self._temporary, self._real) if member.is_manager else (self._real,)
 
-        async def attempt() -> bool:
+        async def attempt() -> Member | None:
             for asked in members:
                 with suppress(VipconsoleError):
                     if (await self._read_roles(asked)).leader is not None:
-                        return True
-            return False
+                        return asked
+            return None
 
         try:
-            await self._wait(attempt, "the swarm has a leader", ANSWERED_WITHIN_S)
+            return await self._wait(attempt, "the swarm has a leader", ANSWERED_WITHIN_S)
         except EngineTimeout as error:
             raise Declined(
                 "The swarm has no leader: neither the real manager nor the temporary one can lead it alone.",
