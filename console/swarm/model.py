@@ -263,7 +263,7 @@ class Task:
     @property
     def is_stopping(self) -> bool:
         """Whether it is stopping and has not ended."""
-        # The tasks of a job are meant to complete: that is no order to stop.
+        # Tasks of a job are meant to complete: that is no order to stop.
         return self.is_alive and self.desired_state not in ALIVE and self.desired_state != "complete"
 
 
@@ -282,13 +282,14 @@ class Node:
     desired_role: str = ""
     """`manager` or `worker`, as its specification says; it becomes one a moment later."""
     handover: str = ""
-    """Who pauses and demotes it for a moment, as `HOST/PROCESS`, so that another node leads; nothing for every other node."""
+    """Who pauses and demotes it for a moment, as `HOST/PROCESS`, so that another node leads."""
     availability_before: str = ""
-    """Its availability before a hand-over; nothing for every other node."""
+    """Its availability before a hand-over."""
     labels: Mapping[str, str] = _raw()
-    """Its labels in the swarm, which constraints go by."""
     borrowed_by: str = ""
-    """Who made it a manager for a moment, as `HOST/PROCESS`; nothing for every other node."""
+    """Who made it a manager for a moment, as `HOST/PROCESS`."""
+    allocator_rebuilt: str = ""
+    """When a borrowed manager rebuilt the allocator that runs on it; nothing where none has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from console.host.temporary.values import TemporaryEngine
 from console.operations.borrow.members import AnswerWatch, Member
 from console.operations.borrow.record import BorrowPhase, BorrowRecord, BorrowStore
 from console.operations.handover import Ending, Handover, read_roles
-from console.swarm.managers import ManagerRoles, demote_borrowed, mark_borrowed
+from console.swarm.managers import ManagerRoles, demote_borrowed, mark_borrowed, mark_rebuilt
 from console.swarm.membership import Membership, MemberState
 from console.swarm.model import Node
 
@@ -187,6 +187,14 @@ class ManagerBorrow:
         if result is not None and result.ending is Ending.FINISHED:
             self._write(replace(self._now, has_led=True))
 
+    async def _note_rebuilt(self) -> None:
+        """Note on the real manager that its allocator is a new one: it leads as before, and nothing else tells it."""
+        at = self._clock.now().isoformat(timespec="seconds")
+        async with self._step("note that the allocator was rebuilt"):
+            await self._change_node(
+                self._real, self._now.node_id, mark_rebuilt(at), lambda node: node.allocator_rebuilt == at
+            )
+
     async def _release(self) -> None:
         """Take the temporary manager out of the swarm. The real one is a manager and what it was before."""
         node_id = self._now.temporary_id
@@ -200,6 +208,8 @@ class ManagerBorrow:
                 await self._wait(
                     self._real_leads_alone, f"{self._now.node_name} leads alone", DEMOTED_WITHIN_S
                 )
+            if self._now.has_led:
+                await self._note_rebuilt()
             async with self._step("take it out of the swarm"):
                 # It takes 10 s to leave (measured on 20.10.24). Its node is removed meanwhile, and then it is ended.
                 leaving = asyncio.ensure_future(self._temporary.membership.leave())
