@@ -95,9 +95,9 @@ class Guard:
     allow_restart: bool = False
     """Whether it may restart the docker unit; `--allow-restart` allows it for one call."""
     allow_borrow: bool = False
-    """Whether it may borrow a second manager for some seconds, which stops no container."""
+    """Whether it may borrow a second manager for some seconds, which stops no container; `--allow-borrow` allows it for one call."""
     cooldown_s: float = 21_600
-    """Minimum time between two restarts."""
+    """Minimum time between two restarts, or borrowed managers."""
     recovery_s: float = 600
     """How long the swarm may take to converge after a restart."""
     prune: bool = True

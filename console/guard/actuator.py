@@ -10,10 +10,11 @@ from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
 from console.errors import VipconsoleError, known
 from console.guard.collector import Collector, keep_of, remember_restart
-from console.guard.policy import decide
+from console.guard.policy import RESTART_PERMISSION, decide
 from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
+from console.operations.borrow.session import BorrowOutcome
 from console.operations.prune import PruneResult, prune
-from console.operations.reclaim import DaemonRestart
+from console.operations.reclaim import DaemonRestart, ReclaimMethod
 from console.swarm.changer import SwarmChanger
 from console.text import duration, listed, plural
 
@@ -26,8 +27,19 @@ class GuardOutcome:
 
     decision: GuardDecision
     """The last one: what holds now."""
-    has_restarted: bool = False
+    cure: ReclaimMethod | None = None
+    """How leaked addresses were given back, or were to be; None where nothing was tried."""
     pruning: PruneResult = field(default_factory=PruneResult)
+
+    @property
+    def has_restarted(self) -> bool:
+        """Whether the docker unit was restarted."""
+        return self.cure is ReclaimMethod.RESTART
+
+    @property
+    def has_borrowed(self) -> bool:
+        """Whether a second manager was borrowed."""
+        return self.cure is ReclaimMethod.BORROW
 
     @property
     def verdict(self) -> GuardVerdict:
@@ -37,12 +49,14 @@ class GuardOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Actuator:
-    """The operations that the guard may use: prune, restart, report."""
+    """The operations that the guard may use: prune, borrow a manager, restart, report."""
 
     changer: SwarmChanger
     restart: Callable[[], Awaitable[None]]
     """Restarts the docker unit; raises HostError."""
     tell: Tell
+    borrow: Callable[[], Awaitable[BorrowOutcome]] | None = None
+    """Borrows a second manager and gives it back; raises Declined, HostError or an EngineError. None where it may not."""
 
 
 async def act(collector: Collector, options: GuardOptions, actuator: Actuator) -> GuardOutcome:
@@ -58,9 +72,40 @@ async def act(collector: Collector, options: GuardOptions, actuator: Actuator) -
         pruning = await prune(
             collector.reader, actuator.changer, keep_of(settings), decision.prunes, actuator.tell
         )
-    if not decision.restarts:
+    if decision.cure is None:
         return GuardOutcome(_add_pruning(decision, pruning), pruning=pruning)
+    # On disk before it begins: a guard that is killed in the middle must not do it again.
+    await asyncio.to_thread(remember_restart, collector.state, collector.clock.now())
+    if decision.borrows and actuator.borrow is not None:
+        return await _borrow(collector, options, actuator.borrow, inputs, decision)
     return await _restart(collector, options, actuator, inputs, decision)
+
+
+async def _borrow(
+    collector: Collector,
+    options: GuardOptions,
+    borrow: Callable[[], Awaitable[BorrowOutcome]],
+    before: GuardInputs,
+    decision: GuardDecision,
+) -> GuardOutcome:
+    outcome = await borrow()
+    result = outcome.result
+    took_text = duration(result.took_s)
+    if not result.gave_back:
+        sentence = (
+            f"A manager was borrowed ({took_text}), but no address was given back: {result.because} The swarm is as it was, "
+            f"and {result.leader} leads."
+        )
+        return GuardOutcome(
+            GuardDecision(GuardVerdict.STOP, sentence, RESTART_PERMISSION, decision.shortage),
+            ReclaimMethod.BORROW,
+        )
+    did = f"A manager was borrowed for some seconds ({took_text})"
+    lost = ""
+    if outcome.lost:
+        containers = f"{plural(len(outcome.lost), 'container')} of {outcome.containers}"
+        lost = f"{containers} stopped or restarted meanwhile: {listed([name[:12] for name in outcome.lost])}."
+    return await _judge(collector, options, before, decision, _Cure(ReclaimMethod.BORROW, did, lost))
 
 
 async def _restart(
@@ -71,30 +116,52 @@ async def _restart(
     decision: GuardDecision,
 ) -> GuardOutcome:
     settings, clock = collector.settings, collector.clock
-    # On disk before it begins: a guard that is killed in the middle must not restart it again.
-    await asyncio.to_thread(remember_restart, collector.state, clock.now())
-    reader = collector.reader
-    waiting_ids = frozenset(service.service_id for service in needy_services(before.snapshot))
-    restart = await DaemonRestart(reader, clock, actuator.restart, actuator.tell).run(
+    restart = await DaemonRestart(collector.reader, clock, actuator.restart, actuator.tell).run(
         settings.guard.recovery_s
     )
-    now = await _wait_until_settled(collector, options, clock, waiting_ids)
-    after = decide(now, replace(options, may_restart=False), settings.thresholds)
-    took_text = duration(restart.took_s)
-    if after.shortage is not None:
-        sentence = f"The docker unit was restarted ({took_text}), but it did not help. {after.sentence}"
-        return GuardOutcome(replace(after, verdict=GuardVerdict.STOP, sentence=sentence), has_restarted=True)
+    did = f"The docker unit was restarted ({duration(restart.took_s)})"
+    behind = ""
     if restart.behind:
         behind = f"{plural(len(restart.behind), 'service')} not running yet: {listed(restart.behind)}."
-        sentence = f"The docker unit was restarted ({took_text}). {behind}"
+    return await _judge(collector, options, before, decision, _Cure(ReclaimMethod.RESTART, did, behind))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cure:
+    """What was done to get addresses back, and what it did to what ran."""
+
+    way: ReclaimMethod
+    did: str
+    """A clause that begins a sentence."""
+    harm: str
+    """A sentence; nothing where all that ran before runs."""
+
+
+async def _judge(
+    collector: Collector, options: GuardOptions, before: GuardInputs, decision: GuardDecision, cure: _Cure
+) -> GuardOutcome:
+    """Return whether what was wanted is met now."""
+    waiting_ids = frozenset(service.service_id for service in needy_services(before.snapshot))
+    now = await _wait_until_settled(collector, options, collector.clock, waiting_ids)
+    after = decide(now, _without_cures(options), collector.settings.thresholds)
+    if after.shortage is not None:
+        sentence = f"{cure.did}, but it did not help. {after.sentence}"
+        return GuardOutcome(replace(after, verdict=GuardVerdict.STOP, sentence=sentence), cure.way)
+    if cure.harm:
         return GuardOutcome(
-            GuardDecision(GuardVerdict.STOP, sentence, "`vipconsole why SERVICE` shows why."),
-            has_restarted=True,
+            GuardDecision(
+                GuardVerdict.STOP, f"{cure.did}. {cure.harm}", "`vipconsole why SERVICE` shows why."
+            ),
+            cure.way,
         )
     first = decision.shortage.why if decision.shortage else "addresses were exhausted"
-    sentence = f"The docker unit was restarted ({took_text}), because {first}. {after.sentence}"
+    sentence = f"{cure.did}, because {first}. {after.sentence}"
     verdict = GuardVerdict.GO if after.verdict is GuardVerdict.NOTE else after.verdict
-    return GuardOutcome(replace(after, verdict=verdict, sentence=sentence), has_restarted=True)
+    return GuardOutcome(replace(after, verdict=verdict, sentence=sentence), cure.way)
+
+
+def _without_cures(options: GuardOptions) -> GuardOptions:
+    return replace(options, may_restart=False, may_borrow=False)
 
 
 async def _wait_until_settled(
@@ -105,7 +172,7 @@ async def _wait_until_settled(
 
     async def is_settled() -> bool:
         inputs.append(await collector.inputs(holds_lock=True))
-        decision = decide(inputs[-1], replace(options, may_restart=False), collector.settings.thresholds)
+        decision = decide(inputs[-1], _without_cures(options), collector.settings.thresholds)
         return decision.verdict in (GuardVerdict.GO, GuardVerdict.NOTE) and not _is_waiting(
             inputs[-1], waiting_ids
         )

@@ -55,6 +55,8 @@ class Collector:
     """The maintenance lock of this host."""
     unit: Callable[[], Awaitable[Result[Daemon]]] | None = None
     """Inspects the docker unit instead of systemd; for engines that no unit runs."""
+    why_no_borrow: Callable[[], Awaitable[Unknown | None]] | None = None
+    """Tells why no manager can be borrowed on this host; None where that is not allowed, and then nobody asks."""
 
     @property
     def reader(self) -> SwarmReader:
@@ -72,12 +74,13 @@ class Collector:
                 censuses=await asyncio.to_thread(read_censuses, self.state),
                 runs=await asyncio.to_thread(unfinished_runs, self.state, revived_within_s=REVIVED_WITHIN_S),
             )
-        quiet, stays_down, prunable_names, holder, last = await together(
+        quiet, stays_down, prunable_names, holder, last, why_no_borrow = await together(
             self._quiet(snapshot, dwell_s, holds_lock=holds_lock),
             self._stays_down(),
             self._prunable(),
             self._holder(holds_lock=holds_lock),
             asyncio.to_thread(last_restart, self.state),
+            self._why_no_borrow(),
         )
         daemon: Result[Daemon] = unit if isinstance(unit, Unknown) else stays_down
         if not isinstance(unit, Unknown) and not isinstance(stays_down, Unknown):
@@ -91,6 +94,7 @@ class Collector:
             daemon,
             last,
             prunable_names,
+            why_no_borrow,
         )
 
     def _snapshot(self, unit: Result[Daemon]) -> SnapshotSettings:
@@ -140,6 +144,9 @@ class Collector:
             raise AssertionError("a wait ended without a state")
         return report
 
+    async def _why_no_borrow(self) -> Unknown | None:
+        return None if self.why_no_borrow is None else await self.why_no_borrow()
+
     async def _prunable(self) -> tuple[str, ...]:
         try:
             snapshot = await self.reader.snapshot()
@@ -171,7 +178,7 @@ def _describe_unfinished_runs(snapshot: Snapshot) -> Result[str]:
 
 
 def last_restart(state: Path) -> Result[datetime | None]:
-    """Return when the last restart was begun; None where there never was one."""
+    """Return when the guard last began to give addresses back; None where it never did."""
     path = state / MEMORY_FILE
     try:
         return _moment(json.loads(path.read_text("utf-8")))
@@ -180,12 +187,12 @@ def last_restart(state: Path) -> Result[datetime | None]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return Unknown(
             f"{clean(str(path))} cannot be used ({type(error).__name__}).",
-            "Remove it if the last restart is long ago.",
+            "Remove it if the last restart, or borrowed manager, is long ago.",
         )
 
 
 def remember_restart(state: Path, at: datetime) -> None:
-    """Write down that a restart begins. Raises HostError when it cannot be; then nothing must be restarted."""
+    """Write down that a restart, or a borrowed manager, begins. Raises HostError when it cannot be; then it must not."""
     make_private(state)
     try:
         text = json.dumps({"schema": SCHEMA, "restarted_at": at.isoformat()})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.values import CheckState
 from console.diagnosis.values import Finding, Severity
-from console.errors import LockHeld, Unknown
+from console.errors import LockHeld, Unknown, known
 from console.guard.shortage import (
     REFUSALS,
     GuardDecision,
@@ -21,14 +21,24 @@ from console.guard.shortage import (
     services_in_deployment,
     unknown_decision,
 )
+from console.operations.reclaim import ReclaimMethod
 from console.settings import Thresholds
 from console.text import did_you_mean, duration, listed, plural
 
 ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 """Findings that a stated need answers better than a share in use does."""
-UNFINISHED_CHANGES = frozenset(("services-parked", "handover-unfinished"))
+UNFINISHED_CHANGES = frozenset(("services-parked", "handover-unfinished", "borrow-unfinished"))
 """Findings about unfinished changes."""
-PERMISSION = "`vipconsole guard --allow-restart` restarts the docker unit once; `vipconsole reclaim` offers cheaper ways."
+RESTART_PERMISSION = (
+    "`vipconsole guard --allow-restart` restarts the docker unit once: every container of this host stops."
+)
+BORROW_PERMISSION = (
+    "`vipconsole guard --allow-borrow` borrows a second manager for some seconds: no container stops."
+)
+PERMISSION = f"{BORROW_PERMISSION} {RESTART_PERMISSION}"
+"""On a swarm with one manager."""
+HANDOVER_PERMISSION = f"`vipconsole reclaim --by handover` stops no container. {RESTART_PERMISSION}"
+"""On a swarm with several."""
 REFUSAL_CODES = frozenset(f"logged-{signature}" for signature in REFUSALS)
 GROWTH = (
     "Remove stacks that are not needed, recreate it with a larger subnet (`vipconsole run`), or give services the "
@@ -87,7 +97,7 @@ def _check_shortages(
     shortages = tuple(find_shortages(inputs, options, thresholds))
     if not shortages:
         return None
-    # A restart rebuilds the whole allocator: it is worth it only if it meets what is wanted everywhere.
+    # Whatever gives leaks back rebuilds the whole allocator: it is worth it only if it meets what is wanted everywhere.
     hopeless = [shortage for shortage in shortages if shortage.within_reach < shortage.demand]
     if hopeless:
         worst = hopeless[0]
@@ -103,30 +113,73 @@ def _check_shortages(
             GROWTH,
             worst,
         )
-    worst = shortages[0]
-    obstacles = tuple(_obstacles(inputs, options))
-    gain = (
-        f"With all leaked addresses back, {worst.within_reach} would be free, and {worst.demand} "
+    return _cure(shortages[0], inputs, options)
+
+
+def _cure(worst: Shortage, inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
+    """Return the cheapest cure that is allowed and has no obstacle: a borrowed manager, then a restart."""
+    sentence = (
+        f"{_sentence(worst)} With all leaked addresses back, {worst.within_reach} would be free, and {worst.demand} "
         f"{'is' if worst.demand == 1 else 'are'} needed."
     )
-    if obstacles:
-        sentence, hint = obstacles[0]
-        # An operator who waits for the obstacle needs the command to call then.
-        then = "" if options.may_restart or hint == PERMISSION else f" Then {PERMISSION}"
+    moment = tuple(_moment_obstacles(inputs, options))
+    against_borrow = (*moment, *_borrow_obstacles(inputs))
+    against_restart = (*moment, *_unit_obstacles(inputs))
+    if options.may_borrow and not against_borrow:
         return GuardDecision(
             GuardVerdict.STOP,
-            f"{_sentence(worst)} {gain} Nothing was done: {sentence}",
-            f"{hint}{then}".strip(),
+            sentence,
+            "A second manager is borrowed for some seconds: no container stops.",
             worst,
-            because=tuple(sentence for sentence, _ in obstacles),
+            cure=ReclaimMethod.BORROW,
         )
+    no_borrow = _borrow_obstacles(inputs) if options.may_borrow else ()
+    if options.may_restart and not against_restart:
+        because = tuple(reason for reason, _ in no_borrow)
+        return GuardDecision(
+            GuardVerdict.STOP,
+            " ".join((sentence, *(_capitalize(reason) for reason in because))),
+            "The docker unit is restarted: every container of this host stops and comes back.",
+            worst,
+            cure=ReclaimMethod.RESTART,
+        )
+    obstacles = (*moment, *no_borrow)
+    if options.may_restart or not options.may_borrow:
+        obstacles = (*obstacles, *_unit_obstacles(inputs))
+    permission = _permission(inputs, options)
+    if permission and not (options.may_borrow and not no_borrow):
+        obstacles = (*obstacles, (_missing_permission(options), permission))
+    reason, hint = obstacles[0]
+    # An operator who waits for the obstacle needs the command to call then.
+    is_told = hint == permission or options.may_restart or (options.may_borrow and not no_borrow)
+    then = "" if is_told else f" {'Then' if moment or not no_borrow else 'Otherwise'} {permission}"
     return GuardDecision(
         GuardVerdict.STOP,
-        f"{_sentence(worst)} {gain}",
-        "The docker unit is restarted: every container of this host stops and comes back.",
+        f"{sentence} Nothing was done: {reason}",
+        f"{hint}{then}".strip(),
         worst,
-        restarts=True,
+        because=tuple(reason for reason, _ in obstacles),
     )
+
+
+def _capitalize(clause: str) -> str:
+    return clause[:1].upper() + clause[1:]
+
+
+def _permission(inputs: GuardInputs, options: GuardOptions) -> str:
+    """Return the commands that allow what is not allowed yet; nothing where a restart is, for then all is."""
+    if options.may_restart:
+        return ""
+    if options.may_borrow:
+        return RESTART_PERMISSION
+    managers = sum(node.is_manager for node in known(inputs.snapshot.swarm.nodes, ()))
+    return HANDOVER_PERMISSION if managers > 1 else PERMISSION
+
+
+def _missing_permission(options: GuardOptions) -> str:
+    if options.may_borrow:
+        return "a restart of the docker unit is not allowed."
+    return "neither a borrowed manager nor a restart of the docker unit is allowed."
 
 
 def _sentence(shortage: Shortage) -> str:
@@ -134,8 +187,8 @@ def _sentence(shortage: Shortage) -> str:
     return f"{shortage.why}."
 
 
-def _obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str, str]]:
-    """Yield why the docker unit must not be restarted now, each with what to do; permission comes last."""
+def _moment_obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str, str]]:
+    """Yield why the allocator must not be rebuilt from here now, each with what to do."""
     snapshot = inputs.snapshot
     engine, nodes = snapshot.swarm.engine, snapshot.swarm.nodes
     if isinstance(nodes, Unknown):
@@ -150,9 +203,27 @@ def _obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str
                 f"Run this on {leader.hostname}.",
             )
     yield from _unquiet_obstacles(inputs)
-    yield from _unit_obstacles(inputs, options)
-    if not options.may_restart:
-        yield "a restart of the docker unit is not allowed.", PERMISSION
+    yield from _cooldown_obstacles(inputs, options)
+
+
+def _cooldown_obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str, str]]:
+    last, now = inputs.last_restart_at, inputs.snapshot.taken_at
+    if isinstance(last, Unknown):
+        yield f"it is not known when addresses were given back last. {last.reason}", last.hint
+    elif last is not None and (now - last).total_seconds() < options.cooldown_s:
+        age = duration((now - last).total_seconds())
+        remaining_s = options.cooldown_s - max(0.0, (now - last).total_seconds())
+        yield (
+            f"the guard gave leaked addresses back {age} ago, and addresses are short again.",
+            f"It may do so again in {duration(remaining_s)}. Find out what leaks: `vipconsole`.",
+        )
+
+
+def _borrow_obstacles(inputs: GuardInputs) -> tuple[tuple[str, str], ...]:
+    """Return why no manager can be borrowed on this host."""
+    if inputs.why_no_borrow is None:
+        return ()
+    return ((f"no manager can be borrowed. {inputs.why_no_borrow.reason}", inputs.why_no_borrow.hint),)
 
 
 def _unquiet_obstacles(inputs: GuardInputs) -> Iterator[tuple[str, str]]:
@@ -169,8 +240,9 @@ def _unquiet_obstacles(inputs: GuardInputs) -> Iterator[tuple[str, str]]:
             yield f"it is not known whether it is quiet here ({check.title}: {check.note}).", check.hint
 
 
-def _unit_obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tuple[str, str]]:
-    daemon, last, now = inputs.daemon, inputs.last_restart_at, inputs.snapshot.taken_at
+def _unit_obstacles(inputs: GuardInputs) -> Iterator[tuple[str, str]]:
+    """Yield why the docker unit must not be restarted now."""
+    daemon, now = inputs.daemon, inputs.snapshot.taken_at
     if isinstance(daemon, Unknown):
         yield f"the docker unit cannot be inspected. {daemon.reason}", daemon.hint
     else:
@@ -187,14 +259,6 @@ def _unit_obstacles(inputs: GuardInputs, options: GuardOptions) -> Iterator[tupl
                 "the docker unit was started a moment ago, and systemd limits how often it may start.",
                 f"Try again in {duration(daemon.start_limit_s)}.",
             )
-    if isinstance(last, Unknown):
-        yield f"it is not known when the last restart was. {last.reason}", last.hint
-    elif last is not None and (now - last).total_seconds() < options.cooldown_s:
-        remaining_s = options.cooldown_s - max(0.0, (now - last).total_seconds())
-        yield (
-            f"the guard restarted it {duration((now - last).total_seconds())} ago, and addresses are short again.",
-            f"The next restart is allowed in {duration(remaining_s)}. Find out what leaks: `vipconsole`.",
-        )
 
 
 def _check_uncertainty(inputs: GuardInputs, options: GuardOptions) -> GuardDecision | None:

@@ -19,6 +19,7 @@ from console.diagnosis.quiescence.crash_loops import FAILURE_STATES, STOP_STATES
 from console.diagnosis.quiescence.values import Report
 from console.diagnosis.values import Assessment, Snapshot
 from console.errors import Result, Unknown, known
+from console.operations.reclaim import ReclaimMethod
 from console.settings import Thresholds
 from console.swarm.model import Service, Task
 from console.text import listed, plural
@@ -56,9 +57,11 @@ class GuardOptions:
     need: int | None = None
     """How many addresses the batch takes there; None where nobody said."""
     may_restart: bool = False
+    may_borrow: bool = False
+    """Whether a second manager may be borrowed, which comes before a restart."""
     may_prune: bool = True
     cooldown_s: float = 21_600
-    """At least so long between two restarts."""
+    """At least so long between two times in which leaked addresses are given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,14 @@ class GuardInputs:
     """Who holds the maintenance lock; nothing where nobody does."""
     daemon: Result[Daemon]
     last_restart_at: Result[datetime | None]
-    """When the guard restarted it last; None where it never did. Unknown where that could not be read."""
+    """When the guard gave leaked addresses back last, by a restart or by a borrowed manager; None where it never did.
+
+    Unknown where that could not be read.
+    """
     prunable: tuple[str, ...] = ()
     """Names of the overlays that nobody uses and nothing keeps."""
+    why_no_borrow: Unknown | None = None
+    """Why no manager can be borrowed on this host; None where one can be, and where it is not allowed anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +122,27 @@ class GuardDecision:
     """What the guard does and says. The same value is shown by `--dry-run` and acted on without it."""
 
     verdict: GuardVerdict
-    """The verdict if nothing is done; where `restarts` is set, the restart's result replaces it."""
+    """The verdict if nothing is done; where `cure` is set, its result replaces it."""
     sentence: str
     hint: str = ""
     shortage: Shortage | None = None
-    restarts: bool = False
+    cure: ReclaimMethod | None = None
+    """How leaked addresses are given back now; None where they are not."""
     prunes: tuple[str, ...] = ()
     census_of: str = ""
     """The network whose leaks must be known before a decision; empty where none is needed."""
     because: tuple[str, ...] = ()
     """What held, or did not, each a sentence; in the order in which it was looked at."""
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the docker unit is restarted."""
+        return self.cure is ReclaimMethod.RESTART
+
+    @property
+    def borrows(self) -> bool:
+        """Whether a second manager is borrowed."""
+        return self.cure is ReclaimMethod.BORROW
 
 
 def unknown_decision(result: Unknown, sentence: str) -> GuardDecision:

@@ -114,6 +114,35 @@ def machine_of(node: Node) -> str:
     return node.handover.partition("/")[0]
 
 
+def machine_of_borrowed(node: Node) -> str:
+    """Return the machine that borrowed a temporary manager."""
+    return node.borrowed_by.partition("/")[0]
+
+
+def borrowed_by_hand(node: Node) -> tuple[str, ...]:
+    """Return the plain commands that remove a temporary manager from the swarm, once another one leads."""
+    # Its name may be that of an earlier one too, so the ID is told.
+    demote = (f"docker node demote {node.id}",) if node.is_manager else ()
+    return (*demote, f"docker node rm --force {node.id}")
+
+
+def borrowed_elsewhere(nodes: tuple[Node, ...], machine: str) -> Refusal | None:
+    """Return why nothing can be done while another machine has a manager borrowed; None where none has."""
+    node = next((node for node in nodes if node.borrowed_by and machine_of_borrowed(node) != machine), None)
+    if node is None:
+        return None
+    machine, commands = (
+        machine_of_borrowed(node),
+        ", then ".join(f"`{command}`" for command in borrowed_by_hand(node)),
+    )
+    sentence = f"Another machine is borrowing a manager, or was interrupted: {node.hostname} has its label (machine {machine})."
+    hint = (
+        "Wait until it has ended. If it was killed, `vipconsole reclaim` on that machine finishes it. By hand, once another "
+        f"manager leads: {commands}."
+    )
+    return sentence, hint
+
+
 def is_to_be_active(node: Node) -> bool:
     """Whether a node is paused by a hand-over only. Another availability that it was given meanwhile is the operator's choice."""
     return node.availability_before == "active" and node.availability == "pause"

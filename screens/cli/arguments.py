@@ -315,7 +315,8 @@ def _add_guard(commands: "argparse._SubParsersAction[Parser]") -> None:
         parents=[_common()],
         help="the safety net before a batch of deploys: checks, decides, and repairs if needed and allowed",
         description="Says whether a batch of deploys may start. If addresses are exhausted and the leaked ones would be "
-        "enough, it restarts the docker unit once, if allowed. It removes overlays that nobody uses.",
+        "enough, it borrows a second manager for some seconds, or restarts the docker unit once, if allowed. It removes "
+        "overlays that nobody uses.",
         epilog="Exit codes: 0 go, 1 go with a note, 2 do not start, 3 unknown, 64 wrong usage, 130 interrupted.",
     )
     guard.add_argument(
@@ -331,6 +332,11 @@ def _add_guard(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--allow-restart",
         action="store_true",
         help="allow a restart of the docker unit (guard.allow_restart)",
+    )
+    guard.add_argument(
+        "--allow-borrow",
+        action="store_true",
+        help="allow a second manager to be borrowed for some seconds; it comes before a restart (guard.allow_borrow)",
     )
     guard.add_argument("--no-prune", action="store_true", help="do not remove unused overlays this time")
     guard.add_argument("--json", action="store_true", help="everything, as one JSON document")

@@ -60,9 +60,11 @@ def as_json(
             "within_reach": shortage.within_reach,
         },
         "would_restart": decision.restarts,
+        "would_borrow": decision.borrows,
         "would_prune": list(decision.prunes),
         "restarted": outcome.has_restarted,
-        "healed": int(outcome.has_restarted and decision.verdict is GuardVerdict.GO),
+        "borrowed": outcome.has_borrowed,
+        "healed": int(outcome.cure is not None and decision.verdict is GuardVerdict.GO),
         "pruned": list(outcome.pruning.removed_names),
         "kept": [{"name": name, "reason": reason} for name, reason in outcome.pruning.kept_networks],
     }
@@ -80,6 +82,7 @@ def as_metrics(outcome: GuardOutcome, at: datetime) -> str:
         ("last_run_timestamp_seconds", "When the guard last ran.", at.timestamp()),
         ("last_exit_code", "0 go, 1 go with a note, 2 do not start, 3 unknown.", EXIT_CODES[outcome.verdict]),
         ("last_restarted", "Whether the last run restarted the docker unit.", outcome.has_restarted),
+        ("last_borrowed", "Whether the last run borrowed a second manager.", outcome.has_borrowed),
         ("last_pruned_networks", "Overlays that the last run removed.", len(outcome.pruning.removed_names)),
     )  # fmt: skip
     return exposition(Gauge(f"vipconsole_guard_{name}", meaning, value) for name, meaning, value in rows)

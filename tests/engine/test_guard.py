@@ -200,7 +200,7 @@ def test_leaks_are_given_back_by_one_restart_and_by_no_second_one(host: Host) ->
     said = guard_until(host, "2 deploys")
     assert said.code == 2
     assert "cannot get an address on proxy" in said.out
-    assert "a restart of the docker unit is not allowed" in said.out
+    assert "neither a borrowed manager nor a restart of the docker unit is allowed" in said.out
     assert "`vipconsole guard --allow-restart`" in said.out
     assert (host.starts, [world.states(each) for each in late]) == (before, [["new"], ["new"]])
 

@@ -16,11 +16,15 @@ from console.guard.policy import decide
 from console.guard.shortage import Daemon, GuardOptions, GuardVerdict
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Window
+from console.operations.borrow.borrow import BorrowResult
+from console.operations.borrow.record import BorrowStore
+from console.operations.borrow.session import BorrowOutcome
 from console.settings import Guard, QuiescenceSettings, Settings, SnapshotSettings
 from console.simulator.engine import SimulatedEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
 from tests.simulator.swarms import a_network, a_service, a_swarm
+from tests.support.borrowing import borrow_record
 from tests.support.engines import Simulation, simulation
 from tests.support.model_time import ModelTime
 
@@ -31,6 +35,7 @@ SETTINGS = Settings(
     guard=Guard(recovery_s=120),
 )
 ALLOWED = GuardOptions("proxy", may_restart=True)
+BOTH = replace(ALLOWED, may_borrow=True)
 WAITS_S = 90
 
 
@@ -53,6 +58,9 @@ class Bench:
     collector: Collector
     changer: EngineChanger
     restarts: int = 0
+    borrows: int = 0
+    gives_back: bool = True
+    lost: tuple[str, ...] = ()
     said: list[str] = field(default_factory=list)
     heals: bool = True
 
@@ -61,11 +69,21 @@ class Bench:
         if self.heals:
             self.running.model.restart()
 
+    async def borrow(self) -> BorrowOutcome:
+        """What the swarm shows of it: another allocator. The real one is tried in `tests/engine`."""
+        self.borrows += 1
+        if self.gives_back:
+            self.running.model.restart()
+        because = "" if self.gives_back else "The temporary manager did not start."
+        return BorrowOutcome(BorrowResult(self.gives_back, 15.0, 0.2, "ci-host", because), 4, self.lost)
+
     async def act(
         self, options: GuardOptions = ALLOWED, restart: Callable[[], Awaitable[None]] | None = None
     ) -> GuardOutcome:
         return await act(
-            self.collector, options, Actuator(self.changer, restart or self.restart, self.said.append)
+            self.collector,
+            options,
+            Actuator(self.changer, restart or self.restart, self.said.append, self.borrow),
         )
 
 
@@ -133,6 +151,52 @@ async def test_an_exhausted_swarm_is_restarted_once_and_what_waited_runs(tmp_pat
     assert last_restart(tmp_path) is not None
 
 
+async def test_where_a_manager_may_be_borrowed_that_is_done_and_nothing_is_restarted(tmp_path: Path) -> None:
+    async with bench(exhausted(), tmp_path) as guard:
+        outcome = await guard.act(BOTH)
+        assert (outcome.verdict, outcome.has_borrowed, outcome.has_restarted) == (
+            GuardVerdict.GO,
+            True,
+            False,
+        )
+        assert (
+            "A manager was borrowed for some seconds (15 s), because 1 deploy (ghost)"
+            in outcome.decision.sentence
+        )
+        await guard.act(BOTH)
+        assert (guard.borrows, guard.restarts) == (1, 0)
+        assert last_restart(tmp_path) is not None
+
+
+async def test_a_borrowed_manager_that_gave_nothing_back_is_said_and_nothing_is_restarted(
+    tmp_path: Path,
+) -> None:
+    async with bench(exhausted(), tmp_path) as guard:
+        guard.gives_back = False
+        outcome = await guard.act(BOTH)
+        assert (outcome.verdict, guard.borrows, guard.restarts) == (GuardVerdict.STOP, 1, 0)
+        assert "no address was given back: The temporary manager did not start." in outcome.decision.sentence
+        again = await guard.act(BOTH)
+    assert (again.verdict, guard.borrows, guard.restarts) == (GuardVerdict.STOP, 1, 0)
+
+
+async def test_containers_that_a_borrowed_manager_cost_are_told(tmp_path: Path) -> None:
+    async with bench(exhausted(), tmp_path) as guard:
+        guard.lost = ("c" * 64,)
+        outcome = await guard.act(BOTH)
+    assert outcome.verdict is GuardVerdict.STOP
+    assert "1 container of 4 stopped or restarted meanwhile: cccccccccccc." in outcome.decision.sentence
+
+
+async def test_an_unfinished_borrowed_manager_is_stood_back_from_and_its_command_told(tmp_path: Path) -> None:
+    async with bench(exhausted(), tmp_path) as guard:
+        BorrowStore(tmp_path).write(borrow_record())
+        outcome = await guard.act(BOTH)
+    assert (outcome.verdict, guard.borrows, guard.restarts) == (GuardVerdict.STOP, 0, 0)
+    assert "The borrowed manager (a second manager beside ci-host) is unfinished" in outcome.decision.sentence
+    assert "`vipconsole reclaim`" in outcome.decision.sentence
+
+
 async def test_without_permission_nothing_is_done_and_the_command_is_told(tmp_path: Path) -> None:
     async with bench(exhausted(), tmp_path) as guard:
         outcome = await guard.act(replace(ALLOWED, may_restart=False))
@@ -148,7 +212,7 @@ async def test_a_restart_that_does_not_help_is_said_and_not_repeated(tmp_path: P
         assert "it did not help" in outcome.decision.sentence
         again = await guard.act()
     assert (again.verdict, guard.restarts) == (GuardVerdict.STOP, 1)
-    assert "restarted it" in again.decision.sentence
+    assert "gave leaked addresses back" in again.decision.sentence
 
 
 async def test_a_unit_that_does_not_come_up_is_an_error_and_is_remembered(tmp_path: Path) -> None:
@@ -167,7 +231,7 @@ async def test_a_restart_that_cannot_be_written_down_is_not_made(tmp_path: Path)
     async with bench(exhausted(), tmp_path) as guard:
         outcome = await guard.act()
     assert (outcome.verdict, guard.restarts) == (GuardVerdict.STOP, 0)
-    assert "not known when the last restart was" in outcome.decision.sentence
+    assert "not known when addresses were given back last" in outcome.decision.sentence
 
 
 async def test_a_busy_swarm_is_not_restarted(tmp_path: Path) -> None:

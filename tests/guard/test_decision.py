@@ -25,6 +25,9 @@ LEADER = Node("node-2", "ci-host-2", "ready", "active", is_manager=True, is_lead
 UNREAD = Unknown("It hangs.", "Look at it.")
 ALLOWED = GuardOptions("proxy", may_restart=True)
 FORBIDDEN = GuardOptions("proxy")
+BORROWING = GuardOptions("proxy", may_borrow=True)
+BOTH = replace(ALLOWED, may_borrow=True)
+NOT_HERE: dict[str, Any] = {"why_no_borrow": Unknown("It advertises a loopback address.", "Change it.")}
 
 
 def needing(count: int, *, allowed: bool = True) -> GuardOptions:
@@ -145,6 +148,7 @@ class Row:
     verdict: GuardVerdict
     says: str = ""
     restarts: bool = False
+    borrows: bool = False
     prunes: tuple[str, ...] = ()
     census: str = ""
     journal: Result[Summary] = SILENT
@@ -200,8 +204,25 @@ TABLE = (
         STOP, "8 would be free, and 10"),
     Row("need unknown to the engine", state(2, api=OLD), needing(5), UNKNOWN, "at most 11", census="proxy"),
     Row("more needed than can be free at most", state(2, api=OLD), needing(12), STOP, "would not help"),
-    Row("not allowed", LEAKED_FULL, FORBIDDEN, STOP, "is not allowed"),
+    Row("not allowed", LEAKED_FULL, FORBIDDEN, STOP, "neither a borrowed manager nor a restart of the docker unit is allowed"),
     Row("not the leader", state(5, leaked=8, waiting_s=300, nodes=(FOLLOWER, LEADER)), ALLOWED, STOP, "ci-host-2"),
+    Row("full of leaks, and a manager may be borrowed", LEAKED_FULL, BORROWING, STOP, "1 deploy (ghost_app)", borrows=True),
+    Row("a borrowed manager comes before a restart", LEAKED_FULL, BOTH, STOP, "1 deploy (ghost_app)", borrows=True),
+    Row("none can be borrowed here, a restart is allowed", LEAKED_FULL, BOTH, STOP,
+        "No manager can be borrowed. It advertises a loopback address.", restarts=True, more=NOT_HERE),
+    Row("none can be borrowed here, a restart is not allowed", LEAKED_FULL, BORROWING, STOP,
+        "Nothing was done: no manager can be borrowed. It advertises", more=NOT_HERE),
+    Row("a container would stay down, and a borrowed manager stops none", LEAKED_FULL, BOTH, STOP, borrows=True,
+        more={"daemon": Daemon(ago(10), 60, ("db",))}),
+    Row("none can be borrowed here, and a container would stay down", LEAKED_FULL, BOTH, STOP,
+        "no manager can be borrowed", more={**NOT_HERE, "daemon": Daemon(LONG_AGO, 60, ("db",))}),
+    Row("no manager is borrowed while something is being deployed", LEAKED_FULL, BOTH, STOP, "not quiet",
+        more={"quiet": checks(updates=CheckState.BUSY)}),
+    Row("no manager is borrowed by a node that does not lead", state(5, leaked=8, waiting_s=300, nodes=(FOLLOWER, LEADER)),
+        BOTH, STOP, "ci-host-2"),
+    Row("a manager was borrowed an hour ago", LEAKED_FULL, BOTH, STOP, "gave leaked addresses back 60 min ago",
+        more={"last_restart_at": ago(3600)}),
+    Row("no manager is borrowed for a network that is full of live services", TRULY_FULL, BOTH, STOP, "would not help"),
     Row("no leader", state(5, leaked=8, waiting_s=300, nodes=(FOLLOWER,)), ALLOWED, STOP, "no leader"),
     Row("something is being deployed", LEAKED_FULL, ALLOWED, STOP, "not quiet",
         more={"quiet": checks(updates=CheckState.BUSY)}),
@@ -218,13 +239,13 @@ TABLE = (
     Row("the unit was started a moment ago", LEAKED_FULL, ALLOWED, STOP, "a moment ago",
         more={"daemon": Daemon(ago(10), 60, ())}),
     Row("the unit cannot be looked at", LEAKED_FULL, ALLOWED, STOP, "cannot be inspected", more={"daemon": UNREAD}),
-    Row("restarted an hour ago", LEAKED_FULL, ALLOWED, STOP, "restarted it 60 min ago",
+    Row("restarted an hour ago", LEAKED_FULL, ALLOWED, STOP, "gave leaked addresses back 60 min ago",
         more={"last_restart_at": ago(3600)}),
     Row("restarted seven hours ago", LEAKED_FULL, ALLOWED, STOP, restarts=True,
         more={"last_restart_at": ago(7 * 3600)}),
-    Row("restarted in the future, by a clock that was set back", LEAKED_FULL, ALLOWED, STOP, "restarted it",
+    Row("restarted in the future, by a clock that was set back", LEAKED_FULL, ALLOWED, STOP, "back 0 s ago",
         more={"last_restart_at": NOW + timedelta(hours=1)}),
-    Row("when it was restarted last is not known", LEAKED_FULL, ALLOWED, STOP, "not known when",
+    Row("when it was restarted last is not known", LEAKED_FULL, ALLOWED, STOP, "not known when addresses were given back last",
         more={"last_restart_at": UNREAD}),
     Row("a run is unfinished", LEAKED_FULL, ALLOWED, STOP, "run proxy-16",
         more={"unfinished_run": "The run proxy-16 is unfinished."}),
@@ -262,9 +283,10 @@ def decided(row: Row) -> GuardDecision:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_each_situation_has_its_decision(row: Row) -> None:
     found = decided(row)
-    assert (found.verdict, found.restarts, found.prunes, found.census_of) == (
+    assert (found.verdict, found.restarts, found.borrows, found.prunes, found.census_of) == (
         row.verdict,
         row.restarts,
+        row.borrows,
         row.prunes,
         row.census,
     )
@@ -279,14 +301,37 @@ def test_without_permission_nothing_is_ever_restarted(row: Row) -> None:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_where_only_permission_or_the_moment_is_missing_the_command_is_told(row: Row) -> None:
     told = decided(replace(row, options=replace(row.options, may_restart=False)))
-    if any("is not allowed" in each for each in told.because):
+    if any(" is allowed" in each for each in told.because):
         assert "`vipconsole guard --allow-restart`" in told.hint
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_without_permission_no_manager_is_ever_borrowed(row: Row) -> None:
+    assert not decided(replace(row, options=replace(row.options, may_borrow=False))).borrows
+
+
+def test_both_cures_are_told_where_one_manager_is_all_there_is() -> None:
+    told = decided(Row("", LEAKED_FULL, FORBIDDEN, STOP))
+    assert told.hint.index("--allow-borrow` borrows") < told.hint.index("--allow-restart` restarts")
+
+
+def test_a_hand_over_is_told_where_there_are_several_managers() -> None:
+    others = [replace(LEADER, id=f"node-{n}", is_leader=False) for n in (2, 3)]
+    told = decided(Row("", state(5, leaked=8, waiting_s=300, nodes=(HERE, *others)), FORBIDDEN, STOP))
+    assert told.hint.startswith("`vipconsole reclaim --by handover` stops no container.")
+    assert "--allow-borrow" not in told.hint
+
+
+def test_where_none_can_be_borrowed_the_restart_is_told_too() -> None:
+    told = decided(Row("", LEAKED_FULL, BORROWING, STOP, more=NOT_HERE))
+    assert told.hint.startswith("Change it. Otherwise `vipconsole guard --allow-restart` restarts")
+    assert told.because[-1] == "a restart of the docker unit is not allowed."
 
 
 def test_what_is_in_the_way_is_told_before_the_command() -> None:
     busy = Row("", LEAKED_FULL, FORBIDDEN, STOP, more={"quiet": checks(updates=CheckState.BUSY)})
     assert decided(busy).hint.startswith(
-        "Try again when that is over. Then `vipconsole guard --allow-restart` restarts the docker unit once"
+        "Try again when that is over. Then `vipconsole guard --allow-borrow` borrows a second manager for some seconds"
     )
 
 

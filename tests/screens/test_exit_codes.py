@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from console.clock import SystemClock
+from console.errors import Unknown
+from console.operations.borrow.plan import BorrowFacts
 from console.operations.reclaim import ReclaimMethod, ReclaimPlan
 from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
@@ -98,8 +100,9 @@ def test_of_a_reclaim(
     code: int,
     behind: tuple[str, ...],
 ) -> None:
-    async def plan(*_: object) -> tuple[SwarmState, ReclaimPlan]:
-        return swarm(), ReclaimPlan(ReclaimMethod.RESTART, "It costs something.", (), "", "")
+    async def plan(*_: object) -> tuple[SwarmState, ReclaimPlan, BorrowFacts]:
+        facts = BorrowFacts(swarm(), Path("/nowhere"), Unknown("This is a test."))
+        return swarm(), ReclaimPlan(ReclaimMethod.RESTART, "It costs something.", (), "", ""), facts
 
     async def done(*_: object) -> reclaim.ReclaimResult:
         return reclaim.ReclaimResult("dockerd was restarted.", not behind, behind)

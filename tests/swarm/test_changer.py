@@ -108,7 +108,7 @@ async def test_an_answer_that_makes_no_sense_is_no_bug_of_this_program(running: 
 async def test_an_answer_without_what_is_needed_is_no_bug_either(
     running: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.swarm.changer._send", lambda *_, **__: {})
+    monkeypatch.setattr("console.swarm.changer.send", lambda *_, **__: {})
     with changer_of(running) as changer:
         with pytest.raises(MalformedReply):
             await changer.create_service({"Name": "a"})

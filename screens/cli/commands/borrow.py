@@ -18,7 +18,7 @@ from console.host.reader import HostReader
 from console.host.who import who_runs_this
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import BorrowFacts
-from console.operations.borrow.record import BorrowRecord, BorrowStore
+from console.operations.borrow.record import BorrowRecord
 from console.operations.borrow.session import BorrowOutcome, BorrowSession
 from console.operations.census import CensusDependencies, census_count
 from console.operations.probes import own_probe_owner
@@ -29,7 +29,6 @@ from console.swarm.changer import EngineChanger, Tell
 from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
 from console.swarm.managers import NO_LEADER
-from console.swarm.membership import EngineMembership
 from console.swarm.model import ObjectKind, StackObject, SwarmState
 from console.swarm.reader import EngineReader
 from console.text import clean, duration, plural
@@ -114,17 +113,11 @@ async def session(
     arguments: Namespace, settings: Settings, connection: EngineConnection, announce: Tell
 ) -> BorrowSession:
     """Return what borrows a manager on this host. Raises Declined where no dockerd of the engine's version is found."""
-    from console.host.temporary.daemon import TemporaryDaemon
-    from console.host.temporary.finding import find_dockerd
+    # Only where a manager is borrowed is all of this needed.
+    from console.operations.borrow.hosts import open_session
 
-    member = await EngineMembership(connection, announce).read()
-    found = await find_dockerd(member.version)
-    chosen = options(arguments, settings)
-    engine = TemporaryDaemon(
-        BorrowStore(chosen.state).engine_folder, found.program, member.version, path=found.path
-    )
     caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, progress)
-    return BorrowSession(connection, engine, SystemClock(), caller, chosen)
+    return await open_session(connection, caller, options(arguments, settings))
 
 
 async def borrow(

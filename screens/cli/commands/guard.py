@@ -2,15 +2,22 @@
 
 import sys
 from argparse import Namespace
+from collections.abc import Awaitable, Callable
 
 from console.clock import SystemClock
-from console.errors import Declined, LockHeld, NotAllowed
+from console.errors import Declined, LockHeld, NotAllowed, Unknown
 from console.guard.actuator import Actuator, GuardOutcome, act
 from console.guard.collector import Collector
 from console.guard.policy import decide
 from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
+from console.host.identity import machine_id
 from console.host.unit_chain import restart_daemon_unit
+from console.operations.borrow.options import BorrowCaller, BorrowOptions
+from console.operations.borrow.session import BorrowOutcome
+from console.operations.probes import own_probe_owner
+from console.settings import Settings
 from console.storage.state import state_folder
+from console.swarm.client import EngineConnection
 from screens.cli.commands.common import engine_and_log, result_of, settings_of
 from screens.cli.commands.preconditions import changer_for, may_change
 from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, one_line
@@ -24,6 +31,7 @@ def run(arguments: Namespace) -> int:
         network=settings.network,
         need=arguments.need,
         may_restart=arguments.allow_restart or settings.guard.allow_restart,
+        may_borrow=arguments.allow_borrow or settings.guard.allow_borrow,
         may_prune=settings.guard.prune and not arguments.no_prune,
         cooldown_s=settings.guard.cooldown_s,
     )
@@ -36,6 +44,7 @@ def run(arguments: Namespace) -> int:
             settings,
             state_folder(),
             is_demo=arguments.demo,
+            why_no_borrow=_asks_whether_to_borrow(connection, settings) if options.may_borrow else None,
         )
         inputs = result_of(collector.inputs())
         outcome = GuardOutcome(decide(inputs, options, settings.thresholds))
@@ -69,7 +78,7 @@ async def _act_if_needed(
             return outcome, inputs
         inputs, decision = after_census
         outcome = GuardOutcome(decision)
-    if not (decision.restarts or decision.prunes):
+    if decision.cure is None and not decision.prunes:
         return outcome, inputs
     if not may_change() and not arguments.demo:
         raise NotAllowed("The guard must act now, and only root may.", "Run it with sudo, or with --dry-run.")
@@ -86,10 +95,34 @@ async def _act(arguments: Namespace, collector: Collector, options: GuardOptions
                 changer.announce(f"restart {settings.docker_unit}")
                 await restart_daemon_unit(settings.docker_unit, settings.guard.recovery_s)
 
-            return await act(collector, options, Actuator(changer, restart, progress))
+            async def borrow() -> BorrowOutcome:
+                from console.operations.borrow.hosts import borrow_here
+
+                owner = str(own_probe_owner(machine_id()))
+                caller = BorrowCaller(owner, changer.announce, progress)
+                deadline_s = settings.snapshot.deadline_s
+                return await borrow_here(collector.connection, caller, _borrow_options(settings), deadline_s)
+
+            return await act(collector, options, Actuator(changer, restart, progress, borrow))
     except (Declined, LockHeld) as error:
         # Another command has started since the check, or could not be seen from here.
         return GuardOutcome(GuardDecision(GuardVerdict.STOP, error.sentence, error.hint))
+
+
+def _borrow_options(settings: Settings) -> BorrowOptions:
+    # The guard has no unlock key: a swarm that locks its managers refuses, and says so.
+    return BorrowOptions(state_folder(), settings.docker_unit, rotates_tokens=settings.reclaim.rotate_tokens)
+
+
+def _asks_whether_to_borrow(
+    connection: EngineConnection, settings: Settings
+) -> Callable[[], Awaitable[Unknown | None]]:
+    async def ask() -> Unknown | None:
+        from console.operations.borrow.hosts import why_not_here
+
+        return await why_not_here(connection, _borrow_options(settings), settings.snapshot.deadline_s)
+
+    return ask
 
 
 async def _with_census(
@@ -97,9 +130,7 @@ async def _with_census(
 ) -> tuple[GuardInputs, GuardDecision] | None:
     """Take a census of the network whose leaks must be known, and decide again; None where it cannot be taken now."""
     from console.errors import VipconsoleError
-    from console.host.identity import machine_id
     from console.operations.census import CensusDependencies, take_census
-    from console.operations.probes import own_probe_owner
     from console.storage.census import write_census
 
     settings = collector.settings
@@ -129,6 +160,8 @@ def _dry_run_lines(decision: GuardDecision, *, dry: bool) -> tuple[str, ...]:
     if not dry:
         return ()
     lines = [f"would remove the unused overlay {prune}" for prune in decision.prunes]
+    if decision.borrows:
+        lines.append("would borrow a second manager for some seconds")
     if decision.restarts:
         lines.append("would restart the docker unit")
     return tuple(lines or ["would change nothing"])

@@ -1,0 +1,47 @@
+"""Whether a manager can be borrowed on this host, told before anything is done."""
+
+from pathlib import Path
+
+import pytest
+
+from console.operations.borrow.hosts import may_change_interfaces, why_not_here
+from console.operations.borrow.options import BorrowOptions
+from console.swarm.client import EngineConnection
+from tests.simulator.swarms import a_network, a_swarm
+from tests.support.engines import simulation
+
+ALL, HARDENED = "000001ffffffffff", "0000000000080004"
+
+
+@pytest.mark.parametrize(
+    ("uid", "capabilities", "may"),
+    [
+        ("0\t0\t0\t0", ALL, True),
+        ("0\t0\t0\t0", HARDENED, False),
+        ("1000\t1000\t1000\t1000", "0000000000000000", True),
+    ],
+)
+def test_root_in_a_hardened_unit_cannot_lay_a_cable(uid: str, capabilities: str, *, may: bool) -> None:
+    status = f"Name:\tvipconsole\nUid:\t{uid}\nCapEff:\t{capabilities}\n"
+    assert may_change_interfaces(status) is may
+
+
+async def test_of_an_engine_that_is_not_this_hosts_own_it_is_refused(tmp_path: Path) -> None:
+    engine = a_swarm()
+    a_network(engine)
+    with simulation(engine) as running:
+        connection = EngineConnection(running.host, 10)
+        try:
+            refusal = await why_not_here(connection, BorrowOptions(tmp_path, "docker.service"), 10)
+        finally:
+            connection.close()
+    assert refusal is not None
+    assert refusal.reason.startswith("No second dockerd is started on this host.")
+
+
+async def test_an_engine_that_is_gone_is_a_reason_too(tmp_path: Path) -> None:
+    connection = EngineConnection("unix:///nonexistent", 1)
+    try:
+        assert await why_not_here(connection, BorrowOptions(tmp_path, "docker.service"), 1) is not None
+    finally:
+        connection.close()
