@@ -6,7 +6,13 @@ from typing import Any
 
 from console.errors import Declined
 from console.swarm.model import Node
-from console.swarm.parse import AVAILABILITY_LABEL, BORROW_LABEL, HANDOVER_LABEL, HEARTBEAT_LABEL
+from console.swarm.parse import (
+    AVAILABILITY_LABEL,
+    BORROW_LABEL,
+    HANDOVER_LABEL,
+    HEARTBEAT_LABEL,
+    REBUILT_LABEL,
+)
 from console.text import plural
 
 MANAGERS_AT_LEAST = 3
@@ -254,6 +260,15 @@ def mark_borrowed(owner: str) -> Callable[[NodeSpec], None]:
 
     def change(spec: NodeSpec) -> None:
         spec["Labels"] = {**(spec.get("Labels") or {}), BORROW_LABEL: owner}
+
+    return change
+
+
+def mark_rebuilt(at: str) -> Callable[[NodeSpec], None]:
+    """Return what notes on a manager that its allocator forgot all leaks: what was known of them before says nothing now."""
+
+    def change(spec: NodeSpec) -> None:
+        spec["Labels"] = {**(spec.get("Labels") or {}), REBUILT_LABEL: at}
 
     return change
 
