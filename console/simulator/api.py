@@ -4,6 +4,7 @@ import re
 
 from console.simulator.calls import Context, Request, Response, Route, body_of, is_set, route
 from console.simulator.filters import (
+    LOCKED,
     NO_SWARM,
     NOT_MANAGER,
     NOT_PREPARED,
@@ -91,6 +92,8 @@ def _check_version(engine: AnyEngine, api: tuple[int, int]) -> None:
 def _check_manager(engine: AnyEngine, *, is_write: bool) -> None:
     if engine.identity.membership == "none":
         raise Refusal(NO_SWARM, 503)
+    if engine.identity.membership == "locked":
+        raise Refusal(LOCKED, 503)
     if engine.identity.membership in ("worker", "pending"):
         raise Refusal(NOT_MANAGER, 503)
     if engine.node.is_preparing:

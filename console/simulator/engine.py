@@ -74,6 +74,8 @@ class SimulatedEngine:
         self.store = Store(seed, start)
         self.go_down: Callable[[float], None] = _stay_up
         """Shuts the socket that it is served on for so many seconds of this machine's time."""
+        self.root_dir = "/var/lib/docker"
+        """Where it says that its data is. There is none, but for what a demo's host has there."""
         self.temporary: Callable[[Json], Json] = _no_machine
         """Does something to the machine of the temporary manager (`console.simulator.temporary`), and tells what it is."""
         self.use_records: UseRecorder | None = None

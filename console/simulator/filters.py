@@ -29,6 +29,8 @@ NOT_PREPARED = (
     "This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster."
 )
 """What a node answers that has just been made a manager."""
+LOCKED = 'Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.'
+"""What a manager answers that was started again in a swarm that locks its managers."""
 _FILTER_NAMES = {
     "networks": {"driver", "type", "name", "id", "label", "scope", "dangling"},
     "services": {"name", "id", "label", "mode", "runtime"},

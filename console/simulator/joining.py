@@ -26,6 +26,8 @@ class JoiningEngine:
         """Whether it runs."""
         self.is_pending = False
         """Whether it tries to join."""
+        self.is_locked = False
+        """Whether it waits for the unlock key."""
         self.node = SimNode("", host, address, "worker")
         self._is_member = False
         self._identity = replace(swarm.identity, host=host)
@@ -40,8 +42,16 @@ class JoiningEngine:
     @property
     def identity(self) -> EngineInfo:
         """What it says of itself."""
-        membership = self.node.role if self._is_member else "pending" if self.is_pending else "none"
+        if self._is_member:
+            membership = "locked" if self.is_locked else self.node.role
+        else:
+            membership = "pending" if self.is_pending else "none"
         return replace(self._identity, membership=membership)
+
+    @property
+    def root_dir(self) -> str:
+        """Where it keeps its data."""
+        return f"{self.swarm.root_dir}-of-{self._identity.host}"
 
     @property
     def cluster_id(self) -> str:
@@ -68,7 +78,7 @@ class JoiningEngine:
 
     def leave(self) -> None:
         """Be in no swarm."""
-        self.is_pending = self._is_member = False
+        self.is_pending = self.is_locked = self._is_member = False
         self.node = SimNode("", self._identity.host, self.address, "worker")
 
     # What happens to the machine.
@@ -80,10 +90,16 @@ class JoiningEngine:
             self.managers.lose(self.node)
 
     def run(self) -> None:
-        """Start it; it is what it was."""
+        """Start it; it is what it was, but for a manager that is locked."""
         self.is_up, self.daemon_start = True, self.now
-        if self._is_member:
+        self.is_locked = self._is_member and self.node.role == "manager" and bool(self.membership.unlock_key)
+        if self._is_member and not self.is_locked:
             self.managers.regain(self.node)
+
+    def unlock(self) -> None:
+        """Let a locked manager be one again."""
+        self.is_locked = False
+        self.managers.regain(self.node)
 
     def lose_data(self) -> None:
         """Forget the swarm, whose node stays as it is and is never up again. It must not run."""

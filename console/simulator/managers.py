@@ -12,8 +12,6 @@ STALE_S, OWN_NODE_S, REGISTER_S = 0.1, 0.2, 1.5
 it; its own node does so sooner (measured on 20.10 and 28.5: 0.07 to 0.13 s, 0.1 to 0.4 s, and 0.25 or 5.5 s)."""
 HEARTBEAT_S, UNKNOWN_S = 15.0, 30.0
 """A node that is not heard of is `down` after so long; one that a new leader has yet to hear of, after so long."""
-UNREACHABLE_S = 0.5
-"""A leader notices after so long that another manager does not answer (measured: 0.4 to 0.8 s)."""
 STAND_DOWN_S = 12.0
 """A leader without a quorum answers reads for so long, and then leads no more (measured: 12 to 13 s)."""
 ELECTION_S = 2.0

@@ -33,6 +33,12 @@ FORCE = (
     "The only way to restore a swarm that has lost consensus is to reinitialize it with `--force-new-cluster`. "
     "Use `--force` to suppress this message."
 )
+LOCKED_LEAVES = (
+    "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message."
+)
+UNLOCK_S = 2.0
+"""So long an engine takes until it answers for the swarm once it has the key (measured)."""
+_KEY_START, _KEY_LENGTH = "SWMKEY-1-", 43
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _DIGEST_LENGTH, _SECRET_LENGTH = 50, 25
 
@@ -83,7 +89,7 @@ class Membership:
         if not is_locked:
             self.unlock_key = ""
         elif not self.unlock_key or is_key_new:
-            self.unlock_key = f"SWMKEY-1-{self._text(43)}"
+            self.unlock_key = f"{_KEY_START}{self._text(_KEY_LENGTH)}"
         for role in roles:
             self._secrets[role] = self._text(_SECRET_LENGTH)
         self.index, self.updated = self._store.next_index(), self._store.now
@@ -137,6 +143,8 @@ class Membership:
         """Raise Refusal where an engine that is this in the swarm may not leave it."""
         if membership == "none":
             raise Refusal(NO_MEMBER, 503)
+        if membership == "locked" and not is_forced:
+            raise Refusal(LOCKED_LEAVES, 503)
         if membership != "manager" or is_forced:
             return
         count, reachable = len(self._managers.all), len(self._managers.reachable)
@@ -147,6 +155,15 @@ class Membership:
         is_lost = reachable - 2 <= count - reachable
         sentence = QUORUM_LEAVES.format(left=reachable - 1, count=count) if is_lost else ""
         raise Refusal(LEAVING + sentence + FORCE, 503)
+
+    def check_key(self, key: str, *, is_locked: bool) -> None:
+        """Raise Refusal where a key unlocks nothing."""
+        if not is_locked:
+            raise Refusal("swarm is not locked", 409)
+        if not key.startswith(_KEY_START) or len(key) != len(_KEY_START) + _KEY_LENGTH:
+            raise Refusal("invalid key string", 400)
+        if key != self.unlock_key:
+            raise Refusal("swarm could not be unlocked: invalid key provided", 401)
 
     def remove_node(self, reference: str, *, is_forced: bool) -> SimNode:
         """Remove a node from the list, and return it. A manager is demoted first; one that is ready goes by force only."""

@@ -2,8 +2,8 @@
 
 from console.simulator.calls import Context, Response, Route, body_of, is_set, route
 from console.simulator.engine import SimulatedEngine
-from console.simulator.filters import Refusal, filters_of, node_passes
-from console.simulator.membership import JOIN_S, LEAVE_S, MEMBER_ALREADY
+from console.simulator.filters import NO_SWARM, Refusal, filters_of, node_passes
+from console.simulator.membership import JOIN_S, LEAVE_S, MEMBER_ALREADY, UNLOCK_S
 from console.simulator.wire_swarm import cluster_json, node_json
 
 
@@ -52,6 +52,17 @@ def _read_unlock_key(context: Context) -> Response:
     return Response(200, {"UnlockKey": context.engine.membership.unlock_key})
 
 
+def _unlock_swarm(context: Context) -> Response:
+    engine = context.engine
+    if engine.identity.membership == "none":
+        raise Refusal(NO_SWARM, 503)
+    is_locked = engine.identity.membership == "locked"
+    engine.membership.check_key(str(body_of(context).get("UnlockKey") or ""), is_locked=is_locked)
+    if not isinstance(engine, SimulatedEngine):
+        engine.unlock()
+    return Response(200, seconds=UNLOCK_S)
+
+
 def _join_swarm(context: Context) -> Response:
     if isinstance(context.engine, SimulatedEngine):
         if context.engine.identity.membership == "none":
@@ -74,6 +85,7 @@ SWARM_ROUTES: tuple[Route, ...] = (
     route("GET", "/swarm", _inspect_swarm),
     route("POST", "/swarm/update", _update_swarm),
     route("GET", "/swarm/unlockkey", _read_unlock_key),
+    route("POST", "/swarm/unlock", _unlock_swarm, manager=False),
     route("POST", "/swarm/join", _join_swarm, manager=False),
     route("POST", "/swarm/leave", _leave_swarm, manager=False),
     route("GET", "/nodes", _list_nodes),

@@ -25,6 +25,8 @@ class TemporaryMachine:
         self._engine: JoiningEngine | None = None
         """What is on its disk."""
         self._is_running = False
+        self._is_coming_back = False
+        """Whether its unit is about to start it again."""
         self._socket = Path()
         self._cable: Json | None = None
         self._error = ""
@@ -43,6 +45,7 @@ class TemporaryMachine:
             case "kill":
                 self._stop()
                 if body.get("back_after_s") is not None:
+                    self._is_coming_back = True
                     self._swarm.store.timeline.after(float(body["back_after_s"]), self._come_back)
             case "remove":
                 self._stop()
@@ -57,7 +60,7 @@ class TemporaryMachine:
             case other:
                 raise SimulatorError(f"The temporary manager cannot {other}.")
         return {
-            "is_running": self._is_running,
+            "is_running": self._is_running or self._is_coming_back,
             "is_settled": not self._changes,
             "has_data": self._engine is not None,
             "cable": self._cable,
@@ -65,6 +68,7 @@ class TemporaryMachine:
         }
 
     def _start(self, address: str) -> None:
+        self._is_coming_back = False
         if self._is_running:
             return
         if self._engine is None:
@@ -74,10 +78,11 @@ class TemporaryMachine:
         self._set_door(self._serve(self._engine))
 
     def _come_back(self) -> None:
-        if self._engine is not None:
-            self._start(self._engine.address)
+        if self._is_coming_back and self._cable is not None:
+            self._start(str(self._cable["address"]))
 
     def _stop(self) -> None:
+        self._is_coming_back = False
         if self._is_running and self._engine is not None:
             self._is_running = False
             self._engine.stop()

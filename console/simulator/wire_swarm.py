@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from console.simulator.filters import LOCKED
 from console.simulator.joining import AnyEngine
 from console.simulator.managers import NO_LEADER
 from console.simulator.objects import (
@@ -269,7 +270,7 @@ def info_json(engine: AnyEngine) -> Json:
         "Architecture": "x86_64",
         "NCPU": 8,
         "MemTotal": 33_000_000_000,
-        "DockerRootDir": "/var/lib/docker",
+        "DockerRootDir": engine.root_dir,
         "Name": identity.host,
         "ServerVersion": identity.version,
         "LiveRestoreEnabled": False,
@@ -290,6 +291,8 @@ def _swarm_info(engine: AnyEngine) -> Json:
     }
     if membership == "none":
         return data
+    if membership == "locked":
+        return {**data, "NodeAddr": engine.node.address, "LocalNodeState": "locked", "Error": LOCKED}
     managers = engine.managers.all
     data.update(
         NodeID=engine.node.id,

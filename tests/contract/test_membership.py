@@ -107,6 +107,55 @@ def test_tokens_change_when_they_are_rotated(pair: Pair) -> None:
     assert len(nodes(pair.second)) == 2
 
 
+def test_a_swarm_whose_managers_are_locked_has_a_key_that_can_be_changed(pair: Pair) -> None:
+    def change(query: str, *, is_locked: bool) -> str:
+        swarm = pair.first.call("GET", "/swarm")
+        spec = {**swarm["Spec"], "EncryptionConfig": {"AutoLockManagers": is_locked}}
+        pair.first.call("POST", f"/swarm/update?version={swarm['Version']['Index']}{query}", spec)
+        assert pair.first.call("GET", "/swarm")["Spec"]["EncryptionConfig"] == {"AutoLockManagers": is_locked}
+        return str(pair.first.call("GET", "/swarm/unlockkey")["UnlockKey"])
+
+    key = change("", is_locked=True)
+    assert key.startswith("SWMKEY-1-")
+    assert len(key) == len("SWMKEY-1-") + 43
+    assert change("", is_locked=True) == key
+    assert change("&rotateManagerUnlockKey=1", is_locked=True) != key
+    assert change("", is_locked=False) == ""
+
+
+LOCKED = 'Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.'
+
+
+def test_a_locked_manager_that_was_started_again_waits_for_its_key(pair: Pair) -> None:
+    swarm = pair.first.call("GET", "/swarm")
+    assert refusal_of(pair.first, "POST", "/swarm/unlock", {"UnlockKey": "x"}) == (409, "swarm is not locked")
+    assert refusal_of(pair.second, "POST", "/swarm/unlock", {"UnlockKey": "x"}) == (503, NO_SWARM)
+    spec = {**swarm["Spec"], "EncryptionConfig": {"AutoLockManagers": True}}
+    pair.first.call("POST", f"/swarm/update?version={swarm['Version']['Index']}", spec)
+    key = pair.first.call("GET", "/swarm/unlockkey")["UnlockKey"]
+    pair.join_as_manager()
+    pair.first.pass_time(2)
+    pair.kill_second()
+    pair.start_second()
+    pair.wait(lambda: swarm_part(pair.second)["LocalNodeState"] == "locked", "it is locked")
+    place = swarm_part(pair.second)
+    assert (place["NodeID"], place["ControlAvailable"], place["Error"]) == ("", False, LOCKED)
+    assert refusal_of(pair.second, "GET", "/nodes") == (503, LOCKED)
+    assert refusal_of(pair.second, "POST", "/swarm/leave") == (
+        503,
+        "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.",
+    )
+
+    def unlock(words: str) -> tuple[int, str]:
+        return refusal_of(pair.second, "POST", "/swarm/unlock", {"UnlockKey": words})
+
+    assert unlock("nonsense") == (400, "invalid key string")
+    wrong = f"SWMKEY-1-{key.removeprefix('SWMKEY-1-')[::-1]}"
+    assert unlock(wrong) == (401, "swarm could not be unlocked: invalid key provided")
+    pair.second.call("POST", "/swarm/unlock", {"UnlockKey": key})
+    pair.wait(lambda: len(nodes(pair.second)) == 2, "it answers for the swarm")
+
+
 def test_the_last_manager_neither_leaves_nor_is_demoted(pair: Pair) -> None:
     assert refusal_of(pair.first, "POST", "/swarm/leave") == (
         503,

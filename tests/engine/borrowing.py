@@ -1,12 +1,11 @@
 """One real manager with a busy swarm, on which a second manager is borrowed; what it left, and what its containers felt."""
 
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from tests.contract.specs import service_spec
 from tests.contract.world import IMAGE, JSON, World
 from tests.engine.lab import PATH, Engine, require_engine
 from tests.engine.switch import Switch
-from tests.support import mortal
+from tests.support import mortal_borrow
 from tests.support.program import PATIENT, PROGRAM, Outcome
 
 ADDRESS = "10.99.0.2"
@@ -48,7 +47,8 @@ class BusyManager:
     engine: Engine
     world: World
     proxy: str
-    started: list["subprocess.Popen[str]"] = field(default_factory=list)
+    room: int = 0
+    """How many addresses of the proxy were free before any leaked."""
 
     @property
     def state(self) -> Path:
@@ -80,9 +80,9 @@ class BusyManager:
     def borrow(self, *more: str) -> Outcome:
         return self.run("reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, *more)
 
-    def killed(self, when: str, number: int) -> Outcome:
-        """Borrow, and die at a point of the record: before or after its write of that number."""
-        program = (sys.executable, str(Path(mortal.__file__)), "record", when, str(number))
+    def borrow_until(self, number: int, victim: str) -> Outcome:
+        """Borrow, and let something die right after the moment of that number (`tests.support.mortal_borrow`)."""
+        program = (sys.executable, str(Path(mortal_borrow.__file__)), str(number), victim)
         return self.run("reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, program=program)
 
     def containers(self) -> dict[str, str]:
@@ -117,22 +117,31 @@ class BusyManager:
             "files": "\n".join(files),
         }
 
+    def finish(self) -> Outcome:
+        """Call the command until nothing is unfinished."""
+        for _ in range(3):
+            done = self.borrow()
+            if not (self.state / "borrow").exists():
+                return done
+        raise AssertionError(done.err)
+
+    def revive(self) -> None:
+        """Start the engine again, once it has been killed."""
+        self.engine.revive()
+
+    def check_nothing_is_left(self) -> None:
+        """Hold what is there to what a swarm is like in which no manager was ever borrowed."""
+        left = self.left_behind()
+        assert left.pop("nodes") == "node1 Active Leader\n"
+        assert not any(left.values()), left
+        assert self.labels() == {}
+        swarm = self.world.call("GET", "/swarm")["Spec"]
+        assert (swarm["Labels"], swarm["Dispatcher"]["HeartbeatPeriod"]) == ({}, 5_000_000_000)
+
     def labels(self) -> dict[str, str]:
         (node,) = self.world.call("GET", "/nodes")
         labels: dict[str, str] = node["Spec"]["Labels"]
         return labels
-
-    def mend(self) -> None:
-        """Wait until the engine answers for a swarm again."""
-        self.world.wait_until(self._has_leader, "the swarm has a leader", 60)
-
-    def _has_leader(self) -> bool:
-        try:
-            return any(
-                (node.get("ManagerStatus") or {}).get("Leader") for node in self.world.call("GET", "/nodes")
-            )
-        except Exception:  # noqa: BLE001 - whatever it is, it is not there yet
-            return False
 
     def begin_probing(self) -> None:
         self.engine.docker("exec", "-d", "prober", "sh", "-c", f"({PROBE}) >/probes 2>&1")
@@ -145,12 +154,6 @@ class BusyManager:
         good_s = [float(row[0]) for row in rows if row[1:] == ["+", "+"]]
         gaps = [later - earlier for earlier, later in pairwise(good_s)]
         return Felt(len(rows), len(rows) - len(good_s), max(gaps, default=-1))
-
-
-def node_of(world: World) -> JSON:
-    (node,) = world.call("GET", "/nodes")
-    found: JSON = node
-    return found
 
 
 @contextmanager
@@ -198,6 +201,7 @@ def busy_manager(leaks: int = 6) -> Iterator[BusyManager]:
         ]
         address = task["NetworksAttachments"][0]["Addresses"][0].partition("/")[0]
         engine.docker("exec", "prober", "sh", "-c", f"echo {address} >/peer")
+        host.room = len(world.walk_ring(proxy))
         if leaks:
             world.leak_fast(proxy, leaks)
         yield host
@@ -217,8 +221,3 @@ def _create(
         stop_grace_s=0.5, stack="", ports=ports, restarts=True,
     )  # fmt: skip
     world.call("POST", "/services/create", {**spec, "Mode": mode})
-
-
-def end(process: "subprocess.Popen[str]") -> None:
-    process.send_signal(signal.SIGKILL)
-    process.wait()

@@ -115,6 +115,15 @@ class Engine:
         self.stop()
         self.start()
 
+    def revive(self, within_s: float = 60.0) -> None:
+        """Start dockerd again, once it has been killed by somebody else."""
+        daemon = self._running()
+        if not daemon.has_ended(within_s):
+            raise LabError("dockerd still runs")
+        daemon.close()
+        self._daemon = None
+        self.start()
+
     def pause(self) -> None:
         """Make dockerd hang: its socket accepts, and nothing answers."""
         self._running().stand_still()

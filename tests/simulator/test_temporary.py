@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from console.simulator.engine import EngineInfo, SimulatedEngine
 from tests.contract.calls import Calls, Refused
@@ -168,13 +169,62 @@ async def test_without_its_data_it_is_in_no_swarm_and_its_vote_is_lost(borrowing
     assert refused(borrowing.real, "GET", "/nodes")[0] == 500
 
 
+def is_up(borrowing: Borrowing) -> bool:
+    return borrowing.model.store.find_node(THERE).is_up
+
+
 async def test_its_unit_starts_it_again(borrowing: Borrowing) -> None:
     borrowing.join()
     await borrowing.temporary.kill(back_after_s=2.0)
+    assert await borrowing.temporary.is_running()
+    assert not is_up(borrowing)
     borrowing.pass_time(3.0)
     assert await borrowing.temporary.is_running()
+    assert is_up(borrowing)
     await borrowing.temporary.start(ACable())
     assert borrowing.other.call("GET", "/info")["Swarm"]["LocalNodeState"] == "active"
+
+
+async def test_a_unit_that_was_removed_starts_nothing(borrowing: Borrowing) -> None:
+    await borrowing.temporary.kill(back_after_s=2.0)
+    await borrowing.temporary.remove()
+    borrowing.pass_time(3.0)
+    assert await borrowing.temporary.leftovers() == ()
+
+
+async def test_where_no_manager_answers_it_goes_on_trying_until_it_leaves(borrowing: Borrowing) -> None:
+    body = {
+        "RemoteAddrs": ["192.0.2.77:2377"],
+        "JoinToken": borrowing.real.call("GET", "/swarm")["JoinTokens"]["Manager"],
+    }
+    before_s = borrowing.model.store.timeline.elapsed_s
+    with pytest.raises(Refused, match="Timeout was reached before node joined"):
+        borrowing.other.call("POST", "/swarm/join", body)
+    assert borrowing.model.store.timeline.elapsed_s == before_s + 20.0
+    assert borrowing.other.call("GET", "/info")["Swarm"]["LocalNodeState"] == "pending"
+    borrowing.other.call("POST", "/swarm/leave?force=1")
+    borrowing.join()
+    assert borrowing.state(borrowing.other, THERE) == "ready"
+
+
+async def test_its_calls_fail_by_faults_of_its_own(borrowing: Borrowing) -> None:
+    fault = {"method": "POST", "path": "/swarm/join", "kind": "lose_answer"}
+    client = borrowing.other.client
+    assert client.post(f"{client.base_url}/_simulator/faults", json=fault).status_code == 200
+    with pytest.raises(requests.ConnectionError):
+        borrowing.join()
+    # It has joined all the same.
+    assert borrowing.state(borrowing.other, THERE) == "ready"
+
+
+async def test_an_engine_that_was_stopped_drops_its_calls(borrowing: Borrowing) -> None:
+    borrowing.running.control("stop", {})
+    with pytest.raises(requests.ConnectionError):
+        borrowing.real.call("GET", "/info")
+    borrowing.running.control("restart", {})
+    borrowing.pass_time(5.0)
+    assert borrowing.state(borrowing.real, HERE) == "ready"
+    assert leader_of(borrowing.model) == HERE
 
 
 async def test_the_real_manager_that_died_while_the_other_led_is_a_worker_when_it_is_back(

@@ -44,6 +44,7 @@ def run_engine(root: Path, arguments: Sequence[str]) -> int:
     """Serve a scenario (`ROOT SCENARIO`) until SIGTERM or the folder is gone."""
     engine = build(arguments[1], date=datetime.now(UTC))
     _set_image(engine)
+    engine.root_dir = str(root / "var/lib/docker")
     faults = EngineFaults(root, engine)
     with closing(JournalFile(engine.store.dockerd_log, root / JOURNAL)):
         return asyncio.run(_serve(root, engine, faults))

@@ -63,7 +63,7 @@ class SimulatedTemporaryEngine:
             raise HostError(str(state["error"]))
 
     async def is_running(self) -> bool:
-        """Return whether its unit runs. Raises HostError."""
+        """Return whether it runs, or is about to be started again by its unit. Raises HostError."""
         return bool((await self._act("tell"))["is_running"])
 
     async def remove(self) -> None:

@@ -24,7 +24,7 @@ FOLDERS = (
     "run/systemd/journal",
     "run/systemd/system",
     "run/systemd/transient",
-    "var/lib/docker",
+    "var/lib/docker/swarm/raft",
     "var/log",
 )
 HOST_NAME = "ci-host"
@@ -93,6 +93,7 @@ def make_tree(root: Path, runbook: str, host_name: str = HOST_NAME, swarm_nix: s
         "proc/1/cmdline": "/sbin/init\0",
         "proc/1/stat": f"{_PROCESS}\n",
         "proc/self/cgroup": "0::/user.slice/user-1000.slice/session-1.scope\n",
+        "var/lib/docker/swarm/docker-state.json": "{}",
         "proc/sys/kernel/random/boot_id": f"{uuid.uuid4()}\n",
     }
     for name, text in files.items():

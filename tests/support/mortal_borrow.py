@@ -1,0 +1,75 @@
+"""The program, in which something dies at a moment of a borrowed manager: `mortal_borrow.py NUMBER VICTIM ARGUMENT…`.
+
+A moment is right after a write of its record, or right after a change of a node or of the swarm's settings. VICTIM is
+`program` (this one), `temporary` or `real` (that dockerd, and this one goes on), or `all` (all of them at once, as when the
+machine loses its power).
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from console.operations.borrow.record import BorrowRecord, BorrowStore
+from console.storage.state import state_folder
+from console.swarm.changer import EngineChanger
+from screens.cli.main import main
+
+write_record = BorrowStore.write
+change_node = EngineChanger.update_node
+change_swarm = EngineChanger.update_swarm
+moments = 0
+
+
+def kill(pid_file: Path) -> None:
+    """Kill the process whose ID is in a file, if it is there."""
+    with suppress(OSError, ValueError):
+        pid = int(pid_file.read_text())
+        os.kill(pid, signal.SIGKILL)
+
+
+def die_at(number: int, victim: str) -> None:
+    """Let the victim die at the moment of that number."""
+    folder = BorrowStore(state_folder()).engine_folder
+
+    def pass_moment() -> None:
+        global moments  # noqa: PLW0603 - the process counts for itself
+        moments += 1
+        if moments != number:
+            return
+        if victim in ("temporary", "all"):
+            kill(folder / "pid")
+        if victim in ("real", "all"):
+            kill(Path("/run/docker.pid"))
+        if victim in ("program", "all"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def write(self: BorrowStore, record: BorrowRecord) -> None:
+        write_record(self, record)
+        pass_moment()
+
+    async def update_node(
+        self: EngineChanger, node_id: str, change: Callable[[dict[str, Any]], None]
+    ) -> None:
+        await change_node(self, node_id, change)
+        pass_moment()
+
+    async def update_swarm(self: EngineChanger, change: Callable[[dict[str, Any]], None]) -> None:
+        await change_swarm(self, change)
+        pass_moment()
+
+    BorrowStore.write = write  # type: ignore[method-assign]
+    EngineChanger.update_node = update_node  # type: ignore[method-assign]
+    EngineChanger.update_swarm = update_swarm  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    die_at(int(sys.argv[1]), sys.argv[2])
+    sys.argv = ["vipconsole", *sys.argv[3:]]
+    code = main()
+    # How many moments an undisturbed run has.
+    print(f"moments: {moments}", file=sys.stderr)  # noqa: T201 - for the test
+    sys.exit(code)
