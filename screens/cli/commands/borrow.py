@@ -24,7 +24,6 @@ from console.operations.census import CensusDependencies, census_count
 from console.operations.probes import own_probe_owner
 from console.operations.stack_removal.steps import LeakCount, Prove, engine_count
 from console.settings import Settings
-from console.storage.state import state_folder
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
@@ -32,6 +31,7 @@ from console.swarm.managers import NO_LEADER
 from console.swarm.model import ObjectKind, StackObject, SwarmState
 from console.swarm.reader import EngineReader
 from console.text import clean, duration, plural
+from screens.cli.commands.common import state_of
 from screens.output.plain import progress
 
 
@@ -89,10 +89,14 @@ def read_unlock_key(arguments: Namespace) -> str:
     return str(key)
 
 
-def options(arguments: Namespace, settings: Settings) -> BorrowOptions:
+def options(arguments: Namespace, settings: Settings, connection: EngineConnection) -> BorrowOptions:
     """Return what the operator has set for a borrowed manager."""
     return BorrowOptions(
-        state_folder(), settings.docker_unit, read_unlock_key(arguments), settings.reclaim.rotate_tokens
+        state_of(arguments, connection),
+        settings.docker_unit,
+        read_unlock_key(arguments),
+        settings.reclaim.rotate_tokens,
+        is_demo=arguments.demo,
     )
 
 
@@ -109,15 +113,15 @@ async def lock_without_swarm(arguments: Namespace) -> AsyncIterator[Tell]:
         yield audit.tell
 
 
-async def session(
+def session(
     arguments: Namespace, settings: Settings, connection: EngineConnection, announce: Tell
 ) -> BorrowSession:
-    """Return what borrows a manager on this host. Raises Declined where no dockerd of the engine's version is found."""
+    """Return what borrows a manager on this host."""
     # Only where a manager is borrowed is all of this needed.
     from console.operations.borrow.hosts import open_session
 
     caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, progress)
-    return await open_session(connection, caller, options(arguments, settings))
+    return open_session(connection, caller, options(arguments, settings, connection))
 
 
 async def borrow(
@@ -136,7 +140,7 @@ async def borrow(
     count = _counter(settings, connection, changer, swarm)
     networks = _networks(settings, swarm)
     before = await count(networks)
-    borrowing = await session(arguments, settings, connection, changer.announce)
+    borrowing = session(arguments, settings, connection, changer.announce)
     outcome = await borrowing.run(facts, leader)
     return BorrowReport(outcome, before, await count(networks))
 
@@ -146,7 +150,7 @@ async def finish(
 ) -> BorrowReport:
     """Bring one that was cut short to its end."""
     async with lock_without_swarm(arguments) as announce:
-        borrowing = await session(arguments, settings, connection, announce)
+        borrowing = session(arguments, settings, connection, announce)
         return BorrowReport(await borrowing.finish(record), (), ())
 
 
