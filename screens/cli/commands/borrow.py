@@ -1,10 +1,12 @@
 """`vipconsole reclaim --by borrow`: a second manager for some seconds, and the proof of what it did."""
 
+import asyncio
 import os
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 from console.clock import SystemClock
@@ -100,6 +102,27 @@ def options(arguments: Namespace, settings: Settings, connection: EngineConnecti
     )
 
 
+def tell(line: str) -> None:
+    """Show progress, also to a terminal that may have gone."""
+    with suppress(OSError):
+        progress(line)
+
+
+@contextmanager
+def sees_it_through() -> Iterator[None]:
+    """Let a lost terminal not end this program in the middle, and SIGTERM end it as ctrl+c does: all is put back first."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    at_hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, at_hangup)
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
 @asynccontextmanager
 async def lock_without_swarm(arguments: Namespace) -> AsyncIterator[Tell]:
     """Hold the maintenance lock while no manager may answer; give what writes each change to the journal."""
@@ -120,7 +143,7 @@ def session(
     # Only where a manager is borrowed is all of this needed.
     from console.operations.borrow.hosts import open_session
 
-    caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, progress)
+    caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, tell)
     return open_session(connection, caller, options(arguments, settings, connection))
 
 
@@ -141,7 +164,8 @@ async def borrow(
     networks = _networks(settings, swarm)
     before = await count(networks)
     borrowing = session(arguments, settings, connection, changer.announce)
-    outcome = await borrowing.run(facts, leader)
+    with sees_it_through():
+        outcome = await borrowing.run(facts, leader)
     return BorrowReport(outcome, before, await count(networks))
 
 
@@ -151,7 +175,8 @@ async def finish(
     """Bring one that was cut short to its end."""
     async with lock_without_swarm(arguments) as announce:
         borrowing = session(arguments, settings, connection, announce)
-        return BorrowReport(await borrowing.finish(record), (), ())
+        with sees_it_through():
+            return BorrowReport(await borrowing.finish(record), (), ())
 
 
 def _counter(
