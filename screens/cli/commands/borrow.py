@@ -8,7 +8,9 @@ from argparse import Namespace
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from console.addresses.leaks import valid_evidence
 from console.clock import SystemClock
 from console.diagnosis.quiescence.values import QuiescenceRules
 from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
@@ -26,6 +28,7 @@ from console.operations.census import CensusDependencies, census_count
 from console.operations.probes import own_probe_owner
 from console.operations.stack_removal.steps import LeakCount, Prove, engine_count
 from console.settings import Settings
+from console.storage.census import read_censuses
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
@@ -162,7 +165,7 @@ async def borrow(
         raise Declined(*NO_LEADER)
     count = _counter(settings, connection, changer, swarm)
     networks = _networks(settings, swarm)
-    before = await count(networks)
+    before = await _count_before(count, networks, swarm, options(arguments, settings, connection).state)
     borrowing = session(arguments, settings, connection, changer.announce)
     with sees_it_through():
         outcome = await borrowing.run(facts, leader)
@@ -188,6 +191,20 @@ def _counter(
         return engine_count(reader, clock, settings.snapshot)
     owner = own_probe_owner(machine_id())
     return census_count(CensusDependencies(reader, changer, clock, owner, settings.snapshot.deadline_s))
+
+
+async def _count_before(
+    count: Prove, networks: tuple[StackObject, ...], swarm: SwarmState, state: Path
+) -> tuple[LeakCount, ...]:
+    """Return what had leaked, by a census that still holds where there is one.
+
+    A census writes hundreds of entries into the swarm's log, and the temporary manager is sent that log.
+    """
+    engine = known(swarm.engine, None)
+    censuses, _ = valid_evidence(known(read_censuses(state), ()), swarm, None)
+    if engine is None or engine.counts_addresses or not all(network.id in censuses for network in networks):
+        return await count(networks)
+    return tuple(LeakCount(network.name, len(censuses[network.id].unaccounted)) for network in networks)
 
 
 def _networks(settings: Settings, swarm: SwarmState) -> tuple[StackObject, ...]:
