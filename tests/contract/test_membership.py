@@ -276,6 +276,12 @@ def _states(pair: Pair) -> set[str]:
     return {node["Status"]["State"] for node in nodes(pair.second)}
 
 
+# Real engines take a minute for it.
+@pytest.mark.parametrize(
+    "pair",
+    ["simulator", pytest.param("engine", marks=(pytest.mark.engine, pytest.mark.sweep))],
+    indirect=True,
+)
 def test_one_of_two_managers_alone_has_no_leader_until_the_other_is_back(pair: Pair) -> None:
     pair.join_as_manager()
     pair.kill_second()
