@@ -141,6 +141,22 @@ async def test_one_of_another_swarm_is_not_finished(tmp_path: Path) -> None:
         await require_untouched(world)
 
 
+async def test_another_machines_is_left_alone_and_the_same_machines_next_program_finishes_it(
+    tmp_path: Path,
+) -> None:
+    with borrow_world(tmp_path) as world:
+        with happening_at(DEMOTED, kill_program):
+            await until_killed(world)
+        world.owner = "another-machine/1"
+        with pytest.raises(Declined, match="machine this-machine"):
+            await world.finish()
+        world.owner = "this-machine/99"
+        done = await world.finish()
+        assert done is not None
+        assert done.result.gave_back
+        await world.require_as_before()
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [

@@ -75,6 +75,7 @@ class BorrowWorld:
     state: Path
     temporary: SimulatedTemporaryEngine
     before: dict[str, str]
+    owner: str = OWNER
     key: str = ""
     rotates_tokens: bool = False
     told: list[str] = field(default_factory=list)
@@ -127,7 +128,7 @@ class BorrowWorld:
     def _session(self, connection: EngineConnection) -> BorrowSession:
         clock = BorrowTime(self.running)
         clock.belong_to_this_task()
-        caller = BorrowCaller(OWNER, lambda _: None, self.told.append)
+        caller = BorrowCaller(self.owner, lambda _: None, self.told.append)
         return BorrowSession(connection, self.host, clock, caller, self.options)
 
     @contextmanager
