@@ -18,7 +18,10 @@ from tests.support.borrowing import borrow_record
 MB = 1024 * 1024
 REAL, TEMPORARY = "unix:///run/my docker.sock", "unix:///var/lib/a state/borrow/engine/docker.sock"
 DOCKER = """#!/bin/sh
-echo "$*" >>"$CALLS"
+case "$2" in
+*docker.sock) echo "$*" >>"$CALLS" ;;
+*) echo "no socket: $2" >>"$CALLS" ;;
+esac
 case "$*" in
 *"$DEAD"*) exit 1 ;;
 *Reachability*) sed -n 1p "$REACHABLE"; sed -i 1d "$REACHABLE" ;;

@@ -10,6 +10,8 @@ LEADS = 30
 """After the real manager was demoted."""
 RUNS_FROM, RUNS_TO = 10, 50
 """When there is a temporary manager that can die."""
+GONE = 54
+"""When it was removed."""
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,7 @@ RUNS_FROM, RUNS_TO = 10, 50
     [
         *((moment, None) for moment in range(RUNS_FROM, RUNS_TO + 1, 2)),
         *((moment, 2.0) for moment in range(RUNS_FROM, RUNS_TO + 1, 8)),
+        (GONE, 2.0),
     ],
 )
 async def test_a_temporary_manager_that_dies_is_started_again(
