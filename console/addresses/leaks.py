@@ -33,6 +33,8 @@ class AllocatorGeneration:
     daemon_began: datetime | None
     """When the dockerd that was asked made its network `bridge`, which it does again at every start (measured on 20.10);
     None where it has no such network."""
+    rebuilt: str = ""
+    """When a borrowed manager rebuilt it last, by the label of the node that leads; nothing where none has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def allocator_of(swarm: SwarmState) -> AllocatorGeneration | None:
     """Return the allocator that a swarm has now, or None where engine, networks or leader are not known."""
     if isinstance(swarm.engine, Unknown) or isinstance(swarm.networks, Unknown):
         return None
-    leader = next((node.id for node in known(swarm.nodes, ()) if node.is_leader), None)
+    leader = next((node for node in known(swarm.nodes, ()) if node.is_leader), None)
     if leader is None:
         return None
     bridge = next(
@@ -89,7 +91,11 @@ def allocator_of(swarm: SwarmState) -> AllocatorGeneration | None:
         None,
     )
     return AllocatorGeneration(
-        swarm.engine.cluster_id, leader, swarm.engine.node_id, None if bridge is None else bridge.created
+        swarm.engine.cluster_id,
+        leader.id,
+        swarm.engine.node_id,
+        None if bridge is None else bridge.created,
+        leader.allocator_rebuilt,
     )
 
 
@@ -121,12 +127,15 @@ def _stale_because(census: Census, now: AllocatorGeneration | None, rebuilt_at: 
     then = census.allocator
     if now is None:
         return "which node leads the swarm could not be read"
-    if now.leader_id != then.leader_id:
-        return "another node leads the swarm now"
-    if now.node_id != then.node_id:
-        return "it was taken through another node"
-    if now.daemon_began != then.daemon_began:
-        return "dockerd was restarted"
+    differences = (
+        (now.leader_id != then.leader_id, "another node leads the swarm now"),
+        (now.node_id != then.node_id, "it was taken through another node"),
+        (now.daemon_began != then.daemon_began, "dockerd was restarted"),
+        (now.rebuilt != then.rebuilt, "a borrowed manager rebuilt the allocator"),
+    )
+    for differs, reason in differences:
+        if differs:
+            return reason
     if rebuilt_at is not None and rebuilt_at > census.taken_at:
         return "dockerd's log says that the allocator was rebuilt"
     return ""
@@ -147,7 +156,7 @@ def allocator_key(allocator: AllocatorGeneration | None, managers: int) -> str:
     """Return a key for an allocator generation whose end is visible without monitoring; nothing where it may not be."""
     if allocator is None or managers != 1 or why_no_evidence(allocator, managers):
         return ""
-    return f"{allocator.leader_id} {allocator.daemon_began}"
+    return f"{allocator.leader_id} {allocator.daemon_began} {allocator.rebuilt}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from console.diagnosis.findings.networks import (
 )
 from console.diagnosis.findings.sources import find_log_failures, find_read_failures, find_viewpoint
 from console.diagnosis.findings.unfinished import (
+    find_borrowed_nodes,
     find_parked_services,
     find_unfinished_handover,
     find_unfinished_runs,
@@ -30,6 +31,7 @@ from console.text import clean, name_hint, plural
 
 ORDER = (
     "run-unfinished",
+    "borrow-unfinished",
     "services-parked",
     "handover-unfinished",
     "swarm-unread",
@@ -100,6 +102,7 @@ def _swarm_findings(
     yield from find_viewpoint(snapshot)
     yield from find_parked_services(snapshot)
     yield from find_unfinished_handover(snapshot)
+    yield from find_borrowed_nodes(snapshot)
     yield from find_waiting_deploys(snapshot, accounts, thresholds)
     yield from find_unallocated_networks(networks, services, snapshot.now, thresholds)
     yield from find_same_names(networks)
@@ -111,7 +114,7 @@ def _swarm_findings(
     )
     for network_account in accounts:
         yield from find_use(network_account, thresholds, snapshot)
-        yield from find_leaks(network_account, thresholds, snapshot.now)
+        yield from find_leaks(network_account, thresholds, snapshot)
         if snapshot.earlier is None or network_account.network.id in before:
             yield from find_duplicate_addresses(network_account, before.get(network_account.network.id))
 

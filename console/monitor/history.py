@@ -72,6 +72,8 @@ def series_of(
         allocator.daemon_began,
         account.network.created,
         basis,
+        # A series that was begun before there were borrowed managers goes on.
+        *((allocator.rebuilt,) if allocator.rebuilt else ()),
     )
     key = sha256(repr(parts).encode()).hexdigest()[:16]
     return Series(engine.cluster_id, account.network.id, key)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from console.errors import Declined, EngineError, Result, Unknown
 from console.operations.probes import remove_leftovers_in
 from console.swarm.changer import SwarmChanger
-from console.swarm.managers import foreign, roles_of
+from console.swarm.managers import borrowed_elsewhere, foreign, roles_of
 from console.swarm.model import Node, Service
 from console.swarm.parse import PARKED_LABEL
 from console.swarm.reader import SwarmReader
@@ -69,10 +69,14 @@ def _is_in_its_outage(services: Iterable[Service], claimant: LockOwner) -> bool:
 
 
 def decline_if_handed_over(nodes: Result[tuple[Node, ...]], machine: str) -> None:
-    """Raise Declined where another machine has a hand-over of the lead unfinished, EngineError where that is unknown."""
+    """Raise Declined where another machine has a hand-over of the lead, or a borrowed manager, unfinished.
+
+    Raises EngineError where that is unknown.
+    """
     if isinstance(nodes, Unknown):
         raise EngineError(nodes.reason, nodes.hint)
-    refusal = foreign(roles_of(nodes, ""), machine)
+    # A borrowed manager comes first: its end ends the hand-over too.
+    refusal = borrowed_elsewhere(nodes, machine) or foreign(roles_of(nodes, ""), machine)
     if refusal is not None:
         raise Declined(*refusal)
 

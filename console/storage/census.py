@@ -72,6 +72,7 @@ def _as_json(census: Census) -> Mapping[str, Any]:
             "leader_id": allocator.leader_id,
             "node_id": allocator.node_id,
             "daemon_began": allocator.daemon_began.isoformat() if allocator.daemon_began else None,
+            "rebuilt": allocator.rebuilt,
         },
         "unaccounted": [str(address) for address in census.unaccounted],
         "load_balancers_at_most": census.load_balancers_at_most,
@@ -92,6 +93,8 @@ def _census(data: Mapping[str, Any]) -> Census:
             clean(allocator["leader_id"]),
             clean(allocator["node_id"]),
             None if daemon_began is None else _moment(daemon_began),
+            # Versions before the borrowed manager did not write it.
+            clean(allocator.get("rebuilt") or ""),
         ),
         unaccounted=tuple(IPv4Address(str(address)) for address in data["unaccounted"]),
         load_balancers_at_most=int(data["load_balancers_at_most"]),

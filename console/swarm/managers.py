@@ -6,7 +6,13 @@ from typing import Any
 
 from console.errors import Declined
 from console.swarm.model import Node
-from console.swarm.parse import AVAILABILITY_LABEL, BORROW_LABEL, HANDOVER_LABEL, HEARTBEAT_LABEL
+from console.swarm.parse import (
+    AVAILABILITY_LABEL,
+    BORROW_LABEL,
+    HANDOVER_LABEL,
+    HEARTBEAT_LABEL,
+    REBUILT_LABEL,
+)
 from console.text import plural
 
 MANAGERS_AT_LEAST = 3
@@ -106,6 +112,35 @@ def foreign(roles: ManagerRoles, machine: str) -> Refusal | None:
 def machine_of(node: Node) -> str:
     """Return the machine whose hand-over a node has the label of."""
     return node.handover.partition("/")[0]
+
+
+def machine_of_borrowed(node: Node) -> str:
+    """Return the machine that borrowed a temporary manager."""
+    return node.borrowed_by.partition("/")[0]
+
+
+def borrowed_by_hand(node: Node) -> tuple[str, ...]:
+    """Return the plain commands that remove a temporary manager from the swarm, once another one leads."""
+    # Its name may be that of an earlier one too, so the ID is told.
+    demote = (f"docker node demote {node.id}",) if node.is_manager else ()
+    return (*demote, f"docker node rm --force {node.id}")
+
+
+def borrowed_elsewhere(nodes: tuple[Node, ...], machine: str) -> Refusal | None:
+    """Return why nothing can be done while another machine has a manager borrowed; None where none has."""
+    node = next((node for node in nodes if node.borrowed_by and machine_of_borrowed(node) != machine), None)
+    if node is None:
+        return None
+    machine, commands = (
+        machine_of_borrowed(node),
+        ", then ".join(f"`{command}`" for command in borrowed_by_hand(node)),
+    )
+    sentence = f"Another machine is borrowing a manager, or was interrupted: {node.hostname} has its label (machine {machine})."
+    hint = (
+        "Wait until it has ended. If it was killed, `vipconsole reclaim` on that machine finishes it. By hand, once another "
+        f"manager leads: {commands}."
+    )
+    return sentence, hint
 
 
 def is_to_be_active(node: Node) -> bool:
@@ -225,6 +260,15 @@ def mark_borrowed(owner: str) -> Callable[[NodeSpec], None]:
 
     def change(spec: NodeSpec) -> None:
         spec["Labels"] = {**(spec.get("Labels") or {}), BORROW_LABEL: owner}
+
+    return change
+
+
+def mark_rebuilt(at: str) -> Callable[[NodeSpec], None]:
+    """Return what notes on a manager that its allocator forgot all leaks: what was known of them before says nothing now."""
+
+    def change(spec: NodeSpec) -> None:
+        spec["Labels"] = {**(spec.get("Labels") or {}), REBUILT_LABEL: at}
 
     return change
 

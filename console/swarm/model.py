@@ -1,7 +1,7 @@
 """The objects of a swarm as values: one class for each kind, for all its users.
 
-Every text in here has passed `console.text.clean`, but for fields that a `repr` leaves out: those are as the engine gave
-them, for operations that write them back. They may hold secrets, and are never shown.
+Every text has passed `console.text.clean`, but for fields that a `repr` leaves out: operations write those back as they are,
+and they may hold secrets.
 """
 
 from collections.abc import Iterator, Mapping
@@ -262,8 +262,7 @@ class Task:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it is stopping and has not ended."""
-        # The tasks of a job are meant to complete: that is no order to stop.
+        """Whether it is stopping and has not ended. A job's task is meant to complete: that is no order to stop."""
         return self.is_alive and self.desired_state not in ALIVE and self.desired_state != "complete"
 
 
@@ -282,13 +281,14 @@ class Node:
     desired_role: str = ""
     """`manager` or `worker`, as its specification says; it becomes one a moment later."""
     handover: str = ""
-    """Who pauses and demotes it for a moment, as `HOST/PROCESS`, so that another node leads; nothing for every other node."""
+    """Who pauses and demotes it for a moment, as `HOST/PROCESS`, so that another node leads."""
     availability_before: str = ""
-    """Its availability before a hand-over; nothing for every other node."""
+    """Its availability before a hand-over."""
     labels: Mapping[str, str] = _raw()
-    """Its labels in the swarm, which constraints go by."""
     borrowed_by: str = ""
-    """Who made it a manager for a moment, as `HOST/PROCESS`; nothing for every other node."""
+    """Who made it a manager for a moment, as `HOST/PROCESS`."""
+    allocator_rebuilt: str = ""
+    """When a borrowed manager rebuilt its allocator."""
 
 
 @dataclass(frozen=True, slots=True)

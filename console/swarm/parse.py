@@ -40,6 +40,8 @@ AVAILABILITY_LABEL = "vipconsole.handover.availability"
 """Beside it: the availability that the node had before."""
 HEARTBEAT_LABEL = "vipconsole.handover.heartbeat"
 """On the swarm itself while a hand-over is under way: the dispatcher's heartbeat period as it was before, in nanoseconds."""
+REBUILT_LABEL = "vipconsole.allocator.rebuilt"
+"""On the manager of a swarm with one: when a borrowed manager rebuilt its allocator. Nothing else would show it afterwards."""
 BORROW_LABEL = "vipconsole.borrowed"
 """On a temporary manager: the `HOST/PROCESS` that borrowed it."""
 
@@ -330,6 +332,7 @@ def node(data: Mapping[str, Any]) -> Node:
         availability_before=clean(labels.get(AVAILABILITY_LABEL) or ""),
         labels=labels,
         borrowed_by=clean(labels.get(BORROW_LABEL) or ""),
+        allocator_rebuilt=clean(labels.get(REBUILT_LABEL) or ""),
     )
 
 

@@ -2,16 +2,18 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.contract.world import World
 from tests.engine.borrowing import BusyManager, busy_manager
 from tests.engine.lab import running_engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
-HANDING_OVER = 14
+HANDING_OVER = 15
 """The moment when the real manager has been demoted (`tests.support.mortal_borrow`)."""
 FLOOR_S = 3.0
 """For so long probes are made with nothing going on."""
@@ -88,9 +90,11 @@ def test_all_die_at_once_as_in_a_reboot(host: BusyManager) -> None:
 
 
 def test_a_manager_that_advertises_a_loopback_address_is_refused() -> None:
-    with running_engine("node1") as engine:
-        host = BusyManager(engine, None, "")  # type: ignore[arg-type] - nothing is asked of its world
-        done = host.borrow()
+    with (
+        running_engine("node1") as engine,
+        World(engine.socket, time.sleep, engine.restart, "node1") as world,
+    ):
+        done = BusyManager(engine, world, "").borrow()
     assert done.code == 3
     assert "loopback" in done.err
     assert "--advertise-addr" in done.err

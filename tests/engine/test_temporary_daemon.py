@@ -269,6 +269,36 @@ def test_what_cannot_start_says_why(lab: Lab) -> None:
     assert lab.do("leftovers") == []
 
 
+def test_it_sees_nothing_of_the_hosts_run_but_its_links_and_its_own_folder(lab: Lab) -> None:
+    host = lab.engine.namespaces
+    # As on NixOS, where the commands are found by a link there.
+    host.run("ln", "-s", "/usr", "/run/current-system")
+    # The lab's own /run is not seen from outside, and so the docker command line runs inside too.
+    folder = "/run/vipconsole/temporary"
+    python = host.entering("env", f"PYTHONPATH={CHECKOUT}", f"PATH={PATH}", sys.executable)
+    version = lab.engine.docker("version", "--format", "{{.Server.Version}}").strip()
+    door(python, "start", folder, version, MANAGER)
+    (dockerd,) = [
+        line.split()[0]
+        for line in host.run("ps", "-e", "-ww", "-o", "pid=,args=").splitlines()
+        if f"--data-root {folder}" in line
+    ]
+    inside = host.entering("nsenter", "-t", dockerd, "-m", "--")
+    assert run([*inside, "readlink", "/run/current-system"]).strip() == "/usr"
+    shown = set(run([*inside, "ls", "/run"]).split())
+    assert {"vipconsole", "docker", "current-system"} <= shown
+    host.run("touch", "/run/only-the-host")
+    assert "only-the-host" not in run([*inside, "ls", "/run"])
+    # Its containerd is its own.
+    assert len(set(run([*inside, "ls", "/run/docker"]).split()) & {"containerd", "libnetwork"}) == 2
+    host.run("kill", "-9", dockerd)
+    until(lambda: not lab.has_interface(), "the cable is gone")
+    door(python, "start", folder, version, MANAGER)
+    door(python, "remove", folder, version)
+    assert door(python, "leftovers", folder, version) == []
+    assert host.run("ls", "/run/vipconsole") == ""
+
+
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
     with managed_engine() as made:

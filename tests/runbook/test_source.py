@@ -96,7 +96,7 @@ def test_the_default_is_this_hosts_own_then_the_shipped_one_and_never_one_that_l
     assert default_runbook() == tmp_path / "etc" / "runbook.yaml"
 
 
-def test_the_shipped_runbook_is_in_an_installed_package_too(tmp_path: Path) -> None:
+def test_the_shipped_runbook_and_script_are_in_an_installed_package_too(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=REPOSITORY,
@@ -107,6 +107,8 @@ def test_the_shipped_runbook_is_in_an_installed_package_too(tmp_path: Path) -> N
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(tmp_path / "site")
+    # The other file that is no Python and without which a command fails only when it is needed.
+    assert (tmp_path / "site" / "console" / "host" / "temporary" / "temporary-manager.sh").is_file()
     where = "from console.runbook.language.source import default_runbook; print(default_runbook())"
     said = subprocess.run(
         [sys.executable, "-c", where],

@@ -101,7 +101,9 @@ def test_a_pipe_gets_all_and_the_verdict_once(evening: Simulation) -> None:
     outcome = vipconsole("glance", "--host", evening.host, "--all", environment={"LINES": "24"})
     assert outcome.out.count("CRITICAL") == 1
     usual = vipconsole("glance", "--host", evening.host)
-    assert "`vipconsole reclaim` offers both." in " ".join(usual.out.split())
+    assert "`vipconsole reclaim --by borrow` gives them back, and no container stops" in " ".join(
+        usual.out.split()
+    )
 
 
 @pytest.fixture(scope="module")

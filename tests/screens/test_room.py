@@ -175,7 +175,9 @@ async def test_findings_are_whole_where_there_is_room(size: tuple[int, int]) -> 
     async with console(await evening(), size=size, clock=ManualClock(DEFAULT_DATE, AT_S)) as shown:
         lines = visible_lines(shown.app.screen.query_one(FindingsPane).rows)
         assert not [line for line in lines if line.endswith("…")]
-        assert "`vipconsole reclaim` offers both." in " ".join(" ".join(lines).split())
+        assert "`vipconsole reclaim --by borrow` gives them back, and no container stops" in " ".join(
+            " ".join(lines).split()
+        )
 
 
 async def test_overlays_have_the_whole_side_where_the_other_one_has_room_for_all_else() -> None:

@@ -13,7 +13,7 @@ from console.addresses.holders import Holder, duplicate_addresses
 from console.addresses.leaks import Leak, LeakCertainty, LeakEvidence, StaleCensus
 from console.addresses.outlook import outlook_of
 from console.diagnosis.values import Finding, Severity, Snapshot
-from console.errors import Result, Unknown
+from console.errors import Result, Unknown, known
 from console.host.activity import Route
 from console.settings import Thresholds
 from console.swarm.model import Network, Service, SwarmState
@@ -182,8 +182,23 @@ def leak_count_text(account: NetworkAccount) -> str:
     return f"{'' if account.leaked_is_exact else 'at least '}{account.leaked}"
 
 
-def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -> Iterator[Finding]:
+def reclaim_hint(swarm: SwarmState) -> str:
+    """Return how leaked addresses come back in this swarm, the cheapest way first. Sentences."""
+    managers = sum(node.is_manager for node in known(swarm.nodes, ()))
+    if managers == 1:
+        return (
+            "`vipconsole reclaim --by borrow` gives them back, and no container stops; `--by restart` does it too, and "
+            "stops every container of the leader."
+        )
+    return (
+        "They return when dockerd on the leader restarts (which stops every "
+        "container there) or the leader changes. `vipconsole reclaim` offers both."
+    )
+
+
+def find_leaks(account: NetworkAccount, thresholds: Thresholds, snapshot: Snapshot) -> Iterator[Finding]:
     """Yield what leaked in each subnet: a warning from the threshold on, a note below it."""
+    now = snapshot.now
     for subnet in account.subnets:
         name, count = account.network.name, subnet.leak.count
         if count:
@@ -197,8 +212,7 @@ def find_leaks(account: NetworkAccount, thresholds: Thresholds, now: datetime) -
                 f"{qualifier}{count} leaked on {name}",
                 f"{qualifier.capitalize()}{plural(count, 'address', 'addresses')} of {name} leaked ({percent(share)} of {subnet.capacity}): "
                 f"taken in the allocator, held by nobody{_evidence_clause(subnet.leak, now)}.",
-                "They return when dockerd on the leader restarts (which stops every "
-                "container there) or the leader changes. `vipconsole reclaim` offers both.",
+                reclaim_hint(snapshot.swarm),
                 tuple(str(address) for address in subnet.leak.addresses),
             )
         elif subnet.leak.evidence is LeakEvidence.CENSUS and subnet.leak.as_of is not None:

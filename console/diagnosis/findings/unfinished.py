@@ -7,11 +7,18 @@ from datetime import datetime
 
 from console.diagnosis.values import Finding, Severity, Snapshot, UnfinishedRun
 from console.errors import Result, Unknown, known
-from console.swarm.managers import by_hand, is_to_be_active, machine_of
+from console.swarm.managers import (
+    borrowed_by_hand,
+    by_hand,
+    is_to_be_active,
+    machine_of,
+    machine_of_borrowed,
+)
 from console.swarm.model import Node, Service
 from console.text import duration, listed, plural
 
 HANDOVER_CODE = "handover-unfinished"
+BORROW_CODE = "borrow-unfinished"
 SWARM = "swarm"
 # The text of a label becomes part of a command that somebody may copy.
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -33,7 +40,7 @@ def find_unfinished_runs(runs: Result[tuple[UnfinishedRun, ...]], now: datetime)
         outage = " Services may be down because of it." if run.is_in_outage else ""
         age = duration((now - run.began_at).total_seconds())
         yield Finding(
-            "run-unfinished" if run.run_id else "borrow-unfinished",
+            "run-unfinished" if run.run_id else BORROW_CODE,
             Severity.CRITICAL,
             run.run_id or SWARM,
             f"the {'run ' if run.run_id else run.kind}{run.run_id} {run.state}",
@@ -72,6 +79,39 @@ def _node_state(node: Node) -> str:
     if is_to_be_active(node):
         return "is paused: no new task starts on it"
     return "still has its label"
+
+
+def find_borrowed_nodes(snapshot: Snapshot) -> Iterator[Finding]:
+    """Yield a critical finding for each temporary manager that is still in the swarm.
+
+    One of this machine with a record is told with its record, see `find_unfinished_runs`.
+    """
+    has_record = any(not run.run_id for run in known(snapshot.runs, ()))
+    for node in known(snapshot.swarm.nodes, ()):
+        if node.borrowed_by and not (has_record and machine_of_borrowed(node) == snapshot.machine):
+            yield _borrowed_finding(node, snapshot.machine)
+
+
+def _borrowed_finding(node: Node, here: str) -> Finding:
+    machine = machine_of_borrowed(node)
+    commands = ", then ".join(f"`{command}`" for command in borrowed_by_hand(node))
+    by_hand_text = f"By hand, once another manager leads: {commands}."
+    if machine == here:
+        # Not every caller reads the records of this machine, so it is not known that there is none.
+        owner = "this machine"
+        hint = f"If none is running, `vipconsole reclaim` finishes it, as long as its record is there. {by_hand_text}"
+    else:
+        owner = f"the machine {machine} (by its /etc/machine-id)"
+        hint = f"If none is running, `vipconsole reclaim` on that machine finishes it. {by_hand_text}"
+    return Finding(
+        BORROW_CODE,
+        Severity.CRITICAL,
+        node.hostname,
+        f"the borrowed manager {node.hostname} is still there",
+        f"A borrowed manager is at work or was interrupted: {node.hostname}, borrowed by {owner}, is in the swarm.",
+        hint,
+        (node.hostname,),
+    )
 
 
 def find_parked_services(snapshot: Snapshot) -> Iterator[Finding]:

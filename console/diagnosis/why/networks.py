@@ -37,7 +37,7 @@ PASSING_S = 5.0
 """Between its creation and its address a task is in New for a moment."""
 NO_REDEPLOY = (
     "Do not redeploy: an update stops running tasks, and the new ones wait too. Remove a stack that is no longer "
-    "needed, or reclaim leaked addresses. Swarm then continues by itself."
+    "needed, or {reclaim}. Swarm then continues by itself."
 )
 
 
@@ -203,7 +203,17 @@ def _explain_shortage(case: ServiceContext, shortage: _Shortage, certainty: Conf
 def _advice(case: ServiceContext, account: NetworkAccount | None) -> str:
     """Return what to do about a full network: which stacks hold most of its addresses stands at the end."""
     largest = "" if account is None else case.swarm.largest_on(account.network.id)
-    return f"{NO_REDEPLOY} {largest}".rstrip()
+    return f"{NO_REDEPLOY.format(reclaim=_reclaim(case))} {largest}".rstrip()
+
+
+def _reclaim(case: ServiceContext) -> str:
+    managers = sum(node.is_manager for node in case.swarm.nodes.values())
+    # With one manager, the way without an outage has to be named: it is not what one would think of.
+    return (
+        "give leaked addresses back with `vipconsole reclaim --by borrow` (no container stops)"
+        if managers == 1
+        else "reclaim leaked addresses"
+    )
 
 
 def _account_text(account: NetworkAccount, *, is_sure: bool) -> str:

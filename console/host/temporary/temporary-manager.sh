@@ -18,6 +18,8 @@ hide() { # hide PLACE: what is written there ends with the namespace
 
 case $as in
 unit | session)
+  # One that does not come up is started again each second, and says why each time.
+  [ ! -f "$folder/log" ] || [ "$(wc -c <"$folder/log")" -lt 1048576 ] || : >"$folder/log"
   exec </dev/null >>"$folder/log" 2>&1
   # Held by every process of this manager: free means that none lives. One that was just killed needs a moment.
   exec 9>>"$folder/lock"

@@ -20,7 +20,7 @@ from console.host.temporary.values import TemporaryEngine
 from console.operations.borrow.members import AnswerWatch, Member
 from console.operations.borrow.record import BorrowPhase, BorrowRecord, BorrowStore
 from console.operations.handover import Ending, Handover, read_roles
-from console.swarm.managers import ManagerRoles, demote_borrowed, mark_borrowed
+from console.swarm.managers import ManagerRoles, demote_borrowed, mark_borrowed, mark_rebuilt
 from console.swarm.membership import Membership, MemberState
 from console.swarm.model import Node
 
@@ -173,14 +173,12 @@ class ManagerBorrow:
             member = await self._wait_for_known_member()
             if member.state is MemberState.ACTIVE:
                 self._write(replace(self._now, temporary_id=member.node_id))
-            await self._wait_for_a_leader(member)
-            await self._put_back(member)
+            await self._put_back(await self._wait_for_a_leader(member))
             await self._release()
         await self._remove_host_part()
 
-    async def _put_back(self, member: Membership) -> None:
-        """Make the real manager what it was before, through whoever can."""
-        through = self._temporary if member.is_manager else self._real
+    async def _put_back(self, through: Member) -> None:
+        """Make the real manager what it was before, through one that answers for the swarm."""
         roles = await self._read_roles(through)
         if roles.leader is not None and roles.leader.id == self._now.temporary_id:
             self._write(replace(self._now, has_led=True))
@@ -188,6 +186,14 @@ class ManagerBorrow:
             result = await self._handover(through).put_back()
         if result is not None and result.ending is Ending.FINISHED:
             self._write(replace(self._now, has_led=True))
+
+    async def _note_rebuilt(self) -> None:
+        """Note on the real manager that its allocator is a new one: it leads as before, and nothing else tells it."""
+        at = self._clock.now().isoformat(timespec="seconds")
+        async with self._step("note that the allocator was rebuilt"):
+            await self._change_node(
+                self._real, self._now.node_id, mark_rebuilt(at), lambda node: node.allocator_rebuilt == at
+            )
 
     async def _release(self) -> None:
         """Take the temporary manager out of the swarm. The real one is a manager and what it was before."""
@@ -202,6 +208,8 @@ class ManagerBorrow:
                 await self._wait(
                     self._real_leads_alone, f"{self._now.node_name} leads alone", DEMOTED_WITHIN_S
                 )
+            if self._now.has_led:
+                await self._note_rebuilt()
             async with self._step("take it out of the swarm"):
                 # It takes 10 s to leave (measured on 20.10.24). Its node is removed meanwhile, and then it is ended.
                 leaving = asyncio.ensure_future(self._temporary.membership.leave())
@@ -281,18 +289,22 @@ class ManagerBorrow:
             )
         await self._temporary.membership.unlock(self._needs.unlock_key)
 
-    async def _wait_for_a_leader(self, member: Membership) -> None:
+    async def _wait_for_a_leader(self, member: Membership) -> Member:
+        """Return who answers for the swarm: the temporary manager where it is one.
+
+        A demoted engine says for some seconds that it is a manager still. So what counts is that it answers.
+        """
         members = (self._temporary, self._real) if member.is_manager else (self._real,)
 
-        async def attempt() -> bool:
+        async def attempt() -> Member | None:
             for asked in members:
                 with suppress(VipconsoleError):
                     if (await self._read_roles(asked)).leader is not None:
-                        return True
-            return False
+                        return asked
+            return None
 
         try:
-            await self._wait(attempt, "the swarm has a leader", ANSWERED_WITHIN_S)
+            return await self._wait(attempt, "the swarm has a leader", ANSWERED_WITHIN_S)
         except EngineTimeout as error:
             raise Declined(
                 "The swarm has no leader: neither the real manager nor the temporary one can lead it alone.",

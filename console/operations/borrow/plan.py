@@ -78,9 +78,9 @@ def _borrowing(leader: Node, facts: BorrowFacts) -> ReclaimPlan:
     name, temporary = leader.hostname, "vipconsole-temporary"
     cost = (
         f"A second dockerd on this host joins the swarm as a drained manager and leads it for some seconds, while {name} "
-        f"is a worker; then {name} leads again, and the second one is removed. This takes about {USUAL_S} s. "
-        "No container stops. No deploy is taken for a second or two, and no new task starts meanwhile. "
-        f"The risk: for about 5 s the second dockerd is the only manager. Its data is on disk in {facts.folder}; if "
+        f"is a worker; then {name} leads again, and the second one is removed. This takes about {USUAL_S} s, and up to two "
+        "minutes where much changed lately. No container stops. Deploys wait, and no new task starts meanwhile. "
+        f"The risk: for 5 to 20 s the second dockerd is the only manager. Its data is on disk in {facts.folder}; if "
         "anything dies then, `vipconsole reclaim` finishes it. A copy of the swarm's state and `way-back.sh` lie there too."
     )
     at_risk = services_only_on_managers(leader, facts.swarm)

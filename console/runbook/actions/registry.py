@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from console.errors import RunbookError
+from console.runbook.actions.allocator_reclaim import AllocatorReclaim
 from console.runbook.actions.capture import EvidenceCapture
 from console.runbook.actions.checks import ChecksAll
 from console.runbook.actions.execute import Exec
@@ -42,6 +43,7 @@ _ALL: tuple[Action[Any], ...] = (
     EvidenceCapture(),
     StackRemove(),
     AllocatorHandover(),
+    AllocatorReclaim(),
     DaemonRestartAction(),
     LeakProbeAction(),
     NetworkCensus(),

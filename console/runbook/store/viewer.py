@@ -18,7 +18,7 @@ from console.concurrency import OwningThreads
 from console.diagnosis.values import UnfinishedRun
 from console.errors import Declined, HostError, Result, Unknown, unknown_from
 from console.host.lock_probe import holder_of_lock
-from console.operations.borrow.record import unfinished_borrow
+from console.operations.borrow.record import BorrowStore, unfinished_borrow
 from console.rehearsal.forecast import Forecast, newest_about, planned_downtimes, rehearsed_steps
 from console.runbook.language.values import ActionPlan, Effect, ExpectedDowntime, Json
 from console.runbook.run import events
@@ -298,17 +298,26 @@ def unfinished_runs(state: Path, *, revived_within_s: float = 0.0) -> Result[tup
 def decline_if_unfinished(state: Path, but: str | None = None) -> None:
     """Raise Declined where a run (other than `but`) is not over and has changed something; blocks for some milliseconds.
 
-    Where that cannot be known, it is raised too.
+    A manager that the run `but` has borrowed is that run's own. Where that cannot be known, it is raised too.
     """
     runs = unfinished_runs(state)
     if isinstance(runs, Unknown):
         raise Declined(f"Whether a maintenance run is unfinished is unknown: {runs.reason}", runs.hint)
     for run in runs:
-        if run.run_id != but:
+        is_its_own = run.run_id == but or (
+            not run.run_id and but is not None and but == _borrowing_run(state)
+        )
+        if not is_its_own:
             raise Declined(
                 f"{run.name} {run.state} at step {run.step}: nothing else may change the swarm until it is over.",
                 run.hint,
             )
+
+
+def _borrowing_run(state: Path) -> str:
+    """Return the run that borrowed the manager which is unfinished; a command's is the number of its process."""
+    record = BorrowStore(state).read()
+    return "" if record is None else record.owner.partition("/")[2]
 
 
 def _unfinished_run(folder: Path, revived_within_s: float) -> UnfinishedRun | None:

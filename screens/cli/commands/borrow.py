@@ -1,12 +1,16 @@
 """`vipconsole reclaim --by borrow`: a second manager for some seconds, and the proof of what it did."""
 
+import asyncio
 import os
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from console.addresses.leaks import valid_evidence
 from console.clock import SystemClock
 from console.diagnosis.quiescence.values import QuiescenceRules
 from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
@@ -24,6 +28,7 @@ from console.operations.census import CensusDependencies, census_count
 from console.operations.probes import own_probe_owner
 from console.operations.stack_removal.steps import LeakCount, Prove, engine_count
 from console.settings import Settings
+from console.storage.census import read_censuses
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
@@ -100,6 +105,27 @@ def options(arguments: Namespace, settings: Settings, connection: EngineConnecti
     )
 
 
+def tell(line: str) -> None:
+    """Show progress, also to a terminal that may have gone."""
+    with suppress(OSError):
+        progress(line)
+
+
+@contextmanager
+def sees_it_through() -> Iterator[None]:
+    """Let a lost terminal not end this program in the middle, and SIGTERM end it as ctrl+c does: all is put back first."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    at_hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, at_hangup)
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
 @asynccontextmanager
 async def lock_without_swarm(arguments: Namespace) -> AsyncIterator[Tell]:
     """Hold the maintenance lock while no manager may answer; give what writes each change to the journal."""
@@ -120,7 +146,7 @@ def session(
     # Only where a manager is borrowed is all of this needed.
     from console.operations.borrow.hosts import open_session
 
-    caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, progress)
+    caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, tell)
     return open_session(connection, caller, options(arguments, settings, connection))
 
 
@@ -139,9 +165,10 @@ async def borrow(
         raise Declined(*NO_LEADER)
     count = _counter(settings, connection, changer, swarm)
     networks = _networks(settings, swarm)
-    before = await count(networks)
+    before = await _count_before(count, networks, swarm, options(arguments, settings, connection).state)
     borrowing = session(arguments, settings, connection, changer.announce)
-    outcome = await borrowing.run(facts, leader)
+    with sees_it_through():
+        outcome = await borrowing.run(facts, leader)
     return BorrowReport(outcome, before, await count(networks))
 
 
@@ -151,7 +178,8 @@ async def finish(
     """Bring one that was cut short to its end."""
     async with lock_without_swarm(arguments) as announce:
         borrowing = session(arguments, settings, connection, announce)
-        return BorrowReport(await borrowing.finish(record), (), ())
+        with sees_it_through():
+            return BorrowReport(await borrowing.finish(record), (), ())
 
 
 def _counter(
@@ -163,6 +191,20 @@ def _counter(
         return engine_count(reader, clock, settings.snapshot)
     owner = own_probe_owner(machine_id())
     return census_count(CensusDependencies(reader, changer, clock, owner, settings.snapshot.deadline_s))
+
+
+async def _count_before(
+    count: Prove, networks: tuple[StackObject, ...], swarm: SwarmState, state: Path
+) -> tuple[LeakCount, ...]:
+    """Return what had leaked, by a census that still holds where there is one.
+
+    A census writes hundreds of entries into the swarm's log, and the temporary manager is sent that log.
+    """
+    engine = known(swarm.engine, None)
+    censuses, _ = valid_evidence(known(read_censuses(state), ()), swarm, None)
+    if engine is None or engine.counts_addresses or not all(network.id in censuses for network in networks):
+        return await count(networks)
+    return tuple(LeakCount(network.name, len(censuses[network.id].unaccounted)) for network in networks)
 
 
 def _networks(settings: Settings, swarm: SwarmState) -> tuple[StackObject, ...]:
