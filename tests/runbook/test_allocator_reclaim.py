@@ -1,7 +1,8 @@
 """`allocator.reclaim`: leaked addresses back in a run, by a hand-over or by a borrowed manager."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,14 @@ import pytest
 from console.errors import Declined, Result, StepFailed, Unknown
 from console.host.identity import machine_id
 from console.host.temporary.values import INTERFACE, Cable, TemporaryEngine
-from console.operations.borrow import facts as borrow_facts
-from console.operations.borrow import hosts, session
+from console.operations.borrow import hosts
 from console.operations.borrow.record import BorrowPhase, BorrowStore
 from console.runbook.actions.registry import action_by_name
 from console.runbook.contracts import Answer
 from console.runbook.language.values import Effect
 from console.runbook.store.viewer import decline_if_unfinished
 from console.simulator.engine import EngineInfo, SimulatedEngine
+from console.swarm.model import Engine
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench, is_yes
 from tests.support.borrowing import borrow_record
@@ -34,6 +35,31 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@dataclass(frozen=True)
+class PaperHost:
+    """A host on which a manager can be borrowed: the simulated one's."""
+
+    bench: Bench
+
+    async def why_foreign(self, address: str, engine: Result[Engine]) -> Unknown | None:  # noqa: ARG002
+        return None
+
+    async def why_not_allowed(self) -> Unknown | None:
+        return None
+
+    async def find_cable(self, manager_address: str, used: Iterable[IPv4Network]) -> Cable:  # noqa: ARG002
+        return CABLE
+
+    def require_room(self, root_dir: str, state: Path) -> None:
+        """There is room."""
+
+    def copy_state(self, root_dir: str, folder: Path) -> None:
+        """The simulation keeps no state of its swarm on disk."""
+
+    async def temporary_engine(self, version: str, folder: Path) -> TemporaryEngine:  # noqa: ARG002
+        return temporary_of(self.bench.running, self.bench.clock)
+
+
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """A swarm with one manager, on a host where one can be borrowed."""
@@ -43,20 +69,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     with bench(engine) as ready:
         ready.is_read_only = False
 
-        async def cable(*_: object) -> Result[Cable]:
-            return CABLE
-
-        async def temporary(*_: object) -> TemporaryEngine:
-            return temporary_of(ready.running, ready.clock)
-
-        async def is_ours(*_: object) -> None:
-            return None
-
-        monkeypatch.setattr(borrow_facts, "_cable", cable)
-        # The simulation keeps no state of its swarm on disk.
-        monkeypatch.setattr(session, "copy_state", lambda *_: None)
-        monkeypatch.setattr(hosts, "temporary_engine", temporary)
-        monkeypatch.setattr(hosts, "whose_host", is_ours)
+        monkeypatch.setattr(hosts, "host_of", lambda *_: PaperHost(ready))
         monkeypatch.setattr(hosts, "SystemClock", lambda: ready.clock)
         yield ready
 
@@ -113,10 +126,10 @@ async def test_one_that_is_unfinished_is_neither_done_nor_verified_and_its_run_f
 async def test_where_none_can_be_borrowed_the_plan_says_why(
     host: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuses(*_: object) -> Unknown:
-        return Unknown("It advertises a loopback address.", "Change it.")
+    async def refuse(*_: object) -> Cable:
+        raise Declined("It advertises a loopback address.", "Change it.")
 
-    monkeypatch.setattr(borrow_facts, "_cable", refuses)
+    monkeypatch.setattr(PaperHost, "find_cable", refuse)
     planned = await host.plan(NAME, **BORROW)
     assert planned.refused == ("It advertises a loopback address. Change it.",)
     with pytest.raises(Declined, match="loopback"):

@@ -199,6 +199,6 @@ def test_commands_of_a_demo_without_a_host_are_for_the_demo_and_those_of_the_nex
 ) -> None:
     main(["glance", "--demo", "--json"])
     hints = [finding["hint"] for finding in json.loads(capsys.readouterr().out)["findings"]]
-    assert [hint for hint in hints if "`vipconsole --demo reclaim`" in hint]
+    assert [hint for hint in hints if "`vipconsole --demo reclaim" in hint]
     assert not [hint for hint in hints if "`vipconsole reclaim`" in hint]
     assert typed_here("vipconsole reclaim") == "vipconsole reclaim"

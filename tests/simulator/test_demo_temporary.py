@@ -23,12 +23,15 @@ def host(tmp_path: Path) -> DemoHost:
 
 
 async def test_it_leads_the_demos_swarm_for_a_while_and_no_container_ends(host: DemoHost) -> None:
-    temporary = temporary_engine(host.folder)
+    temporary = temporary_engine(host.folder / SOCKET)
     await temporary.start(ACable())
-    assert temporary.host == f"unix://{host.folder / TEMPORARY_SOCKET}"
+    assert temporary.host == f"unix://{host.folder / SOCKET}".replace("docker.sock", TEMPORARY_SOCKET)
     # Another program finds it.
-    assert await temporary_engine(host.folder).is_running()
-    with Calls(host.folder / SOCKET) as real, Calls(host.folder / TEMPORARY_SOCKET) as other:
+    assert await temporary_engine(host.folder / SOCKET).is_running()
+    with (
+        Calls(host.folder / SOCKET) as real,
+        Calls((host.folder / SOCKET).with_name(TEMPORARY_SOCKET)) as other,
+    ):
 
         def containers() -> set[str]:
             return {each["Id"] for each in real.call("GET", "/containers/json")}
@@ -70,7 +73,7 @@ async def test_it_leads_the_demos_swarm_for_a_while_and_no_container_ends(host: 
         assert containers() == before
     await temporary.remove()
     assert await temporary.leftovers() == ()
-    assert not (host.folder / TEMPORARY_SOCKET).exists()
+    assert not ((host.folder / SOCKET).with_name(TEMPORARY_SOCKET)).exists()
 
 
 def other_node(real: Calls) -> str:

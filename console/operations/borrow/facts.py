@@ -4,27 +4,29 @@ import asyncio
 from ipaddress import IPv4Network
 
 from console.errors import Declined, EngineError, Result, Unknown, VipconsoleError, known, unknown_from
-from console.host.temporary.network import choose_cable, read_used_ranges
 from console.host.temporary.values import Cable
-from console.operations.borrow.backup import require_room
+from console.operations.borrow.host import BorrowHost
 from console.operations.borrow.options import BorrowOptions
 from console.operations.borrow.plan import BorrowFacts
 from console.operations.borrow.record import FOLDER
+from console.swarm.client import EngineConnection
 from console.swarm.membership import EngineMembership, Membership
 from console.swarm.model import SwarmState
 
-IP_WITHIN_S = 10.0
-
 
 async def read_facts(
-    membership: EngineMembership, swarm: SwarmState, options: BorrowOptions, not_ours: Unknown | None
+    connection: EngineConnection, swarm: SwarmState, options: BorrowOptions, host: BorrowHost
 ) -> BorrowFacts:
     """Return what decides whether a manager can be borrowed here; what speaks against it stands in place of the cable."""
     cable: Result[Cable]
     folder = options.state / FOLDER
+    membership = EngineMembership(connection, lambda _: None)
     try:
+        not_ours = await host.why_foreign(connection.host, swarm.engine)
+        if not_ours is not None:
+            raise Declined(f"No second dockerd is started on this host. {not_ours.reason}", not_ours.hint)
         member = await membership.read()
-        cable = await _cable(membership, member, swarm, options, not_ours)
+        cable = await _cable(membership, member, swarm, options, host)
     except VipconsoleError as error:
         return BorrowFacts(swarm, folder, unknown_from(error))
     return BorrowFacts(swarm, folder, cable, member.manager_address)
@@ -35,19 +37,16 @@ async def _cable(
     member: Membership,
     swarm: SwarmState,
     options: BorrowOptions,
-    not_ours: Unknown | None,
+    host: BorrowHost,
 ) -> Cable:
-    if not_ours is not None:
-        raise Declined(f"No second dockerd is started on this host. {not_ours.reason}", not_ours.hint)
     if not member.is_manager or not member.manager_address:
         raise EngineError(
             "The engine does not say where other managers reach it.",
             "`docker info` shows what it says of the swarm.",
         )
     await _decline_if_locked(membership, options.unlock_key)
-    await asyncio.to_thread(require_room, member.root_dir, options.state)
-    ranges = set(await read_used_ranges(IP_WITHIN_S))
-    ranges |= {
+    await asyncio.to_thread(host.require_room, member.root_dir, options.state)
+    ranges = {
         subnet.network
         for network in known(swarm.networks, ())
         for subnet in network.subnets
@@ -55,7 +54,7 @@ async def _cable(
     }
     if not isinstance(swarm.engine, Unknown):
         ranges |= set(swarm.engine.default_pools)
-    return choose_cable(member.address, ranges)
+    return await host.find_cable(member.address, ranges)
 
 
 async def _decline_if_locked(membership: EngineMembership, unlock_key: str) -> None:

@@ -1,15 +1,23 @@
-"""A borrowed manager on this host: whether one can be borrowed, and what borrows it. For the command, guard and runs."""
+"""A borrowed manager on this host: whether one can be borrowed, and what borrows it. For the command, guard and runs.
+
+What the host is, is decided here: this machine, or the demo's, which simulates one.
+"""
 
 import asyncio
+from collections.abc import Iterable
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from console.clock import SystemClock
-from console.errors import Declined, EngineError, Unknown, VipconsoleError, known, unknown_from
-from console.host.temporary.daemon import TemporaryDaemon
-from console.host.temporary.finding import find_dockerd
-from console.host.temporary.values import TemporaryEngine
+from console.errors import Declined, EngineError, Result, Unknown, VipconsoleError, known, unknown_from
+from console.host.root import has_own_root, under_root
+from console.host.temporary.daemon import temporary_daemon
+from console.host.temporary.network import choose_cable, read_used_ranges
+from console.host.temporary.values import Cable, TemporaryEngine
 from console.journal.reader import whose_host
+from console.operations.borrow.backup import copy_state, require_room
 from console.operations.borrow.facts import read_facts
+from console.operations.borrow.host import BorrowHost
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import BorrowFacts, plan_borrow
 from console.operations.borrow.record import BorrowStore
@@ -18,9 +26,13 @@ from console.operations.reclaim import ReclaimPlan
 from console.swarm.client import EngineConnection
 from console.swarm.managers import NO_LEADER, roles_of
 from console.swarm.membership import EngineMembership
+from console.swarm.model import Engine, SwarmState
 from console.swarm.reader import EngineReader
 
+IP_WITHIN_S = 10.0
 STATUS = Path("/proc/self/status")
+DOCKERD_PID = "/run/dockerd.pid"
+"""There where a host in a folder has a real dockerd."""
 CAP_NET_ADMIN = 12
 """Its number (capabilities(7))."""
 NO_CAPABILITY = Unknown(
@@ -36,25 +48,48 @@ def may_change_interfaces(status: str) -> bool:
     return not is_root or bool(int(fields["CapEff"], 16) >> CAP_NET_ADMIN & 1)
 
 
-async def temporary_engine(connection: EngineConnection, options: BorrowOptions) -> TemporaryEngine:
-    """Return the dockerd that is borrowed here. Raises Declined where none of the running engine's version is found."""
-    member = await EngineMembership(connection, lambda _: None).read()
-    found = await find_dockerd(member.version)
-    return TemporaryDaemon(
-        BorrowStore(options.state).engine_folder, found.program, member.version, path=found.path
-    )
+class ThisHost:
+    """The machine that this process runs on: a private dockerd in a unit of its own."""
+
+    async def why_foreign(self, address: str, engine: Result[Engine]) -> Unknown | None:
+        return await whose_host(address, engine)
+
+    async def why_not_allowed(self) -> Unknown | None:
+        status = await asyncio.to_thread(STATUS.read_text, "ascii")
+        return None if may_change_interfaces(status) else NO_CAPABILITY
+
+    async def find_cable(self, manager_address: str, used: Iterable[IPv4Network]) -> Cable:
+        return choose_cable(manager_address, {*used, *await read_used_ranges(IP_WITHIN_S)})
+
+    def require_room(self, root_dir: str, state: Path) -> None:
+        require_room(root_dir, state)
+
+    def copy_state(self, root_dir: str, folder: Path) -> None:
+        copy_state(root_dir, folder)
+
+    async def temporary_engine(self, version: str, folder: Path) -> TemporaryEngine:
+        return await temporary_daemon(folder, version)
 
 
-async def open_session(
-    connection: EngineConnection, caller: BorrowCaller, options: BorrowOptions
-) -> BorrowSession:
-    """Return what borrows a manager on this host, or finishes one.
+def host_of(connection: EngineConnection, options: BorrowOptions) -> BorrowHost:
+    """Return the host of the engine: this machine, or what simulates one."""
+    # A rehearsal has a root of its own too, and a real dockerd in it.
+    if not options.is_demo and (not has_own_root() or under_root(DOCKERD_PID).exists()):
+        return ThisHost()
+    # Only the demo needs it.
+    from console.simulator.host.borrowing import simulated_host  # noqa: PLC0415
 
-    Raises Declined where no dockerd of the engine's version is found, and an EngineError.
-    """
-    return BorrowSession(
-        connection, await temporary_engine(connection, options), SystemClock(), caller, options
-    )
+    return simulated_host(Path(connection.host.removeprefix("unix://")))
+
+
+def open_session(connection: EngineConnection, caller: BorrowCaller, options: BorrowOptions) -> BorrowSession:
+    """Return what borrows a manager on this host, or finishes one."""
+    return BorrowSession(connection, host_of(connection, options), SystemClock(), caller, options)
+
+
+async def facts_here(connection: EngineConnection, options: BorrowOptions, swarm: SwarmState) -> BorrowFacts:
+    """Return what decides whether a manager can be borrowed through this engine, of which `swarm` is a snapshot."""
+    return await read_facts(connection, swarm, options, host_of(connection, options))
 
 
 async def plan_here(
@@ -69,8 +104,7 @@ async def plan_here(
         raise EngineError(swarm.engine.reason, swarm.engine.hint)
     if isinstance(swarm.nodes, Unknown):
         raise EngineError(swarm.nodes.reason, swarm.nodes.hint)
-    not_ours = await whose_host(connection.host, swarm.engine)
-    facts = await read_facts(EngineMembership(connection, lambda _: None), swarm, options, not_ours)
+    facts = await facts_here(connection, options, swarm)
     return plan_borrow(roles_of(swarm.nodes, swarm.engine.node_id), facts), facts
 
 
@@ -82,9 +116,11 @@ async def why_not_here(
         plan, _ = await plan_here(connection, options, deadline_s)
         if plan.refusal:
             return Unknown(plan.refusal, plan.hint)
-        if not may_change_interfaces(await asyncio.to_thread(STATUS.read_text, "ascii")):
-            return NO_CAPABILITY
-        await temporary_engine(connection, options)
+        host = host_of(connection, options)
+        if why_not := await host.why_not_allowed():
+            return why_not
+        member = await EngineMembership(connection, lambda _: None).read()
+        await host.temporary_engine(member.version, BorrowStore(options.state).engine_folder)
     except VipconsoleError as error:
         return unknown_from(error)
     return None
@@ -103,4 +139,4 @@ async def borrow_here(
     leader = next((node for node in known(facts.swarm.nodes, ()) if node.is_leader), None)
     if leader is None:
         raise Declined(*NO_LEADER)
-    return await (await open_session(connection, caller, options)).run(facts, leader)
+    return await open_session(connection, caller, options).run(facts, leader)

@@ -14,6 +14,8 @@ class BorrowOptions:
     """The docker unit of this host."""
     unlock_key: str = ""
     rotates_tokens: bool = False
+    is_demo: bool = False
+    """Whether the engine is a demo's, which ends with this process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from console.clock import Clock
 from console.errors import Declined, Unknown
-from console.host.temporary.values import TemporaryEngine
-from console.operations.borrow.backup import WAY_BACK, Places, copy_state, way_back
+from console.operations.borrow.backup import WAY_BACK, Places, way_back
 from console.operations.borrow.borrow import BorrowDependencies, BorrowResult, ManagerBorrow
+from console.operations.borrow.host import BorrowHost
 from console.operations.borrow.members import Member
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import BorrowFacts
@@ -41,13 +41,13 @@ class BorrowSession:
     def __init__(
         self,
         connection: EngineConnection,
-        engine: TemporaryEngine,
+        host: BorrowHost,
         clock: Clock,
         caller: BorrowCaller,
         options: BorrowOptions,
     ) -> None:
         self._connection = connection
-        self._engine = engine
+        self._host = host
         self._clock = clock
         self._caller = caller
         self._announce = caller.announce
@@ -84,19 +84,20 @@ class BorrowSession:
         return await self._with(member, record, is_new=False)
 
     async def _with(self, member: Membership, record: BorrowRecord, *, is_new: bool) -> BorrowOutcome:
-        temporary = EngineConnection(self._engine.host, JOIN_WITHIN_S)
+        engine = await self._host.temporary_engine(member.version, self._store.engine_folder)
+        temporary = EngineConnection(engine.host, JOIN_WITHIN_S)
         try:
             real = self._member(self._connection)
             borrow = ManagerBorrow(
                 BorrowDependencies(
                     real=real,
                     temporary=self._member(temporary),
-                    engine=self._engine,
+                    engine=engine,
                     store=self._store,
                     clock=self._clock,
                     owner=self._caller.owner,
                     tell=self._caller.tell,
-                    back_up=lambda record: self._back_up(record, member.root_dir),
+                    back_up=lambda record: self._back_up(record, member.root_dir, engine.host),
                     unlock_key=self._options.unlock_key,
                     rotates_tokens=self._options.rotates_tokens,
                 )
@@ -114,13 +115,13 @@ class BorrowSession:
             EngineMembership(connection, self._announce),
         )
 
-    async def _back_up(self, record: BorrowRecord, root_dir: str) -> None:
+    async def _back_up(self, record: BorrowRecord, root_dir: str, temporary_host: str) -> None:
         folder = self._store.folder
 
         def write() -> None:
             make_private(folder)
-            copy_state(root_dir, folder)
-            places = Places(folder, self._connection.host, self._engine.host, root_dir, self._options.unit)
+            self._host.copy_state(root_dir, folder)
+            places = Places(folder, self._connection.host, temporary_host, root_dir, self._options.unit)
             script = way_back(record, places)
             write_atomically(folder / WAY_BACK, script, 0o700)
 

@@ -189,5 +189,4 @@ async def _borrow(context: Context) -> BorrowOutcome:
 
 
 async def _finish(context: Context, record: BorrowRecord) -> BorrowOutcome:
-    session = await open_session(context.world.connection, _caller(context), _options(context))
-    return await session.finish(record)
+    return await open_session(context.world.connection, _caller(context), _options(context)).finish(record)

@@ -8,10 +8,10 @@ from typing import Protocol
 from console.clock import Clock, SystemClock
 from console.concurrency import until
 from console.errors import HostError
-from console.simulator.host.control import SOCKET, send
+from console.simulator.host.control import send
 from console.simulator.objects import Json
 
-TEMPORARY_SOCKET = "run/temporary.sock"
+TEMPORARY_SOCKET = "temporary.sock"
 SETTLED_WITHIN_S, POLL_S = 10.0, 0.02
 
 Control = Callable[[Json], Json]
@@ -110,8 +110,8 @@ class SimulatedTemporaryEngine:
             raise HostError(f"The simulated host does not answer: {error}.") from error
 
 
-def temporary_engine(root: Path) -> SimulatedTemporaryEngine:
-    """Return the temporary manager of the demo's host whose root this is."""
+def temporary_engine(socket: Path) -> SimulatedTemporaryEngine:
+    """Return the temporary manager beside the engine that is simulated behind a socket: `run/docker.sock` of a demo's host."""
     return SimulatedTemporaryEngine(
-        lambda body: send(root / SOCKET, "/_simulator/temporary", body), root / TEMPORARY_SOCKET
+        lambda body: send(socket, "/_simulator/temporary", body), socket.with_name(TEMPORARY_SOCKET)
     )

@@ -1,10 +1,12 @@
 """`vipconsole reclaim --by borrow`: a second manager for some seconds, and the proof of what it did."""
 
+import asyncio
 import os
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 from console.clock import SystemClock
@@ -24,7 +26,6 @@ from console.operations.census import CensusDependencies, census_count
 from console.operations.probes import own_probe_owner
 from console.operations.stack_removal.steps import LeakCount, Prove, engine_count
 from console.settings import Settings
-from console.storage.state import state_folder
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
@@ -32,6 +33,7 @@ from console.swarm.managers import NO_LEADER
 from console.swarm.model import ObjectKind, StackObject, SwarmState
 from console.swarm.reader import EngineReader
 from console.text import clean, duration, plural
+from screens.cli.commands.common import state_of
 from screens.output.plain import progress
 
 
@@ -89,11 +91,36 @@ def read_unlock_key(arguments: Namespace) -> str:
     return str(key)
 
 
-def options(arguments: Namespace, settings: Settings) -> BorrowOptions:
+def options(arguments: Namespace, settings: Settings, connection: EngineConnection) -> BorrowOptions:
     """Return what the operator has set for a borrowed manager."""
     return BorrowOptions(
-        state_folder(), settings.docker_unit, read_unlock_key(arguments), settings.reclaim.rotate_tokens
+        state_of(arguments, connection),
+        settings.docker_unit,
+        read_unlock_key(arguments),
+        settings.reclaim.rotate_tokens,
+        is_demo=arguments.demo,
     )
+
+
+def tell(line: str) -> None:
+    """Show progress, also to a terminal that may have gone."""
+    with suppress(OSError):
+        progress(line)
+
+
+@contextmanager
+def sees_it_through() -> Iterator[None]:
+    """Let a lost terminal not end this program in the middle, and SIGTERM end it as ctrl+c does: all is put back first."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    at_hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, at_hangup)
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 @asynccontextmanager
@@ -109,15 +136,15 @@ async def lock_without_swarm(arguments: Namespace) -> AsyncIterator[Tell]:
         yield audit.tell
 
 
-async def session(
+def session(
     arguments: Namespace, settings: Settings, connection: EngineConnection, announce: Tell
 ) -> BorrowSession:
-    """Return what borrows a manager on this host. Raises Declined where no dockerd of the engine's version is found."""
+    """Return what borrows a manager on this host."""
     # Only where a manager is borrowed is all of this needed.
     from console.operations.borrow.hosts import open_session
 
-    caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, progress)
-    return await open_session(connection, caller, options(arguments, settings))
+    caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, tell)
+    return open_session(connection, caller, options(arguments, settings, connection))
 
 
 async def borrow(
@@ -136,8 +163,9 @@ async def borrow(
     count = _counter(settings, connection, changer, swarm)
     networks = _networks(settings, swarm)
     before = await count(networks)
-    borrowing = await session(arguments, settings, connection, changer.announce)
-    outcome = await borrowing.run(facts, leader)
+    borrowing = session(arguments, settings, connection, changer.announce)
+    with sees_it_through():
+        outcome = await borrowing.run(facts, leader)
     return BorrowReport(outcome, before, await count(networks))
 
 
@@ -146,8 +174,9 @@ async def finish(
 ) -> BorrowReport:
     """Bring one that was cut short to its end."""
     async with lock_without_swarm(arguments) as announce:
-        borrowing = await session(arguments, settings, connection, announce)
-        return BorrowReport(await borrowing.finish(record), (), ())
+        borrowing = session(arguments, settings, connection, announce)
+        with sees_it_through():
+            return BorrowReport(await borrowing.finish(record), (), ())
 
 
 def _counter(

@@ -15,6 +15,7 @@ from console.host.root import has_own_root
 from console.journal.reader import DaemonLog, open_journal
 from console.journal.recordings import GrowingJournal, RecordedJournal
 from console.settings import SYSTEM_FILE, Settings, load_settings, user_file
+from console.storage.state import state_folder
 from console.swarm.client import EngineConnection, resolve_host
 from console.text import clean
 
@@ -102,6 +103,13 @@ def connect(host: str, settings: Settings) -> Iterator[EngineConnection]:
         yield connection
     finally:
         connection.close()
+
+
+def state_of(arguments: Namespace, connection: EngineConnection) -> Path:
+    """Return the state directory: that of a demo which ends with this process is beside the demo's socket."""
+    if not arguments.demo:
+        return state_folder()
+    return Path(connection.host.removeprefix("unix://")).with_name("state")
 
 
 def require_plain_file(path: Path) -> None:

@@ -18,7 +18,7 @@ from console.operations.probes import own_probe_owner
 from console.settings import Settings
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
-from screens.cli.commands.common import engine_and_log, result_of, settings_of
+from screens.cli.commands.common import engine_and_log, result_of, settings_of, state_of
 from screens.cli.commands.preconditions import changer_for, may_change
 from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, one_line
 from screens.output.plain import progress, say
@@ -44,7 +44,9 @@ def run(arguments: Namespace) -> int:
             settings,
             state_folder(),
             is_demo=arguments.demo,
-            why_no_borrow=_asks_whether_to_borrow(connection, settings) if options.may_borrow else None,
+            why_no_borrow=_asks_whether_to_borrow(arguments, connection, settings)
+            if options.may_borrow
+            else None,
         )
         inputs = result_of(collector.inputs())
         outcome = GuardOutcome(decide(inputs, options, settings.thresholds))
@@ -100,8 +102,9 @@ async def _act(arguments: Namespace, collector: Collector, options: GuardOptions
 
                 owner = str(own_probe_owner(machine_id()))
                 caller = BorrowCaller(owner, changer.announce, progress)
+                borrow_options = _borrow_options(arguments, settings, collector.connection)
                 deadline_s = settings.snapshot.deadline_s
-                return await borrow_here(collector.connection, caller, _borrow_options(settings), deadline_s)
+                return await borrow_here(collector.connection, caller, borrow_options, deadline_s)
 
             return await act(collector, options, Actuator(changer, restart, progress, borrow))
     except (Declined, LockHeld) as error:
@@ -109,18 +112,24 @@ async def _act(arguments: Namespace, collector: Collector, options: GuardOptions
         return GuardOutcome(GuardDecision(GuardVerdict.STOP, error.sentence, error.hint))
 
 
-def _borrow_options(settings: Settings) -> BorrowOptions:
+def _borrow_options(arguments: Namespace, settings: Settings, connection: EngineConnection) -> BorrowOptions:
     # The guard has no unlock key: a swarm that locks its managers refuses, and says so.
-    return BorrowOptions(state_folder(), settings.docker_unit, rotates_tokens=settings.reclaim.rotate_tokens)
+    return BorrowOptions(
+        state_of(arguments, connection),
+        settings.docker_unit,
+        rotates_tokens=settings.reclaim.rotate_tokens,
+        is_demo=arguments.demo,
+    )
 
 
 def _asks_whether_to_borrow(
-    connection: EngineConnection, settings: Settings
+    arguments: Namespace, connection: EngineConnection, settings: Settings
 ) -> Callable[[], Awaitable[Unknown | None]]:
     async def ask() -> Unknown | None:
         from console.operations.borrow.hosts import why_not_here
 
-        return await why_not_here(connection, _borrow_options(settings), settings.snapshot.deadline_s)
+        options = _borrow_options(arguments, settings, connection)
+        return await why_not_here(connection, options, settings.snapshot.deadline_s)
 
     return ask
 

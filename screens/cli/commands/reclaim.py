@@ -11,22 +11,20 @@ from console.host.identity import machine_id
 from console.host.lock_probe import decline_if_locked
 from console.host.unit_chain import restart_daemon_unit
 from console.journal.reader import whose_host
-from console.operations.borrow.facts import read_facts
+from console.operations.borrow.hosts import facts_here
 from console.operations.borrow.plan import BorrowFacts, plan_borrow, plan_ending
 from console.operations.borrow.record import BorrowRecord, BorrowStore
 from console.operations.handover import Ending, Handover, HandoverResult
 from console.operations.probes import own_probe_owner
 from console.operations.reclaim import DaemonRestart, ReclaimMethod, ReclaimPlan, ReclaimTarget, plan_reclaim
 from console.settings import Settings
-from console.storage.state import state_folder
 from console.swarm.client import EngineConnection, engine_or_context
 from console.swarm.managers import roles_of
-from console.swarm.membership import EngineMembership
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
 from console.text import duration, listed, plural
 from screens.cli.commands import borrow
-from screens.cli.commands.common import connection_for, result_of, settings_of
+from screens.cli.commands.common import connection_for, result_of, settings_of, state_of
 from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
 from screens.output.plain import json_text, progress, say
 
@@ -52,7 +50,7 @@ def run(arguments: Namespace) -> int:
     settings = settings_of(arguments)
     with connection_for(_with_via_engine(arguments), settings) as connection:
         # While a borrowed manager is unfinished, the swarm may have no manager that answers.
-        record = None if arguments.demo else BorrowStore(state_folder()).read()
+        record = BorrowStore(state_of(arguments, connection)).read()
         if record is not None:
             return _finish_borrow(arguments, settings, connection, record)
         swarm, plan, _ = result_of(_plan(arguments, settings, connection))
@@ -94,7 +92,8 @@ def _finish_borrow(
     arguments: Namespace, settings: Settings, connection: EngineConnection, record: BorrowRecord
 ) -> int:
     plan = plan_ending(record)
-    decline_if_locked()
+    if not arguments.demo:
+        decline_if_locked()
     progress(plan.cost)
     confirm(arguments, "This restores the state before the borrowed manager.", plan.way.value)
     report = result_of(borrow.finish(arguments, settings, connection, record))
@@ -127,9 +126,7 @@ async def _plan(
     roles = roles_of(swarm.nodes, swarm.engine.node_id)
     way = ReclaimMethod(arguments.by) if arguments.by else None
     refusal = await whose_host(connection.host, swarm.engine)
-    facts = await read_facts(
-        EngineMembership(connection, lambda _: None), swarm, borrow.options(arguments, settings), refusal
-    )
+    facts = await facts_here(connection, borrow.options(arguments, settings, connection), swarm)
     target = ReclaimTarget(machine_id(), settings.docker_unit, refusal)
     return swarm, plan_reclaim(roles, swarm, way, target, plan_borrow(roles, facts)), facts
 
