@@ -149,6 +149,10 @@ def test_where_holders_could_not_be_read_a_census_does_not_help() -> None:
             a_swarm(engine=swarm(node_id=OTHER.id).engine),
             "it was taken through another node",
         ),
+        (
+            a_swarm(nodes=(replace(HERE, allocator_rebuilt="2026-11-30T02:00:00+00:00"),)),
+            "a borrowed manager rebuilt the allocator",
+        ),
     ],
 )
 def test_it_is_void_after_the_allocator_began_anew(state: SwarmState, why: str) -> None:

@@ -25,9 +25,20 @@ CENSUS = Census(
 
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     other = replace(CENSUS, network_id="net2", allocator=replace(CENSUS.allocator, daemon_began=None))
-    write_census(tmp_path, CENSUS)
-    write_census(tmp_path, other)
-    assert read_censuses(tmp_path) == (CENSUS, other)
+    third = replace(
+        CENSUS, network_id="net3", allocator=replace(CENSUS.allocator, rebuilt="2026-11-30T02:00:00+00:00")
+    )
+    for census in (CENSUS, other, third):
+        write_census(tmp_path, census)
+    assert read_censuses(tmp_path) == (CENSUS, other, third)
+
+
+def test_one_from_before_there_were_borrowed_managers_is_read(tmp_path: Path) -> None:
+    path = write_census(tmp_path, CENSUS)
+    data = json.loads(path.read_text())
+    del data["allocator"]["rebuilt"]
+    path.write_text(json.dumps(data))
+    assert read_censuses(tmp_path) == (CENSUS,)
 
 
 def test_the_last_one_of_a_network_is_kept(tmp_path: Path) -> None:
