@@ -19,6 +19,7 @@ steps:
     title: Give leaked addresses back
     uses: allocator.reclaim
     with: {by: borrow}
+    timeout: 5m
 """
 
 
