@@ -143,7 +143,7 @@ async def _judge(
     """Return whether what was wanted is met now."""
     waiting_ids = frozenset(service.service_id for service in needy_services(before.snapshot))
     now = await _wait_until_settled(collector, options, collector.clock, waiting_ids)
-    after = decide(now, _without_cures(options), collector.settings.thresholds)
+    after = decide(now, _after_cure(options), collector.settings.thresholds)
     if after.shortage is not None:
         sentence = f"{cure.did}, but it did not help. {after.sentence}"
         return GuardOutcome(replace(after, verdict=GuardVerdict.STOP, sentence=sentence), cure.way)
@@ -160,8 +160,8 @@ async def _judge(
     return GuardOutcome(replace(after, verdict=verdict, sentence=sentence), cure.way)
 
 
-def _without_cures(options: GuardOptions) -> GuardOptions:
-    return replace(options, may_restart=False, may_borrow=False)
+def _after_cure(options: GuardOptions) -> GuardOptions:
+    return replace(options, may_restart=False, may_borrow=False, allocator_is_new=True)
 
 
 async def _wait_until_settled(
@@ -172,7 +172,7 @@ async def _wait_until_settled(
 
     async def is_settled() -> bool:
         inputs.append(await collector.inputs(holds_lock=True))
-        decision = decide(inputs[-1], _without_cures(options), collector.settings.thresholds)
+        decision = decide(inputs[-1], _after_cure(options), collector.settings.thresholds)
         return decision.verdict in (GuardVerdict.GO, GuardVerdict.NOTE) and not _is_waiting(
             inputs[-1], waiting_ids
         )

@@ -263,7 +263,7 @@ def _unit_obstacles(inputs: GuardInputs) -> Iterator[tuple[str, str]]:
 
 def _check_uncertainty(inputs: GuardInputs, options: GuardOptions) -> GuardDecision | None:
     account = find_uncertain_network(inputs, options)
-    if account is None:
+    if account is None or options.allocator_is_new:
         return None
     return GuardDecision(
         GuardVerdict.UNKNOWN,

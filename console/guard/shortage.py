@@ -62,6 +62,8 @@ class GuardOptions:
     may_prune: bool = True
     cooldown_s: float = 21_600
     """At least so long between two times in which leaked addresses are given back."""
+    allocator_is_new: bool = False
+    """Whether the guard has just had the allocator rebuilt: nothing has leaked since, so what is free at most is free."""
 
 
 @dataclass(frozen=True, slots=True)

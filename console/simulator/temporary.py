@@ -43,8 +43,10 @@ class TemporaryMachine:
                 self._socket, self._cable = Path(str(body["socket"])), dict(body.get("cable") or {})
                 self._start(str(body["address"]))
             case "kill":
+                # A unit that is gone starts nothing.
+                is_wanted = self._is_running or self._is_coming_back
                 self._stop()
-                if body.get("back_after_s") is not None:
+                if is_wanted and body.get("back_after_s") is not None:
                     self._is_coming_back = True
                     self._swarm.store.timeline.after(float(body["back_after_s"]), self._come_back)
             case "remove":

@@ -203,6 +203,8 @@ TABLE = (
     Row("leaks wanted by more tasks than could come back", state(5, leaked=8, waiting_s=300, replicas=9), ALLOWED,
         STOP, "8 would be free, and 10"),
     Row("need unknown to the engine", state(2, api=OLD), needing(5), UNKNOWN, "at most 11", census="proxy"),
+    Row("need unknown to the engine, whose allocator has just been rebuilt", state(2, api=OLD),
+        replace(needing(5), allocator_is_new=True), GO, "at most 11 of 13 addresses free, and 5 are needed"),
     Row("more needed than can be free at most", state(2, api=OLD), needing(12), STOP, "would not help"),
     Row("not allowed", LEAKED_FULL, FORBIDDEN, STOP, "neither a borrowed manager nor a restart of the docker unit is allowed"),
     Row("not the leader", state(5, leaked=8, waiting_s=300, nodes=(FOLLOWER, LEADER)), ALLOWED, STOP, "ci-host-2"),

@@ -1,10 +1,11 @@
 """Whether a manager can be borrowed on this host, told before anything is done."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
-from console.operations.borrow.hosts import may_change_interfaces, why_not_here
+from console.operations.borrow.hosts import may_change_interfaces, plan_here, why_not_here
 from console.operations.borrow.options import BorrowOptions
 from console.swarm.client import EngineConnection
 from tests.simulator.swarms import a_network, a_swarm
@@ -37,6 +38,21 @@ async def test_of_an_engine_that_is_not_this_hosts_own_it_is_refused(tmp_path: P
             connection.close()
     assert refusal is not None
     assert refusal.reason.startswith("No second dockerd is started on this host.")
+
+
+async def test_beside_a_demos_engine_one_can_be_borrowed_and_nothing_of_this_host_is_asked(
+    tmp_path: Path,
+) -> None:
+    with simulation(a_swarm()) as running, patch("console.operations.borrow.hosts.ThisHost", None):
+        connection = EngineConnection(running.host, 10)
+        try:
+            options = BorrowOptions(tmp_path, "docker.service", is_demo=True)
+            assert await why_not_here(connection, options, 10) is None
+            plan, facts = await plan_here(connection, options, 10)
+        finally:
+            connection.close()
+    assert (plan.refusal, facts.manager_address) == ("", "192.0.2.10:2377")
+    assert facts.folder == tmp_path / "borrow"
 
 
 async def test_an_engine_that_is_gone_is_a_reason_too(tmp_path: Path) -> None:

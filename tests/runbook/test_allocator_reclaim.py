@@ -68,6 +68,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     engine.advance(10.0)
     with bench(engine) as ready:
         ready.is_read_only = False
+        ready.timeout_s = 300
 
         monkeypatch.setattr(hosts, "host_of", lambda *_: PaperHost(ready))
         monkeypatch.setattr(hosts, "SystemClock", lambda: ready.clock)
@@ -136,6 +137,12 @@ async def test_where_none_can_be_borrowed_the_plan_says_why(
         await host.act(NAME, **BORROW)
 
 
+async def test_a_limit_in_which_it_would_be_cut_short_is_refused(host: Bench) -> None:
+    host.timeout_s = 60
+    (refused,) = (await host.plan(NAME, **BORROW)).refused
+    assert "the limit of this step is 60 s. Give it `timeout: 5m`." in refused
+
+
 async def test_a_hand_over_is_that_of_its_own_action() -> None:
     others = [("two", "manager"), ("three", "manager")]
     engine = SimulatedEngine(EngineInfo("1.52", host="one"), NOW, others=others, leader="two")
@@ -149,4 +156,5 @@ async def test_a_hand_over_is_that_of_its_own_action() -> None:
         assert is_yes(await host.verify(NAME, outputs, **HANDOVER))
         with pytest.raises(Declined):
             await host.undo(NAME, outputs, **HANDOVER)
+        host.timeout_s = 300
         assert "one manager only" in (await host.plan(NAME, **BORROW)).refused[0]

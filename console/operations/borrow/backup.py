@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from console.errors import HostError
 from console.operations.borrow.record import BorrowRecord
+from console.swarm.parse import AVAILABILITY_LABEL, HANDOVER_LABEL, HEARTBEAT_LABEL
 from console.text import clean
 
 COPY = "swarm-state"
@@ -119,19 +121,20 @@ def way_back(record: BorrowRecord, places: Places) -> str:
     return f"""#!/bin/sh
 # Finishes a borrowed manager by hand. `vipconsole reclaim` does the same, and starts the temporary manager where it died.
 # Run as root on {node}. Every line may be run again.
-real() {{ docker -H {places.host} "$@"; }}
-temporary() {{ docker -H {places.temporary_host} "$@"; }}
+real() {{ docker -H {quote(places.host)} "$@"; }}
+temporary() {{ docker -H {quote(places.temporary_host)} "$@"; }}
 
 # 1. The real manager becomes a manager again, and takes tasks. Whoever leads can do that.
 for manager in temporary real; do
   "$manager" node promote {record.node_id} 2>/dev/null && break
 done
 echo "waiting until {node} is a manager"
-until real node inspect --format '{{{{.ManagerStatus.Reachability}}}}' {record.node_id} 2>/dev/null | grep -q reachable; do sleep 1; done
-before=$(real node inspect --format '{{{{index .Spec.Labels "vipconsole.handover.availability"}}}}' {record.node_id})
+until real node inspect --format '{{{{.ManagerStatus.Reachability}}}}' {record.node_id} 2>/dev/null | grep -qx reachable; do sleep 1; done
+before=$(real node inspect --format '{{{{index .Spec.Labels "{AVAILABILITY_LABEL}"}}}}' {record.node_id})
 [ "$before" = active ] && real node update --availability active {record.node_id}
-real swarm update --dispatcher-heartbeat 5s >/dev/null
-real node update --label-rm vipconsole.handover --label-rm vipconsole.handover.availability {record.node_id}
+period=$(real info --format '{{{{index .Swarm.Cluster.Spec.Labels "{HEARTBEAT_LABEL}"}}}}')
+[ -n "$period" ] && real swarm update --dispatcher-heartbeat "$period"ns >/dev/null
+real node update --label-rm {HANDOVER_LABEL} --label-rm {AVAILABILITY_LABEL} {record.node_id}
 
 # 2. The temporary manager leaves.
 for id in $(real node ls --filter name=vipconsole-temporary --format '{{{{.ID}}}}'); do
@@ -141,12 +144,12 @@ for id in $(real node ls --filter name=vipconsole-temporary --format '{{{{.ID}}}
 done
 real node ls
 
-# 3. What is left on this host: systemctl stop vipconsole-temporary-manager, then rm -r {folder}
+# 3. What is left on this host: systemctl stop vipconsole-temporary-manager, then rm -r {quote(str(folder))}
 #
 # The last way, where neither answers for the swarm any more. It restarts every task (Docker's documentation, "Restore from
 # a backup"):
 #   systemctl stop {places.unit}
-#   mv {state} {state}.broken && cp -a {copy} {state}
+#   mv {quote(str(state))} {quote(f"{state}.broken")} && cp -a {quote(str(copy))} {quote(str(state))}
 #   systemctl start {places.unit}
 #   docker swarm init --force-new-cluster --advertise-addr {record.manager_address}
 """

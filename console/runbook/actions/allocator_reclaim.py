@@ -21,6 +21,8 @@ from console.runbook.language.values import Effect, Json
 from console.storage.state import state_folder
 from console.text import duration, listed, plural
 
+LEAST_TIMEOUT_S = 180.0
+"""It takes up to 45 s (measured), and what is cut short has to be put back within the same limit."""
 _HANDOVER = AllocatorHandover()
 _NO_PARAMETERS = HandoverParameters()
 
@@ -70,13 +72,14 @@ class AllocatorReclaim:
                 basis={"leader": record.node_id},
             )
         world = context.world
+        refused = _short_limit(context)
         plan, facts = await plan_here(world.connection, _options(context), world.settings.snapshot.deadline_s)
         leader = next((node for node in known(facts.swarm.nodes, ()) if node.is_leader), None)
         return ActionPlan(
             plan.cost or "Borrow a second manager for some seconds.",
             reads=("nodes, services and tasks", "interfaces and routes of this host"),
             changes=plan.steps,
-            refused=(f"{plan.refusal} {plan.hint}".strip(),) if plan.refusal else (),
+            refused=(*((f"{plan.refusal} {plan.hint}".strip(),) if plan.refusal else ()), *refused),
             no_return=self.no_undo_because,
             basis={"leader": leader.id if leader else ""},
         )
@@ -159,6 +162,15 @@ class AllocatorReclaim:
             leader.hostname == name,
             f"{leader.hostname} leads, is {leader.availability}, and nothing is left of the borrowed manager.",
         )
+
+
+def _short_limit(context: Context) -> tuple[str, ...]:
+    if context.timeout_s >= LEAST_TIMEOUT_S:
+        return ()
+    return (
+        f"A borrowed manager must not be cut short: the limit of this step is {duration(context.timeout_s)}. Give it "
+        "`timeout: 5m`.",
+    )
 
 
 async def _leader_id(context: Context) -> str:

@@ -99,12 +99,14 @@ async def _act(arguments: Namespace, collector: Collector, options: GuardOptions
 
             async def borrow() -> BorrowOutcome:
                 from console.operations.borrow.hosts import borrow_here
+                from screens.cli.commands.borrow import sees_it_through, tell
 
                 owner = str(own_probe_owner(machine_id()))
-                caller = BorrowCaller(owner, changer.announce, progress)
+                caller = BorrowCaller(owner, changer.announce, tell)
                 borrow_options = _borrow_options(arguments, settings, collector.connection)
                 deadline_s = settings.snapshot.deadline_s
-                return await borrow_here(collector.connection, caller, borrow_options, deadline_s)
+                with sees_it_through():
+                    return await borrow_here(collector.connection, caller, borrow_options, deadline_s)
 
             return await act(collector, options, Actuator(changer, restart, progress, borrow))
     except (Declined, LockHeld) as error:
