@@ -81,10 +81,17 @@ class BusyManager:
     def borrow(self, *more: str) -> Outcome:
         return self.run("reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, *more)
 
-    def borrow_until(self, number: int, victim: str) -> Outcome:
+    def borrow_until(self, number: int, victim: str, *more: str) -> Outcome:
         """Borrow, and let something die right after the moment of that number (`tests.support.mortal_borrow`)."""
         program = (sys.executable, str(Path(mortal_borrow.__file__)), str(number), victim)
-        return self.run("reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, program=program)
+        return self.run(
+            "reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, *more, program=program
+        )
+
+    def kill_temporary(self) -> None:
+        """Kill the temporary manager on the spot."""
+        pid = (self.state / "borrow" / "engine" / "pid").read_text().strip()
+        self.engine.namespaces.run("kill", "-9", pid)
 
     def containers(self) -> dict[str, str]:
         """Return the running containers, and when each was started."""
@@ -171,7 +178,7 @@ def busy_manager(leaks: int = 6) -> Iterator[BusyManager]:
         engine.start()
         engine.create_swarm()
         world = ending.enter_context(World(engine.socket, time.sleep, engine.restart, "node1"))
-        proxy = world.create_overlay("proxy", world.fresh_subnet(26), attachable=True)
+        proxy = world.create_overlay("proxy", world.fresh_subnet(27), attachable=True)
         host = BusyManager(engine, world, proxy)
         names = ("web", "api", "db", "worker", "cache")
         serve = ["sh", "-c", "while :; do nc -l -p 8080 </dev/null; done"]

@@ -36,8 +36,9 @@ mount -t tmpfs tmpfs /var/lib/docker
 echo '{}' > /etc/docker/daemon.json
 ip link set lo up
 systemctl daemon-reload
+[ "$1" = 127.0.0.1 ] || { ip link add lan type bridge; ip address add "$1/24" dev lan; ip link set lan up; }
 systemctl start docker.service
-docker swarm init --advertise-addr 127.0.0.1
+docker swarm init --advertise-addr "$1"
 """
 
 
@@ -89,12 +90,12 @@ def engine_folder() -> tuple[str, ...]:
 
 
 @contextmanager
-def managed_engine() -> Iterator[Host]:
-    """Boot a machine with an engine; nothing of it is left."""
+def managed_engine(address: str = "127.0.0.1") -> Iterator[Host]:
+    """Boot a machine with an engine that advertises that address; nothing of it is left."""
     require_engine()
     with machine(more=engine_folder()) as booted:
         (booted.root / f"etc/systemd/system/{UNIT}").write_text(SERVICE)
-        booted.run("sh", "-ec", PREPARE)
+        booted.run("sh", "-ec", PREPARE, "sh", address)
         booted.run("docker", "import", "-c", 'CMD ["sleep", "86400"]', "-", IMAGE, given=box())
 
         def restart() -> None:
