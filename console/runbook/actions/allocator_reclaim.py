@@ -22,7 +22,7 @@ from console.storage.state import state_folder
 from console.text import duration, listed, plural
 
 LEAST_TIMEOUT_S = 180.0
-"""It takes up to 45 s (measured), and what is cut short has to be put back within the same limit."""
+"""It takes up to two minutes, and what is cut short would have to be put back."""
 _HANDOVER = AllocatorHandover()
 _NO_PARAMETERS = HandoverParameters()
 
@@ -167,9 +167,9 @@ class AllocatorReclaim:
 def _short_limit(context: Context) -> tuple[str, ...]:
     if context.timeout_s >= LEAST_TIMEOUT_S:
         return ()
+    limit = duration(context.timeout_s)
     return (
-        f"A borrowed manager must not be cut short: the limit of this step is {duration(context.timeout_s)}. Give it "
-        "`timeout: 5m`.",
+        f"A borrowed manager must not be cut short: the limit of this step is {limit}. Give it `timeout: 5m`.",
     )
 
 
