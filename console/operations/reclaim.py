@@ -41,13 +41,15 @@ class ReclaimPlan:
 
     way: ReclaimMethod
     cost: str = ""
-    """A sentence: what happens, and to what."""
+    """What happens, and to what, in a few sentences."""
     steps: tuple[str, ...] = ()
     """The same as plain commands."""
     refusal: str = ""
     hint: str = ""
     brings_back: bool = False
     """Whether it only finishes what was interrupted."""
+    risk: str = ""
+    """What can go wrong and what helps then, in a few sentences."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def test_it_changes_and_is_no_outage() -> None:
 async def test_the_plan_of_a_borrowed_manager_names_every_step_and_the_risk(host: Bench) -> None:
     planned = await host.plan(NAME, **BORROW)
     assert "No container stops." in planned.summary
-    assert "The risk: for 5 to 20 s the second dockerd is the only manager." in planned.summary
+    assert "For 5 to 20 s the second dockerd is the only manager." in planned.summary
     assert any(step.startswith("docker node demote ci-host") for step in planned.changes)
     assert planned.refused == ()
 

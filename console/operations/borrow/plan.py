@@ -78,14 +78,16 @@ def _borrowing(leader: Node, facts: BorrowFacts) -> ReclaimPlan:
     name, temporary = leader.hostname, "vipconsole-temporary"
     cost = (
         f"A second dockerd on this host joins the swarm as a drained manager and leads it for some seconds, while {name} "
-        f"is a worker; then {name} leads again, and the second one is removed. This takes about {USUAL_S} s, and up to two "
-        "minutes where much changed lately. No container stops. Deploys wait, and no new task starts meanwhile. "
-        f"The risk: for 5 to 20 s the second dockerd is the only manager. Its data is on disk in {facts.folder}; if "
-        "anything dies then, `vipconsole reclaim` finishes it. A copy of the swarm's state and `way-back.sh` lie there too."
+        f"is a worker. Then {name} leads again, and the second one is removed. No container stops. Deploys wait meanwhile. "
+        f"This takes about {USUAL_S} s, and up to two minutes where much changed lately."
+    )
+    risk = (
+        "For 5 to 20 s the second dockerd is the only manager. If anything dies then, containers run on, and `vipconsole "
+        f"reclaim` finishes it from what is in {facts.folder}. A copy of the swarm's state and `way-back.sh` lie there too."
     )
     at_risk = services_only_on_managers(leader, facts.swarm)
     if at_risk:
-        cost += (
+        risk += (
             f" Do not update {listed(at_risk)} meanwhile: updating a global service that runs only on managers would "
             f"end its task on {name}."
         )
@@ -106,4 +108,5 @@ def _borrowing(leader: Node, facts: BorrowFacts) -> ReclaimPlan:
             f"docker node demote {temporary}",
             f"docker node rm --force {temporary}",
         ),
+        risk=risk,
     )

@@ -76,7 +76,7 @@ class AllocatorReclaim:
         plan, facts = await plan_here(world.connection, _options(context), world.settings.snapshot.deadline_s)
         leader = next((node for node in known(facts.swarm.nodes, ()) if node.is_leader), None)
         return ActionPlan(
-            plan.cost or "Borrow a second manager for some seconds.",
+            f"{plan.cost} {plan.risk}".strip() or "Borrow a second manager for some seconds.",
             reads=("nodes, services and tasks", "interfaces and routes of this host"),
             changes=plan.steps,
             refused=(*((f"{plan.refusal} {plan.hint}".strip(),) if plan.refusal else ()), *refused),

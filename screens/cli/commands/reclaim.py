@@ -59,6 +59,8 @@ def run(arguments: Namespace) -> int:
             raise Declined(plan.refusal, plan.hint)
         check_preconditions(arguments, swarm)
         progress(plan.cost)
+        if plan.risk:
+            progress(f"Risk: {plan.risk}")
         say((f"  {step}" for step in plan.steps), sys.stderr)
         gives = (
             "This restores the state before the interrupted hand-over." if plan.brings_back else GIVES_BACK
