@@ -96,6 +96,8 @@ class BusyManager:
     def containers(self) -> dict[str, str]:
         """Return the running containers, and when each was started."""
         rows = self.engine.docker("ps", "-q", "--no-trunc").split()
+        if not rows:
+            return {}
         starts = self.engine.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *rows)
         return dict(line.split(" ", 1) for line in starts.splitlines())
 
