@@ -19,6 +19,7 @@ from console.simulator.host.borrowing import SimulatedHost
 from console.simulator.host.temporary import SimulatedTemporaryEngine
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
+from console.swarm.parse import REBUILT_LABEL
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import START, a_network, a_service
 from tests.support.engines import Simulation, simulation
@@ -144,7 +145,9 @@ class BorrowWorld:
         self.pass_time(40.0)
         model, spec = self.model, self.model.membership.spec
         assert (roles(model), leader_of(model)) == ({HERE: "manager"}, HERE)
-        assert (model.node.state, model.node.availability, model.node.labels) == ("ready", "active", {})
+        assert (model.node.state, model.node.availability) == ("ready", "active")
+        # That its allocator is a new one stays noted.
+        assert set(model.node.labels) <= {REBUILT_LABEL}
         assert (spec["Dispatcher"]["HeartbeatPeriod"], spec["Labels"]) == (HEARTBEAT_NS, {})
         assert containers(model) == self.before
         assert await self.temporary.leftovers() == ()
