@@ -8,9 +8,9 @@ from tests.support.simulated_borrows import borrow_world, happening_at, kill_pro
 
 LEADS = 30
 """After the real manager was demoted."""
-RUNS_FROM, RUNS_TO = 10, 50
+RUNS_FROM, RUNS_TO = 10, 56
 """When there is a temporary manager that can die."""
-GONE = 54
+GONE = 60
 """When it was removed."""
 
 

@@ -11,9 +11,9 @@ from tests.support.simulated_borrows import (
     until_killed,
 )
 
-MOMENTS = 54
+MOMENTS = 60
 """A whole run has so many: before and after each write of the record and each change of a node or the swarm's settings."""
-AFTER_AN_ACT = (1, 5, 9, 13, 27, 29, 31, 33, 35, 43, 45, 49, 53)
+AFTER_AN_ACT = (1, 5, 9, 13, 27, 29, 31, 33, 35, 43, 45, 51, 55, 59)
 """Moments before a write or a change at which the swarm is not what it was after the one before."""
 LEADS = 30
 """After the real manager was demoted."""
