@@ -11,15 +11,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import Declined, EngineError, EngineTimeout, Unknown, VipconsoleError
 from console.host.temporary.values import TemporaryEngine
-from console.operations.borrow.members import AnswerWatch, Member
+from console.operations.borrow.members import LOCKED, AnswerWatch, HandoverOfTwo, Member
 from console.operations.borrow.record import BorrowPhase, BorrowRecord, BorrowStore
-from console.operations.handover import Ending, Handover, read_roles
+from console.operations.handover import Ending, read_roles
 from console.swarm.managers import ManagerRoles, demote_borrowed, mark_borrowed, mark_rebuilt
 from console.swarm.membership import Membership, MemberState
 from console.swarm.model import Node
@@ -66,15 +66,6 @@ class BorrowResult:
     leader: str
     because: str = ""
     """Why nothing was given back."""
-
-
-class HandoverOfTwo(Handover):
-    """A hand-over between two managers.
-
-    The other one alone has the quorum meanwhile: it has to be one that is sure to be started again.
-    """
-
-    managers_at_least: ClassVar[int] = 2
 
 
 class ManagerBorrow:
@@ -273,21 +264,18 @@ class ManagerBorrow:
         """Return how the temporary manager is in the swarm, once that has been decided; unlock it where it is locked."""
 
         async def attempt() -> Membership | None:
-            member = await self._temporary.membership.read()
-            if member.state is MemberState.LOCKED:
-                await self._unlock()
-                return None
-            return None if member.state is MemberState.PENDING else member
+            member = await self._unlock_if_locked()
+            return None if member.state in (MemberState.LOCKED, MemberState.PENDING) else member
 
         return await self._wait(attempt, "the temporary manager knows its place", JOINED_WITHIN_S)
 
-    async def _unlock(self) -> None:
-        if not self._needs.unlock_key:
-            raise Declined(
-                "The temporary manager is locked: it was restarted, and this swarm locks its managers.",
-                "Give the unlock key with --unlock-key-file.",
-            )
-        await self._temporary.membership.unlock(self._needs.unlock_key)
+    async def _unlock_if_locked(self) -> Membership:
+        member = await self._temporary.membership.read()
+        if member.state is MemberState.LOCKED:
+            if not self._needs.unlock_key:
+                raise Declined(*LOCKED)
+            await self._temporary.membership.unlock(self._needs.unlock_key)
+        return member
 
     async def _wait_for_a_leader(self, member: Membership) -> Member:
         """Return who answers for the swarm: the temporary manager where it is one.
@@ -381,7 +369,7 @@ class ManagerBorrow:
 
     @asynccontextmanager
     async def _kept_alive(self) -> AsyncIterator[None]:
-        """Start the temporary manager again whenever it dies, until it is not needed any more."""
+        """Start the temporary manager again whenever it dies, and unlock it, until it is not needed any more."""
 
         async def watch() -> None:
             while True:
@@ -391,6 +379,9 @@ class ManagerBorrow:
                     if not await self._needs.engine.is_running():
                         self._tell("the temporary manager died: starting it again")
                         await self._needs.engine.start(self._now.cable)
+                    # systemd may have started it again. Once it is demoted it must not be asked (`AnswerWatch`).
+                    if self._needs.unlock_key and self._now.phase is not BorrowPhase.RELEASING:
+                        await self._unlock_if_locked()
 
         watcher = asyncio.ensure_future(watch())
         try:
