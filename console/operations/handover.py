@@ -110,6 +110,16 @@ class Handover:
         self._owner = owner
         self._tell = tell
 
+    @staticmethod
+    def prepare_swarm(spec: NodeSpec) -> None:
+        """Change the swarm's own settings for the time of the hand-over."""
+        lengthen_heartbeat(spec)
+
+    @staticmethod
+    def restore_swarm(spec: NodeSpec) -> None:
+        """Make the swarm's settings what they were."""
+        restore_heartbeat(spec)
+
     async def run(self) -> HandoverResult:
         """Make another node lead, and the one that led what it was. Raises Declined, or an EngineError."""
         began_s = self._clock.monotonic()
@@ -170,7 +180,7 @@ class Handover:
             return self._result(leader, roles.leader, began_s, Ending.MADE)
         try:
             self._require_quorum(roles)
-            await self._change_swarm(lengthen_heartbeat)
+            await self._change_swarm(self.prepare_swarm)
             self._tell(f"demoting {name}")
             await self._change(leader.id, demote, lambda node: node.desired_role == "worker")
         except (Declined, EngineError):
@@ -227,7 +237,7 @@ class Handover:
         await self._wait(lambda: self._is_ready(node.id), f"{node.hostname} is ready", SETTLED_WITHIN_S)
         self._tell(f"making {node.hostname} what it was before")
         # Before its labels go, which tell that something is unfinished.
-        await self._change_swarm(restore_heartbeat)
+        await self._change_swarm(self.restore_swarm)
         try:
             await self._change(node.id, restore, lambda now: not now.handover)
         except DemotedMeanwhile:

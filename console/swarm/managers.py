@@ -12,6 +12,7 @@ from console.swarm.parse import (
     HANDOVER_LABEL,
     HEARTBEAT_LABEL,
     REBUILT_LABEL,
+    SNAPSHOT_LABEL,
 )
 from console.text import plural
 
@@ -250,6 +251,37 @@ def restore_heartbeat(spec: NodeSpec) -> None:
     dispatcher = dict(spec.get("Dispatcher") or {})
     if before.isdecimal() and dispatcher.get("HeartbeatPeriod") == LONG_HEARTBEAT_S * _NS:
         spec["Dispatcher"] = {**dispatcher, "HeartbeatPeriod": int(before)}
+
+
+USUAL_SNAPSHOT_INTERVAL = 10_000
+
+
+def shorten_snapshots(spec: NodeSpec) -> None:
+    """Let every manager take a snapshot of the log at once and after each entry, and note in the same update what it was.
+
+    A manager that joins is sent the leader's last snapshot, and forgets each member that is missing in it. Where the leader
+    itself is missing, since it joined after that snapshot, the two may not find each other again, and neither leads: seen on
+    20.10.24 in a swarm that locks its managers, twice of twice, for minutes. In one that does not, they found each other.
+    """
+    raft = dict(spec.get("Raft") or {})
+    labels = dict(spec.get("Labels") or {})
+    interval = int(raft.get("SnapshotInterval") or USUAL_SNAPSHOT_INTERVAL)
+    if SNAPSHOT_LABEL in labels or interval == 1:
+        return
+    spec["Labels"] = {**labels, SNAPSHOT_LABEL: str(interval)}
+    spec["Raft"] = {**raft, "SnapshotInterval": 1}
+
+
+def restore_snapshots(spec: NodeSpec) -> None:
+    """Let the swarm take snapshots as before; an interval that somebody set meanwhile stays."""
+    labels = dict(spec.get("Labels") or {})
+    before = labels.pop(SNAPSHOT_LABEL, None)
+    if before is None:
+        return
+    spec["Labels"] = labels
+    raft = dict(spec.get("Raft") or {})
+    if before.isdecimal() and raft.get("SnapshotInterval") == 1:
+        spec["Raft"] = {**raft, "SnapshotInterval": int(before)}
 
 
 # What is changed on the node of a temporary manager.

@@ -149,6 +149,7 @@ class BusyManager:
         assert self.labels() == {}
         swarm = self.world.call("GET", "/swarm")["Spec"]
         assert (swarm["Labels"], swarm["Dispatcher"]["HeartbeatPeriod"]) == ({}, 5_000_000_000)
+        assert swarm["Raft"]["SnapshotInterval"] == 10_000
 
     def labels(self) -> dict[str, str]:
         (node,) = self.world.call("GET", "/nodes")
@@ -215,9 +216,19 @@ def busy_manager(leaks: int = 6) -> Iterator[BusyManager]:
         address = task["NetworksAttachments"][0]["Addresses"][0].partition("/")[0]
         engine.docker("exec", "prober", "sh", "-c", f"echo {address} >/peer")
         host.room = len(world.walk_ring(proxy))
+        _age(world)
         if leaks:
             world.leak_fast(proxy, leaks)
         yield host
+
+
+def _age(world: World) -> None:
+    """Let the swarm have what each of some age has: a snapshot of its log, before which no entry is left."""
+    usual = {"SnapshotInterval": 10_000, "LogEntriesForSlowFollowers": 500}
+    for raft in ({"SnapshotInterval": 1, "LogEntriesForSlowFollowers": 1}, usual):
+        swarm = world.call("GET", "/swarm")
+        spec = {**swarm["Spec"], "Raft": {**swarm["Spec"]["Raft"], **raft}}
+        world.call("POST", f"/swarm/update?version={swarm['Version']['Index']}", spec)
 
 
 def _create(

@@ -8,8 +8,9 @@ from pathlib import Path
 from shlex import quote
 
 from console.errors import HostError
+from console.host.temporary.firewall import TABLE
 from console.operations.borrow.record import BorrowRecord
-from console.swarm.parse import AVAILABILITY_LABEL, HANDOVER_LABEL, HEARTBEAT_LABEL
+from console.swarm.parse import AVAILABILITY_LABEL, HANDOVER_LABEL, HEARTBEAT_LABEL, SNAPSHOT_LABEL
 from console.text import clean
 
 COPY = "swarm-state"
@@ -132,8 +133,10 @@ echo "waiting until {node} is a manager"
 until real node inspect --format '{{{{.ManagerStatus.Reachability}}}}' {record.node_id} 2>/dev/null | grep -qx reachable; do sleep 1; done
 before=$(real node inspect --format '{{{{index .Spec.Labels "{AVAILABILITY_LABEL}"}}}}' {record.node_id})
 [ "$before" = active ] && real node update --availability active {record.node_id}
-period=$(real info --format '{{{{index .Swarm.Cluster.Spec.Labels "{HEARTBEAT_LABEL}"}}}}')
-[ -n "$period" ] && real swarm update --dispatcher-heartbeat "$period"ns >/dev/null
+heartbeat=$(real info --format '{{{{index .Swarm.Cluster.Spec.Labels "{HEARTBEAT_LABEL}"}}}}')
+[ -z "$heartbeat" ] || real swarm update --dispatcher-heartbeat "${{heartbeat}}ns" >/dev/null
+interval=$(real info --format '{{{{index .Swarm.Cluster.Spec.Labels "{SNAPSHOT_LABEL}"}}}}')
+[ -z "$interval" ] || real swarm update --snapshot-interval "$interval" >/dev/null
 real node update --label-rm {HANDOVER_LABEL} --label-rm {AVAILABILITY_LABEL} {record.node_id}
 
 # 2. The temporary manager leaves.
@@ -144,7 +147,12 @@ for id in $(real node ls --filter name=vipconsole-temporary --format '{{{{.ID}}}
 done
 real node ls
 
-# 3. What is left on this host: systemctl stop vipconsole-temporary-manager, then rm -r {quote(str(folder))}
+# 3. What is left: `vipconsole reclaim` removes it, with the swarm's labels {HEARTBEAT_LABEL}
+# and {SNAPSHOT_LABEL}, which docker's commands cannot remove. By hand:
+#   systemctl stop vipconsole-temporary-manager
+#   nft delete table ip {TABLE}
+#   nft -a list ruleset; iptables-save   # delete the rules that name the interface {record.cable.interface}
+#   rm -r {quote(str(folder))}
 #
 # The last way, where neither answers for the swarm any more. It restarts every task (Docker's documentation, "Restore from
 # a backup"):

@@ -11,15 +11,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from console.clock import Clock
 from console.concurrency import until
-from console.errors import Declined, EngineError, EngineTimeout, Unknown, VipconsoleError
+from console.errors import Declined, EngineError, EngineTimeout, EngineUnreachable, Unknown, VipconsoleError
 from console.host.temporary.values import TemporaryEngine
-from console.operations.borrow.members import AnswerWatch, Member
+from console.operations.borrow.members import LOCKED, AnswerWatch, HandoverOfTwo, Member
 from console.operations.borrow.record import BorrowPhase, BorrowRecord, BorrowStore
-from console.operations.handover import Ending, Handover, read_roles
+from console.operations.handover import Ending, read_roles
 from console.swarm.managers import ManagerRoles, demote_borrowed, mark_borrowed, mark_rebuilt
 from console.swarm.membership import Membership, MemberState
 from console.swarm.model import Node
@@ -68,15 +68,6 @@ class BorrowResult:
     """Why nothing was given back."""
 
 
-class HandoverOfTwo(Handover):
-    """A hand-over between two managers.
-
-    The other one alone has the quorum meanwhile: it has to be one that is sure to be started again.
-    """
-
-    managers_at_least: ClassVar[int] = 2
-
-
 class ManagerBorrow:
     """One borrowed manager: `run` from the beginning, `finish` what was cut short."""
 
@@ -100,9 +91,10 @@ class ManagerBorrow:
             try:
                 await self._hand_over_and_back()
             except VipconsoleError as error:
-                self._tell(f"{error.sentence} Everything is made what it was before")
+                because = self._reason(error)
+                self._tell(f"{because} Everything is made what it was before")
                 await self._settle()
-                return await self._result(because=f"{error.sentence} {error.hint}".strip())
+                return await self._result(because)
             except asyncio.CancelledError:
                 # Ctrl+c. It must not stay half done; a second one ends the program at once, and the next call finishes it.
                 self._tell("interrupted: everything is made what it was before")
@@ -110,13 +102,19 @@ class ManagerBorrow:
                 raise
         return await self._result()
 
+    def _reason(self, error: VipconsoleError) -> str:
+        # The hint would be about this host's own dockerd.
+        if isinstance(error, EngineUnreachable) and self._needs.engine.host in error.sentence:
+            return "The temporary manager died, or did not answer."
+        return f"{error.sentence} {error.hint}".strip()
+
     async def finish(self, record: BorrowRecord) -> BorrowResult:
         """Bring one that was cut short to its end, forward or back."""
         self._record = record
         self._tell(f"finishing a borrowed manager that was interrupted ({record.step})")
         async with self._watch.running():
             await self._settle()
-        return await self._result(because="It was interrupted before the temporary manager led the swarm.")
+        return await self._result("It was interrupted before the temporary manager led the swarm.")
 
     # Forward.
 
@@ -198,6 +196,8 @@ class ManagerBorrow:
     async def _release(self) -> None:
         """Take the temporary manager out of the swarm. The real one is a manager and what it was before."""
         node_id = self._now.temporary_id
+        # Where both died in the middle it is not known who led in between. What was known of leaks is not believed then.
+        was_handing_over = self._now.phase is BorrowPhase.HANDING_OVER
         if node_id:
             async with self._step("demote the temporary manager", BorrowPhase.RELEASING):
                 await self._wait(self._real_votes, f"{self._now.node_name} is a manager", ANSWERED_WITHIN_S)
@@ -208,7 +208,7 @@ class ManagerBorrow:
                 await self._wait(
                     self._real_leads_alone, f"{self._now.node_name} leads alone", DEMOTED_WITHIN_S
                 )
-            if self._now.has_led:
+            if self._now.has_led or was_handing_over:
                 await self._note_rebuilt()
             async with self._step("take it out of the swarm"):
                 # It takes 10 s to leave (measured on 20.10.24). Its node is removed meanwhile, and then it is ended.
@@ -273,21 +273,18 @@ class ManagerBorrow:
         """Return how the temporary manager is in the swarm, once that has been decided; unlock it where it is locked."""
 
         async def attempt() -> Membership | None:
-            member = await self._temporary.membership.read()
-            if member.state is MemberState.LOCKED:
-                await self._unlock()
-                return None
-            return None if member.state is MemberState.PENDING else member
+            member = await self._unlock_if_locked()
+            return None if member.state in (MemberState.LOCKED, MemberState.PENDING) else member
 
         return await self._wait(attempt, "the temporary manager knows its place", JOINED_WITHIN_S)
 
-    async def _unlock(self) -> None:
-        if not self._needs.unlock_key:
-            raise Declined(
-                "The temporary manager is locked: it was restarted, and this swarm locks its managers.",
-                "Give the unlock key with --unlock-key-file.",
-            )
-        await self._temporary.membership.unlock(self._needs.unlock_key)
+    async def _unlock_if_locked(self) -> Membership:
+        member = await self._temporary.membership.read()
+        if member.state is MemberState.LOCKED:
+            if not self._needs.unlock_key:
+                raise Declined(*LOCKED)
+            await self._temporary.membership.unlock(self._needs.unlock_key)
+        return member
 
     async def _wait_for_a_leader(self, member: Membership) -> Member:
         """Return who answers for the swarm: the temporary manager where it is one.
@@ -381,7 +378,7 @@ class ManagerBorrow:
 
     @asynccontextmanager
     async def _kept_alive(self) -> AsyncIterator[None]:
-        """Start the temporary manager again whenever it dies, until it is not needed any more."""
+        """Start the temporary manager again whenever it dies, and unlock it, until it is not needed any more."""
 
         async def watch() -> None:
             while True:
@@ -391,6 +388,9 @@ class ManagerBorrow:
                     if not await self._needs.engine.is_running():
                         self._tell("the temporary manager died: starting it again")
                         await self._needs.engine.start(self._now.cable)
+                    # systemd may have started it again. Once it is demoted it must not be asked (`AnswerWatch`).
+                    if self._needs.unlock_key and self._now.phase is not BorrowPhase.RELEASING:
+                        await self._unlock_if_locked()
 
         watcher = asyncio.ensure_future(watch())
         try:

@@ -4,14 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from console.clock import Clock
 from console.errors import VipconsoleError
+from console.operations.handover import Handover, HandoverResult
 from console.swarm.changer import SwarmChanger
+from console.swarm.managers import (
+    NodeSpec,
+    lengthen_heartbeat,
+    restore_heartbeat,
+    restore_snapshots,
+    shorten_snapshots,
+)
 from console.swarm.membership import EngineMembership
 from console.swarm.reader import SwarmReader
 
 ASK_EVERY_S = 0.1
+LOCKED = (
+    "The temporary manager is locked: it was restarted, and this swarm locks its managers.",
+    "Give the unlock key with --unlock-key-file; `docker swarm unlock-key -q` shows it where a manager answers.",
+)
+"""What is said where the temporary manager is locked and no key is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +74,31 @@ class AnswerWatch:
         if self._answered_at_s is not None:
             self._longest_s = max(self._longest_s, now_s - self._answered_at_s)
         self._answered_at_s = now_s
+
+
+class HandoverOfTwo(Handover):
+    """A hand-over between two managers.
+
+    The other one alone has the quorum meanwhile: it has to be one that is sure to be started again.
+    """
+
+    managers_at_least: ClassVar[int] = 2
+
+    @staticmethod
+    def prepare_swarm(spec: NodeSpec) -> None:
+        """Lengthen the heartbeat, and let the other manager take a snapshot that knows it as a member."""
+        lengthen_heartbeat(spec)
+        shorten_snapshots(spec)
+
+    @staticmethod
+    def restore_swarm(spec: NodeSpec) -> None:
+        """Make the heartbeat and the interval of snapshots what they were."""
+        restore_heartbeat(spec)
+        restore_snapshots(spec)
+
+    async def put_back(self) -> HandoverResult | None:
+        """Also make the swarm's settings what they were where the way back by hand has removed the node's labels."""
+        result = await super().put_back()
+        if result is None:
+            await self._change_swarm(self.restore_swarm)
+        return result
