@@ -53,7 +53,8 @@ def test_a_second_run_right_after_the_first_works(host: BusyManager) -> None:
     before = host.containers()
     done = host.borrow()
     assert done.code == 0, done.err
-    assert "proxy: 0 leaked now, 3 leaked before." in done.out
+    # How many were leaked before depends on whether the test before this one ran.
+    assert "proxy: 0 leaked now" in done.out
     assert host.containers() == before
     host.check_nothing_is_left()
 
