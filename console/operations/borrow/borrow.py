@@ -3,8 +3,7 @@
 A private dockerd joins the swarm as a drained manager. The real manager is paused, demoted, promoted and made active, as in
 `console.operations.handover`: meanwhile the temporary one leads, and its allocator starts without the leaks. Then the
 temporary one is demoted, leaves, and its node is removed. For some seconds it is the swarm's only manager. Each step is on
-disk before it begins, and whatever dies, the next call finishes it: a manager that was not demoted yet is left one, a
-demoted one becomes a manager again.
+disk before it begins, and whatever dies, the next call finishes it, forward or back.
 """
 
 import asyncio
@@ -208,6 +207,7 @@ class ManagerBorrow:
                 await self._wait(
                     self._real_leads_alone, f"{self._now.node_name} leads alone", DEMOTED_WITHIN_S
                 )
+                await self._handover(self._real).restore_settings()
             if self._now.has_led or was_handing_over:
                 await self._note_rebuilt()
             async with self._step("take it out of the swarm"):

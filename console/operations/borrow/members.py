@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from console.clock import Clock
 from console.errors import VipconsoleError
-from console.operations.handover import Handover, HandoverResult
+from console.operations.handover import Handover
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import (
     NodeSpec,
@@ -92,13 +92,13 @@ class HandoverOfTwo(Handover):
 
     @staticmethod
     def restore_swarm(spec: NodeSpec) -> None:
-        """Make the heartbeat and the interval of snapshots what they were."""
-        restore_heartbeat(spec)
-        restore_snapshots(spec)
+        """Change nothing: the lead changes once more, when the other manager goes. `restore_settings` comes after that."""
 
-    async def put_back(self) -> HandoverResult | None:
-        """Also make the swarm's settings what they were where the way back by hand has removed the node's labels."""
-        result = await super().put_back()
-        if result is None:
-            await self._change_swarm(self.restore_swarm)
-        return result
+    async def restore_settings(self) -> None:
+        """Make the swarm's heartbeat and its interval of snapshots what they were."""
+
+        def restore(spec: NodeSpec) -> None:
+            restore_heartbeat(spec)
+            restore_snapshots(spec)
+
+        await self._change_swarm(restore)
