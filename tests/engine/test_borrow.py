@@ -74,6 +74,7 @@ def test_killed_once_the_real_manager_is_demoted_the_next_call_finishes_it(host:
     host.check_nothing_is_left()
 
 
+@pytest.mark.sweep
 def test_the_temporary_manager_dies_while_it_is_the_only_one(host: BusyManager) -> None:
     before = host.containers()
     done = host.borrow_until(HANDING_OVER, "temporary")

@@ -13,8 +13,9 @@ from console.operations.borrow.backup import COPY, WAY_BACK
 from tests.contract.world import World
 from tests.engine.borrowing import BusyManager, busy_manager
 from tests.engine.cluster import swarm_of
+from tests.engine.lab import Engine
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.sweep, pytest.mark.timeout(900)]
 
 COPIED, HANDING_OVER = 3, 15
 """Moments (`tests.support.mortal_borrow`): the state of the swarm is copied; the real manager has been demoted."""
@@ -166,3 +167,8 @@ def _watch_node(host: BusyManager, name: str, seen: "Counter[str]", ending: thre
                 break
         else:
             seen["no answer"] += 1
+
+
+def _nodes(manager: Engine) -> list[str]:
+    rows = manager.docker("node", "ls", "--format", "{{.Hostname}} {{.Status}} {{.ManagerStatus}}")
+    return sorted(rows.splitlines())

@@ -94,6 +94,7 @@ def start_guard(host: Host, need: int, drop_in: str) -> str:
     return run("journalctl", f"--unit={UNIT}", "--output=cat", "--no-pager")
 
 
+@pytest.mark.sweep
 def test_the_hardened_unit_borrows_a_manager_with_the_drop_in_of_the_docs() -> None:
     found = re.search(r"```ini\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
     assert found is not None
