@@ -16,7 +16,9 @@ from tests.support.terminal import on_terminal
 WIDTHS = (60, 80, 120, 200)
 WIDE = 2000
 """So wide that nothing is wrapped or cut."""
-COMMAND = re.compile(r"GUARD | *(Next|Evidence|next|To finish:)? *(DOCKER_HOST=\S+ )?(vipconsole|docker) [a-z -]+")
+COMMAND = re.compile(
+    r"GUARD | *(Next|Evidence|next|To finish:)? *(DOCKER_HOST=\S+ )?(vipconsole|docker) [a-z -]+"
+)
 """A command stays on its line, so that it can be pasted; and so does what a watcher of the guard reads."""
 LOOKING = (
     ("glance",),
