@@ -158,7 +158,7 @@ def test_a_failure_from_before_the_network_was_made_anew_is_no_reason_to_restart
     world.wait_until(lambda: any(failure in each for each in logged(host)), "dockerd refuses it", 60)
     before = host.starts
     # While it is full, this is what would make the guard restart it.
-    assert "on shared" in guard_until(host, "is not allowed").out
+    assert "on shared" in guard_until(host, "of the docker unit is allowed").out
 
     world.remove_service(held)
     world.update_service(late, lambda spec: spec["TaskTemplate"].update(Networks=[]))

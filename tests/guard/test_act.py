@@ -17,10 +17,10 @@ from console.guard.shortage import Daemon, GuardOptions, GuardVerdict
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Window
 from console.operations.borrow.borrow import BorrowResult
-from console.operations.borrow.record import BorrowStore
 from console.operations.borrow.session import BorrowOutcome
 from console.settings import Guard, QuiescenceSettings, Settings, SnapshotSettings
 from console.simulator.engine import SimulatedEngine
+from console.storage.borrow import BorrowStore
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
 from tests.simulator.swarms import a_network, a_service, a_swarm

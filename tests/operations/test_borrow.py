@@ -8,9 +8,9 @@ from unittest.mock import patch
 import pytest
 
 from console.errors import Declined, HostError
-from console.operations.borrow.record import BorrowPhase
 from console.simulator.host.control import send
 from console.simulator.host.temporary import SimulatedTemporaryEngine
+from console.storage.borrow import BorrowPhase
 from tests.support.simulated_borrows import (
     HERE,
     OWNER,

@@ -8,9 +8,9 @@ import pytest
 
 from console.errors import Declined, HostError, Unknown
 from console.operations.borrow.plan import BorrowFacts, plan_borrow, plan_ending
-from console.operations.borrow.record import BorrowPhase, BorrowStore, unfinished_borrow
 from console.operations.reclaim import ReclaimMethod, ReclaimPlan
 from console.runbook.store.viewer import decline_if_unfinished
+from console.storage.borrow import BorrowPhase, BorrowStore, unfinished_borrow
 from console.swarm.managers import roles_of
 from console.swarm.model import Node
 from tests.support.borrowing import borrow_record

@@ -11,12 +11,12 @@ from console.errors import Declined, Result, StepFailed, Unknown
 from console.host.identity import machine_id
 from console.host.temporary.values import INTERFACE, Cable, TemporaryEngine
 from console.operations.borrow import hosts
-from console.operations.borrow.record import BorrowPhase, BorrowStore
 from console.runbook.actions.registry import action_by_name
 from console.runbook.contracts import Answer
 from console.runbook.language.values import Effect
 from console.runbook.store.viewer import decline_if_unfinished
 from console.simulator.engine import EngineInfo, SimulatedEngine
+from console.storage.borrow import BorrowPhase, BorrowStore
 from console.swarm.model import Engine
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support.benches import Bench, bench, is_yes

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from console.host.root import VARIABLE
-from console.operations.borrow.record import BorrowPhase, BorrowStore
+from console.storage.borrow import BorrowPhase, BorrowStore
 from screens.cli.demo import SIMULATED
 from tests.support import mortal_borrow
 from tests.support.demo import DemoHost, demo_host

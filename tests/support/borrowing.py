@@ -1,7 +1,7 @@
 """The record of a borrowed manager that was cut short."""
 
 from console.host.temporary.values import INTERFACE, Cable
-from console.operations.borrow.record import BorrowPhase, BorrowRecord
+from console.storage.borrow import BorrowPhase, BorrowRecord
 from tests.support.swarms import HERE, LONG_AGO
 
 

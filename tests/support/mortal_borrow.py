@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from console.operations.borrow.record import BorrowRecord, BorrowStore
+from console.storage.borrow import BorrowRecord, BorrowStore
 from console.storage.state import state_folder
 from console.swarm.changer import EngineChanger
 from screens.cli.main import main

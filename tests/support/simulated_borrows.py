@@ -12,11 +12,11 @@ from unittest.mock import patch
 from console.errors import known
 from console.operations.borrow.facts import read_facts
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
-from console.operations.borrow.record import BorrowRecord, BorrowStore
 from console.operations.borrow.session import BorrowOutcome, BorrowSession
 from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.host.borrowing import SimulatedHost
 from console.simulator.host.temporary import SimulatedTemporaryEngine
+from console.storage.borrow import BorrowRecord, BorrowStore
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
 from console.swarm.parse import REBUILT_LABEL

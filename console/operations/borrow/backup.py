@@ -9,7 +9,7 @@ from shlex import quote
 
 from console.errors import HostError
 from console.host.temporary.firewall import TABLE
-from console.operations.borrow.record import BorrowRecord
+from console.storage.borrow import BorrowRecord
 from console.swarm.parse import AVAILABILITY_LABEL, HANDOVER_LABEL, HEARTBEAT_LABEL, SNAPSHOT_LABEL
 from console.text import clean
 

@@ -17,8 +17,8 @@ from console.concurrency import until
 from console.errors import Declined, EngineError, EngineTimeout, EngineUnreachable, Unknown, VipconsoleError
 from console.host.temporary.values import TemporaryEngine
 from console.operations.borrow.members import LOCKED, AnswerWatch, HandoverOfTwo, Member
-from console.operations.borrow.record import BorrowPhase, BorrowRecord, BorrowStore
 from console.operations.handover import Ending, read_roles
+from console.storage.borrow import BorrowPhase, BorrowRecord, BorrowStore
 from console.swarm.managers import ManagerRoles, demote_borrowed, mark_borrowed, mark_rebuilt
 from console.swarm.membership import Membership, MemberState
 from console.swarm.model import Node

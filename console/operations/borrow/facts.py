@@ -8,7 +8,7 @@ from console.host.temporary.values import Cable
 from console.operations.borrow.host import BorrowHost
 from console.operations.borrow.options import BorrowOptions
 from console.operations.borrow.plan import BorrowFacts
-from console.operations.borrow.record import FOLDER
+from console.storage.borrow import FOLDER
 from console.swarm.client import EngineConnection
 from console.swarm.membership import EngineMembership, Membership
 from console.swarm.model import SwarmState

@@ -20,9 +20,9 @@ from console.operations.borrow.facts import read_facts
 from console.operations.borrow.host import BorrowHost
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import BorrowFacts, plan_borrow
-from console.operations.borrow.record import BorrowStore
 from console.operations.borrow.session import BorrowOutcome, BorrowSession
 from console.operations.reclaim import ReclaimPlan
+from console.storage.borrow import BorrowStore
 from console.swarm.client import EngineConnection
 from console.swarm.managers import NO_LEADER, roles_of
 from console.swarm.membership import EngineMembership

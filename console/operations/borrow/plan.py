@@ -5,8 +5,8 @@ from pathlib import Path
 
 from console.errors import Result, Unknown
 from console.host.temporary.values import Cable
-from console.operations.borrow.record import BorrowRecord
 from console.operations.reclaim import ReclaimMethod, ReclaimPlan, services_only_on_managers
+from console.storage.borrow import BorrowRecord
 from console.swarm.managers import NO_LEADER, ManagerRoles, Refusal
 from console.swarm.model import Node, SwarmState
 from console.text import listed

@@ -12,7 +12,7 @@ from console.operations.borrow.host import BorrowHost
 from console.operations.borrow.members import Member
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import BorrowFacts
-from console.operations.borrow.record import BorrowRecord, BorrowStore
+from console.storage.borrow import BorrowRecord, BorrowStore
 from console.storage.state import make_private, write_atomically
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection

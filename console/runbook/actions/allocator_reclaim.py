@@ -10,7 +10,6 @@ from console.host.identity import machine_id
 from console.operations.borrow.hosts import borrow_here, open_session, plan_here
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import plan_ending
-from console.operations.borrow.record import BorrowRecord, BorrowStore
 from console.operations.borrow.session import BorrowOutcome
 from console.operations.handover import read_roles
 from console.operations.reclaim import ReclaimMethod
@@ -18,6 +17,7 @@ from console.runbook.actions.reclaim import AllocatorHandover, HandoverParameter
 from console.runbook.answers import cannot_tell_on_error, check_result, quick_snapshot
 from console.runbook.contracts import ActionPlan, Answer, CheckResult, Context, Parameters
 from console.runbook.language.values import Effect, Json
+from console.storage.borrow import BorrowRecord, BorrowStore
 from console.storage.state import state_folder
 from console.text import duration, listed, plural
 

@@ -18,7 +18,6 @@ from console.concurrency import OwningThreads
 from console.diagnosis.values import UnfinishedRun
 from console.errors import Declined, HostError, Result, Unknown, unknown_from
 from console.host.lock_probe import holder_of_lock
-from console.operations.borrow.record import BorrowStore, unfinished_borrow
 from console.rehearsal.forecast import Forecast, newest_about, planned_downtimes, rehearsed_steps
 from console.runbook.language.values import ActionPlan, Effect, ExpectedDowntime, Json
 from console.runbook.run import events
@@ -36,6 +35,7 @@ from console.runbook.store.output import (
     read_waiting,
     waiting_mark,
 )
+from console.storage.borrow import BorrowStore, unfinished_borrow
 from console.text import clean
 
 POLL_S = 0.25

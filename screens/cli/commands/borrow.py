@@ -22,12 +22,12 @@ from console.host.reader import HostReader
 from console.host.who import who_runs_this
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import BorrowFacts
-from console.operations.borrow.record import BorrowRecord
 from console.operations.borrow.session import BorrowOutcome, BorrowSession
 from console.operations.census import CensusDependencies, census_count
 from console.operations.probes import own_probe_owner
 from console.operations.stack_removal.steps import LeakCount, Prove, engine_count
 from console.settings import Settings
+from console.storage.borrow import BorrowRecord
 from console.storage.census import read_censuses
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.client import EngineConnection

@@ -13,11 +13,11 @@ from console.host.unit_chain import restart_daemon_unit
 from console.journal.reader import whose_host
 from console.operations.borrow.hosts import facts_here
 from console.operations.borrow.plan import BorrowFacts, plan_borrow, plan_ending
-from console.operations.borrow.record import BorrowRecord, BorrowStore
 from console.operations.handover import Ending, Handover, HandoverResult
 from console.operations.probes import own_probe_owner
 from console.operations.reclaim import DaemonRestart, ReclaimMethod, ReclaimPlan, ReclaimTarget, plan_reclaim
 from console.settings import Settings
+from console.storage.borrow import BorrowRecord, BorrowStore
 from console.swarm.client import EngineConnection, engine_or_context
 from console.swarm.managers import roles_of
 from console.swarm.model import SwarmState
