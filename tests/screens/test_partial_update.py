@@ -1,7 +1,9 @@
 """Of a line that changes only what differs is sent, and it looks as if all of it were."""
 
+from dataclasses import replace
 from typing import Any, Self
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -11,12 +13,17 @@ from textual._compositor import ChopsUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
+from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Report
+from console.monitor.values import Feed
 from screens.present.text import DIM, STRONG, Row
 from screens.tui.partial_update import PartialUpdate
 from screens.tui.widgets.line_view import changed_columns
 from screens.tui.widgets.row_view import MARGIN
 from screens.tui.widgets.rows import Rows
+from tests.support.console_driver import console
 from tests.support.emulator import screen_of
+from tests.support.monitor_states import monitor_state
+from tests.support.swarms import NOW
 from tests.support.widget_host import host_widget, visible_lines
 
 MONOCHROME = Console(color_system=None, force_terminal=True)
@@ -54,6 +61,31 @@ async def test_of_a_line_only_what_differs_is_sent() -> None:
         regions.clear()
         widget.show(clock(" 9:46"))
         assert regions == []
+
+
+async def test_a_pane_that_would_like_more_lines_than_there_are_is_not_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    regions: list[Region] = []
+
+    def counting(update: ChopsUpdate) -> PartialUpdate:
+        regions.extend(Region(begin, y, end - begin, 1) for y, begin, end in update.spans)
+        return PartialUpdate(update.chops, update.spans, update.chop_ends)
+
+    def report(words: int) -> Report:
+        waits = (Blocker("ghost_app", "waits for an address " * words),)
+        busy = [
+            Check(f"busy{number}", f"check {number}", CheckState.BUSY, waits if number == 19 else ())
+            for number in range(20)
+        ]
+        return Report(NOW, tuple(busy))
+
+    async with console(replace(monitor_state(), quiet=Feed(report(1), 100.0)), size=(80, 24)) as shown:
+        await shown.settle()
+        monkeypatch.setattr(PartialUpdate, "of", counting)
+        shown.monitor.publish(quiet=Feed(report(9), 101.0))
+        await shown.settle()
+    assert regions == []
 
 
 @given(

@@ -141,11 +141,11 @@ class MonitorPane(Pane):
             self.refresh_height()
 
     def refresh_height(self) -> None:
-        """Lay the panes out anew if this one wants more or fewer lines than before."""
+        """Lay the panes out again if this one wants more or fewer lines than before."""
         wanted = self.wanted_height(self.size.width)
         if wanted != self._wanted:
             self._wanted = wanted
-            self.refresh(layout=True)
+            self.refresh(repaint=False, layout=True)
 
     def wanted_height(self, width: int) -> int:
         """Return in how many lines of so many columns everything is whole; one where a word says that there is nothing."""

@@ -56,11 +56,11 @@ class FairVertical(Vertical):
     _wanted: tuple[int, ...] = ()
 
     def share_again(self) -> None:
-        """Lay the panes out anew if one of them needs more or fewer lines than before."""
+        """Lay the panes out again if one of them needs more or fewer lines than before."""
         wanted = tuple(pane.wanted_height(self.size.width) for pane in self.query_children(Pane))
         if wanted != self._wanted:
             self._wanted = wanted
-            self.refresh(layout=True)
+            self.refresh(repaint=False, layout=True)
 
     @property
     def layout(self) -> Layout:
