@@ -1,4 +1,4 @@
-"""Standalone containers on attachable overlays, and networks that are made anew under the same name."""
+"""Standalone containers on attachable overlays, and networks that are made again under the same name."""
 
 from typing import Any
 

@@ -71,7 +71,7 @@ async def test_a_restart_leaves_nothing_to_be_named(world: World) -> None:
 
     after = await census(world, network)
     assert after.unaccounted == ()
-    # The engine made its own bridge anew: what was known before says nothing any more.
+    # The engine made its own bridge again: what was known before says nothing any more.
     assert before.daemon_began != after.walkable.allocator.daemon_began
     assert before.leader_id == after.walkable.allocator.leader_id
 

@@ -1,6 +1,6 @@
 """What a real engine answers, kept in files: for tests that parse answers without an engine.
 
-`python -m tests.engine.recordings` writes them anew, from a swarm made for the purpose.
+`python -m tests.engine.recordings` writes them again, from a swarm made for the purpose.
 """
 
 import json

@@ -163,16 +163,16 @@ def test_a_failure_from_before_the_network_was_made_anew_is_no_reason_to_restart
     world.remove_service(held)
     world.update_service(late, lambda spec: spec["TaskTemplate"].update(Networks=[]))
     world.wait_until(lambda: world.is_removed(shared), "nobody is on the network any more", 60)
-    anew = world.create_overlay("shared", "10.79.0.0/28")
-    world.update_service(late, lambda spec: spec["TaskTemplate"].update(Networks=[{"Target": anew}]))
-    world.wait_for_vip(late, anew)
+    renewed = world.create_overlay("shared", "10.79.0.0/28")
+    world.update_service(late, lambda spec: spec["TaskTemplate"].update(Networks=[{"Target": renewed}]))
+    world.wait_for_vip(late, renewed)
     said = guard_until(host, "proxy has", "--allow-restart")
     assert said.code in (0, 1), said.out
     assert "restarted" not in said.out
     assert host.starts == before
     world.remove_service(late)
     world.wait_until_gone([late])
-    world.wait_until(lambda: world.is_removed(anew), "nobody is on the network any more", 60)
+    world.wait_until(lambda: world.is_removed(renewed), "nobody is on the network any more", 60)
 
 
 def exhaust(host: Host, network: str) -> tuple[list[str], list[str]]:
@@ -224,7 +224,7 @@ def test_leaks_are_given_back_by_one_restart_and_by_no_second_one(host: Host) ->
     assert "restarted" not in again.out
     assert host.starts == before + 1
 
-    # It leaks anew, sooner than a restart may follow another.
+    # It leaks again, sooner than a restart may follow another.
     world.leak_fast(proxy, 5)
     later = world.create_service(world.fresh("late"), [proxy])
     assert guard_until(host, "and addresses are short again", "--allow-restart").code == 2

@@ -1,4 +1,4 @@
-"""The runner is killed at any touch of a recreation on a real engine: resumed, or begun anew, it ends where it should."""
+"""The runner is killed at any touch of a recreation on a real engine: resumed, or begun again, it ends where it should."""
 
 import shutil
 import signal

@@ -96,7 +96,7 @@ async def detached() -> Any:
 
 
 async def reexec() -> Any:
-    """A program goes on and is followed while systemd executes itself anew, as a switch may make it do."""
+    """A program goes on and is followed while systemd executes itself again, as a switch may make it do."""
     with tempfile.TemporaryDirectory() as folder:
         gate = Path(folder) / "gate"
         gate.touch()

@@ -52,7 +52,7 @@ def data(text: str) -> Any:
 def test_the_schema_that_is_checked_in_is_the_one_that_the_models_make() -> None:
     checked_in = (PACKAGE / "runbook.schema.json").read_text("utf-8")
     assert checked_in == schema_text(), (
-        "write it anew: vipconsole schema > console/runbook/language/runbook.schema.json"
+        "write it again: vipconsole schema > console/runbook/language/runbook.schema.json"
     )
 
 

@@ -170,7 +170,7 @@ async def test_the_cursor_stays_on_its_network_whatever_comes() -> None:
         assert after.key == row.key
 
 
-async def test_what_did_not_change_is_not_made_anew() -> None:
+async def test_what_did_not_change_is_not_made_again() -> None:
     async with console(told()) as shown:
         screen = shown.app.screen
         assert isinstance(screen, OverviewScreen)

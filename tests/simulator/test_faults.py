@@ -40,7 +40,7 @@ def test_refuse_drops_the_connection_and_only_that_often(client: Any) -> None:
 
 
 def knock(path: Path) -> str:
-    # docker's library leaves a socket open that was refused, so this one knocks by hand. Binding anew replaces the file.
+    # docker's library leaves a socket open that was refused, so this one knocks by hand. Binding again replaces the file.
     with socket.socket(socket.AF_UNIX) as knocking:
         try:
             knocking.connect(str(path))

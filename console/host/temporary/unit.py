@@ -1,4 +1,4 @@
-"""The process of the temporary manager: a unit of systemd, or a session of its own, that outlives whoever starts it."""
+"""The process of the temporary manager: a unit of systemd, or a session of its own, that outlives its starter."""
 
 import asyncio
 import os

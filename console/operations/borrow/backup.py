@@ -125,7 +125,7 @@ def way_back(record: BorrowRecord, places: Places) -> str:
 real() {{ docker -H {quote(places.host)} "$@"; }}
 temporary() {{ docker -H {quote(places.temporary_host)} "$@"; }}
 
-# 1. The real manager becomes a manager again, and takes tasks. Whoever leads can do that.
+# 1. The real manager becomes a manager again, and takes tasks. The manager that leads can do that.
 for manager in temporary real; do
   "$manager" node promote {record.node_id} 2>/dev/null && break
 done
