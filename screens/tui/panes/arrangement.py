@@ -8,7 +8,7 @@ from textual.widget import Widget
 
 from screens.tui.panes.lists import FindingsPane, JournalPane, MonitorPane, QuietPane, RunPane
 from screens.tui.panes.overlays import Overlays
-from screens.tui.widgets.fair import AT_LEAST, share
+from screens.tui.widgets.fair import AT_LEAST, SharedLines, share
 
 WEIGHTS: Mapping[type[Widget], int] = {Overlays: 8, FindingsPane: 7, JournalPane: 4, QuietPane: 5, RunPane: 2}
 """What part of the lines each pane has where there are too few for all."""
@@ -100,7 +100,7 @@ def _arrange(
     ]
 
 
-class OverviewPanes(Widget):
+class OverviewPanes(SharedLines):
     """Holds the panes."""
 
     @property

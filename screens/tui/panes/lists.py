@@ -19,6 +19,7 @@ from screens.present.run_step import because
 from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, Paragraph, Row, Span, Spans
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import Command, bindings
+from screens.tui.widgets.fair import SharedLines
 from screens.tui.widgets.line_view import truncate, wrap
 from screens.tui.widgets.pane import Pane
 from screens.tui.widgets.row_view import MARGIN
@@ -145,7 +146,8 @@ class MonitorPane(Pane):
         wanted = self.wanted_height(self.size.width)
         if wanted != self._wanted:
             self._wanted = wanted
-            self.refresh(repaint=False, layout=True)
+            if isinstance(self.parent, SharedLines):
+                self.parent.share_again()
 
     def wanted_height(self, width: int) -> int:
         """Return in how many lines of so many columns everything is whole; one where a word says that there is nothing."""
@@ -182,8 +184,9 @@ class MonitorPane(Pane):
                 Row((row.key, place), parts, row.value, row.severity) for place, parts in enumerate(whole)
             ]
         self.rows.show(rows, self._empty)
-        # The commands depend on the row under the cursor.
-        self.refresh_bindings()
+        if self.has_class("-entered"):
+            # The commands depend on the row under the cursor.
+            self.refresh_bindings()
 
     def _cut(self, whole: list[Spans], count: int, width: int) -> list[Spans]:
         """Return the first lines of a row; the last one says that there is more."""

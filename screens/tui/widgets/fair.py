@@ -50,17 +50,25 @@ class FairLayout(Layout):
         return placements
 
 
-class FairVertical(Vertical):
-    """Holds panes below each other."""
-
-    _wanted: tuple[int, ...] = ()
+class SharedLines(Widget):
+    """Holds panes that share its lines by what they show."""
 
     def share_again(self) -> None:
-        """Lay the panes out again if one of them needs more or fewer lines than before."""
-        wanted = tuple(pane.wanted_height(self.size.width) for pane in self.query_children(Pane))
-        if wanted != self._wanted:
-            self._wanted = wanted
-            self.refresh(repaint=False, layout=True)
+        """Lay the panes out again if one of them would be elsewhere now.
+
+        What they show changes all the time in a busy swarm, where they are hardly ever: to look costs a tenth of a layout.
+        Nothing is painted for it: what moves or gets another size is painted by Textual.
+        """
+        shown = [child for child in self.children if child.display]
+        for placement in self.layout.arrange(self, shown, self.size):
+            if placement.widget.virtual_region != placement.region:
+                # Asked of the pane: what its parent remembers of the last layout is forgotten only so.
+                placement.widget.refresh(repaint=False, layout=True)
+                return
+
+
+class FairVertical(Vertical, SharedLines):
+    """Holds panes below each other."""
 
     @property
     def layout(self) -> Layout:
