@@ -29,6 +29,8 @@ class Fact:
     label: str
     text: str
     tone: str = PLAIN
+    is_answer: bool = False
+    """Whether the word can be typed: it stands out among those that only name what is told."""
 
 
 def fact_paragraphs(facts: Iterable[Fact], width: int) -> tuple[Paragraph, ...]:
@@ -36,7 +38,11 @@ def fact_paragraphs(facts: Iterable[Fact], width: int) -> tuple[Paragraph, ...]:
     most = max(20, MOST_LINES * (width - LABEL) - 8)
     return tuple(
         Paragraph(
-            ((f"{fact.label:<{LABEL - 1}} ", STRONG), (clean(typed_here(fact.text), most), fact.tone)), LABEL
+            (
+                (f"{fact.label:<{LABEL - 1}} ", STRONG if fact.is_answer else DIM),
+                (clean(typed_here(fact.text), most), fact.tone),
+            ),
+            LABEL,
         )
         for fact in facts
     )
@@ -68,7 +74,7 @@ def situation(run: StoredRun, question: QuestionView, now: datetime) -> tuple[Fa
     if question.choices == (Choice.STOP,):
         return (
             *facts,
-            Fact("stop", question.sentence or _stop_text(view, step, is_go_ahead=False, down=False)),
+            _answer("stop", question.sentence or _stop_text(view, step, is_go_ahead=False, down=False)),
         )
     downtime = downtime_of(view.steps)
     if view.question is None and downtime.spans:
@@ -122,22 +128,26 @@ def _next(step: StepView, live: Live) -> str:
     return f"{title}. {plan.summary}".removesuffix(" ")
 
 
+def _answer(word: str, text: str) -> Fact:
+    return Fact(word, text, is_answer=True)
+
+
 def _answers(view: RunView, step: StepView, question: QuestionView) -> Iterator[Fact]:
     is_go_ahead = Choice.CONFIRM in question.choices
     down = bool(step.outage is not None and step.outage.down)
     for choice in question.choices:
         match choice:
             case Choice.CONFIRM:
-                yield Fact(question.word or str(choice), _confirmed(step))
+                yield _answer(question.word or str(choice), _confirmed(step))
             case Choice.SKIP:
                 left = f"leave {step.id} as it is" if step.has_begun else f"leave {step.id} out"
-                yield Fact("skip REASON", f"{left} and go on; exit code 1 at the end")
+                yield _answer("skip REASON", f"{left} and go on; exit code 1 at the end")
             case Choice.RETRY:
-                yield Fact(str(choice), _retry_text(step))
+                yield _answer(str(choice), _retry_text(step))
             case Choice.UNDO:
-                yield Fact(str(choice), _undo_text(view, step))
+                yield _answer(str(choice), _undo_text(view, step))
             case Choice.STOP:
-                yield Fact(str(choice), _stop_text(view, step, is_go_ahead=is_go_ahead, down=down))
+                yield _answer(str(choice), _stop_text(view, step, is_go_ahead=is_go_ahead, down=down))
 
 
 def _confirmed(step: StepView) -> str:
