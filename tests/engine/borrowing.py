@@ -151,11 +151,14 @@ class BusyManager:
         assert (swarm["Labels"], swarm["Dispatcher"]["HeartbeatPeriod"]) == ({}, 5_000_000_000)
         assert swarm["Raft"]["SnapshotInterval"] == 10_000
 
-    def labels(self) -> dict[str, str]:
+    def all_labels(self) -> dict[str, str]:
         (node,) = self.world.call("GET", "/nodes")
         labels: dict[str, str] = node["Spec"]["Labels"]
+        return labels
+
+    def labels(self) -> dict[str, str]:
         # That one stays: it tells that what was known of leaks before says nothing now.
-        return {key: value for key, value in labels.items() if key != REBUILT_LABEL}
+        return {key: value for key, value in self.all_labels().items() if key != REBUILT_LABEL}
 
     def begin_probing(self) -> None:
         self.engine.docker("exec", "-d", "prober", "sh", "-c", f"({PROBE}) >/probes 2>&1")

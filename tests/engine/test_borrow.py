@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from console.swarm.parse import REBUILT_LABEL
 from tests.contract.world import World
 from tests.engine.borrowing import BusyManager, busy_manager
 from tests.engine.lab import running_engine
@@ -40,6 +41,7 @@ def test_every_leaked_address_comes_back_and_no_container_notices(host: BusyMana
     assert felt.longest_gap_s <= floor.longest_gap_s + 1.0, (felt, floor)
     assert len(host.world.walk_ring(host.proxy)) == host.room
     host.check_nothing_is_left()
+    assert REBUILT_LABEL in host.all_labels()
     report = json.loads(done.out)["borrow"]
     assert report["gave_back"]
     assert report["leaked"] == {"proxy": {"before": 6, "after": 0}}

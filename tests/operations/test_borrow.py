@@ -11,6 +11,7 @@ from console.errors import Declined, HostError
 from console.simulator.host.control import send
 from console.simulator.host.temporary import SimulatedTemporaryEngine
 from console.storage.borrow import BorrowPhase
+from console.swarm.parse import HEARTBEAT_LABEL, SNAPSHOT_LABEL
 from tests.support.simulated_borrows import (
     HERE,
     OWNER,
@@ -64,6 +65,33 @@ async def test_the_real_manager_is_paused_before_it_is_demoted_and_the_record_sa
         assert set(record.containers) == set(world.before)
         assert (world.store.folder / "way-back.sh").exists()
         await world.finish()
+        await world.require_as_before()
+
+
+async def test_the_swarms_settings_are_others_while_the_lead_changes_and_what_somebody_sets_meanwhile_stays(
+    tmp_path: Path,
+) -> None:
+    def raft(world: BorrowWorld) -> int:
+        return int(world.model.membership.spec["Raft"]["SnapshotInterval"])
+
+    with borrow_world(tmp_path) as world, happening_at(DEMOTED, kill_program):
+        assert raft(world) == 10_000
+        await until_killed(world)
+        spec = world.model.membership.spec
+        assert (raft(world), spec["Labels"][SNAPSHOT_LABEL]) == (1, "10000")
+        assert (spec["Dispatcher"]["HeartbeatPeriod"], spec["Labels"][HEARTBEAT_LABEL]) == (
+            60_000_000_000,
+            "5000000000",
+        )
+        await world.finish()
+        assert raft(world) == 10_000
+        await world.require_as_before()
+    with borrow_world(tmp_path / "again") as world, happening_at(DEMOTED, kill_program):
+        await until_killed(world)
+        spec = world.model.membership.spec
+        spec["Raft"] = {**spec["Raft"], "SnapshotInterval": 7_000}
+        await world.finish()
+        assert raft(world) == 7_000
         await world.require_as_before()
 
 
