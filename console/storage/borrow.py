@@ -66,6 +66,8 @@ class BorrowRecord:
     """The node ID of the temporary manager, once it is known."""
     has_led: bool = False
     """Whether the temporary manager has led the swarm, and so given the leaked addresses back."""
+    rejoins: bool = False
+    """Whether the real manager lost its part of the swarm, and joins once more as another node."""
     steps: tuple[BorrowStep, ...] = ()
 
     def with_step(self, name: str, at: datetime) -> "BorrowRecord":
@@ -150,6 +152,7 @@ def _to_json(record: BorrowRecord) -> Mapping[str, Any]:
         "phase": record.phase.value,
         "temporary_id": record.temporary_id,
         "has_led": record.has_led,
+        "rejoins": record.rejoins,
         "steps": [
             {
                 "name": step.name,
@@ -176,6 +179,8 @@ def _from_json(data: Mapping[str, Any]) -> BorrowRecord:
         phase=BorrowPhase(data["phase"]),
         temporary_id=clean(data["temporary_id"]),
         has_led=bool(data["has_led"]),
+        # A record of an earlier version has none.
+        rejoins=bool(data.get("rejoins")),
         steps=tuple(
             BorrowStep(
                 clean(row["name"]),

@@ -296,6 +296,20 @@ def mark_borrowed(owner: str) -> Callable[[NodeSpec], None]:
     return change
 
 
+def give_labels(old: Node) -> Callable[[NodeSpec], None]:
+    """Return what gives a node the labels of another one in whose place it comes, and the availability that that one had.
+
+    What a hand-over left on the other one goes with it.
+    """
+
+    def change(spec: NodeSpec) -> None:
+        left = (HANDOVER_LABEL, AVAILABILITY_LABEL)
+        spec["Labels"] = {key: value for key, value in old.labels.items() if key not in left}
+        spec["Availability"] = old.availability_before or old.availability
+
+    return change
+
+
 def mark_rebuilt(at: str) -> Callable[[NodeSpec], None]:
     """Return what notes on a manager that its allocator forgot all leaks: what was known of them before says nothing now."""
 

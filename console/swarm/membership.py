@@ -54,6 +54,18 @@ class SwarmSettings:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where an engine listens as a member of a swarm, and where others reach it."""
+
+    listen: str
+    """As `ADDRESS:PORT`."""
+    advertise: str
+    """An address, with or without a port."""
+    data_path: str = ""
+    """The address of its overlay traffic; empty for the one that it advertises."""
+
+
 class EngineMembership:
     """Asks and changes the membership of the engine behind a connection; tells of each change before it is made.
 
@@ -98,26 +110,38 @@ class EngineMembership:
 
         return await self._connection.ask("list the containers", read)
 
-    async def join(self, manager: "EngineMembership", remote: str, own_address: str) -> None:
+    async def join(self, manager: "EngineMembership", remote: str, own: Addresses) -> None:
         """Join the swarm of another engine as a drained manager.
 
-        `remote` is where that one is reached (`ADDRESS:PORT`), `own_address` what this one advertises. The token goes from one
-        engine to the other and is kept nowhere else.
+        `remote` is where that one is reached (`ADDRESS:PORT`). The token goes from one engine to the other and is kept nowhere
+        else.
         """
         self._tell(f"join the swarm at {remote} as a drained manager")
         token = await manager._connection.ask(  # noqa: SLF001 - the token does not leave this class
             "read the token of managers", lambda client: str(_get(client, "/swarm")["JoinTokens"]["Manager"])
         )
         body = {
-            "ListenAddr": f"{own_address}:2377",
-            "AdvertiseAddr": own_address,
-            "DataPathAddr": own_address,
+            "ListenAddr": own.listen,
+            "AdvertiseAddr": own.advertise,
+            "DataPathAddr": own.data_path,
             "RemoteAddrs": [remote],
             "JoinToken": token,
             "Availability": "drain",
         }
         await self._connection.ask(
             "join the swarm", lambda client: send(client, "POST", "/swarm/join", body=body)
+        )
+
+    async def form_alone(self, address: str) -> None:
+        """Make this manager the only one of its swarm, which has no quorum: nodes, services and networks stay.
+
+        `address` is what it advertises. Its allocator begins without any leak then (`docker swarm init --force-new-cluster`).
+        """
+        self._tell("form the swarm with this manager alone (--force-new-cluster)")
+        port = address.rpartition(":")[2] if ":" in address else "2377"
+        body = {"ListenAddr": f"0.0.0.0:{port}", "AdvertiseAddr": address, "ForceNewCluster": True}
+        await self._connection.ask(
+            "form the swarm alone", lambda client: send(client, "POST", "/swarm/init", body=body)
         )
 
     async def leave(self) -> None:

@@ -1,5 +1,6 @@
 """Before a manager is borrowed: a copy of the swarm's state, and the way back by hand."""
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -10,10 +11,13 @@ from shlex import quote
 from console.errors import HostError
 from console.host.temporary.firewall import TABLE
 from console.storage.borrow import BorrowRecord
+from console.swarm.membership import Addresses
 from console.swarm.parse import AVAILABILITY_LABEL, HANDOVER_LABEL, HEARTBEAT_LABEL, SNAPSHOT_LABEL
 from console.text import clean
 
 COPY = "swarm-state"
+DOCKER_STATE = "docker-state.json"
+"""Where an engine notes the addresses with which it joined, in its state of the swarm."""
 WAY_BACK = "way-back.sh"
 ATTEMPTS = 5
 SPARE_BYTES = 200 * 1024 * 1024
@@ -66,6 +70,44 @@ def copy_state(root_dir: str, folder: Path) -> None:
         f"The state of the swarm, {source}, changes all the time, so that no whole copy of it can be made.",
         "Wait until nothing is deployed: `vipconsole quiet`.",
     )
+
+
+def read_addresses(folder: Path, manager_address: str) -> Addresses:
+    """Return the addresses with which the real manager was in the swarm, by the copy of its state.
+
+    Where the copy does not tell them, it listens everywhere and advertises `manager_address`, which is how others knew it.
+    """
+    usual = Addresses("0.0.0.0:2377", manager_address)
+    try:
+        noted = json.loads((folder / COPY / DOCKER_STATE).read_text("utf-8"))
+        return Addresses(
+            str(noted.get("ListenAddr") or usual.listen),
+            str(noted.get("AdvertiseAddr") or usual.advertise),
+            str(noted.get("DataPathAddr") or ""),
+        )
+    except (OSError, ValueError, AttributeError):
+        return usual
+
+
+def has_log(root_dir: str) -> bool:
+    """Whether an engine has anything of the swarm's log: a snapshot of it. Raises HostError where that cannot be seen.
+
+    Asked while the swarm takes a snapshot after each entry: what joined it whole has one then.
+    """
+    folder = state_of_swarm(root_dir) / "raft"
+    try:
+        return any(
+            path.suffix == ".snap"
+            for snapshots in folder.iterdir()
+            if snapshots.name.startswith("snap")
+            for path in snapshots.iterdir()
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise HostError(
+            f"{folder} cannot be read: {error.strerror}.", "Run this as root on the manager."
+        ) from error
 
 
 def _stamps(folder: Path) -> Mapping[str, tuple[int, int]]:

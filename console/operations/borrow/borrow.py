@@ -7,50 +7,27 @@ disk before it begins, and whatever dies, the next call finishes it, forward or 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass
 
 from console.clock import Clock
-from console.concurrency import until
 from console.errors import Declined, EngineError, EngineTimeout, EngineUnreachable, Unknown, VipconsoleError
-from console.host.temporary.values import TemporaryEngine
-from console.operations.borrow.members import LOCKED, AnswerWatch, HandoverOfTwo, Member
+from console.operations.borrow.members import LOCKED, AnswerWatch, HandoverOfTwo, Member, QuorumLost
+from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, Progress
+from console.operations.borrow.quorum import PORT, QuorumRescue
 from console.operations.handover import Ending, read_roles
-from console.storage.borrow import BorrowPhase, BorrowRecord, BorrowStore
-from console.swarm.managers import ManagerRoles, demote_borrowed, mark_borrowed, mark_rebuilt
-from console.swarm.membership import Membership, MemberState
+from console.storage.borrow import BorrowPhase, BorrowRecord
+from console.swarm.managers import demote_borrowed, mark_borrowed, mark_rebuilt
+from console.swarm.membership import Addresses, Membership, MemberState
 from console.swarm.model import Node
 
-T = TypeVar("T")
-
-POLL_S = 0.25
 JOINED_WITHIN_S = 180.0
 """A new manager is sent the swarm's log since its last snapshot, 450 entries a second: 20 s for 6,000 entries, of which there are
 10,000 at most (measured on 20.10.24)."""
-ANSWERED_WITHIN_S = 120.0
 DEMOTED_WITHIN_S = 120.0
 REMOVED_WITHIN_S = 60.0
 ALIVE_EVERY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class BorrowDependencies:
-    """What a manager is borrowed with."""
-
-    real: Member
-    temporary: Member
-    engine: TemporaryEngine
-    store: BorrowStore
-    clock: Clock
-    owner: str
-    """Who borrows, as `MACHINE/PROCESS`."""
-    tell: Callable[[str], object]
-    back_up: Callable[[BorrowRecord], Awaitable[None]]
-    """Copies the state of the swarm, and writes the way back by hand."""
-    unlock_key: str = ""
-    rotates_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +47,23 @@ class BorrowResult:
 class ManagerBorrow:
     """One borrowed manager: `run` from the beginning, `finish` what was cut short."""
 
-    def __init__(self, dependencies: BorrowDependencies) -> None:
+    def __init__(self, dependencies: BorrowDependencies, record: BorrowRecord) -> None:
         self._needs = dependencies
-        self._clock = dependencies.clock
+        self._progress = Progress(dependencies, record)
+        self._clock: Clock = dependencies.clock
         self._real = dependencies.real
         self._temporary = dependencies.temporary
         self._tell = dependencies.tell
         self._watch = AnswerWatch(self._clock, self._real)
+        self._rescue = QuorumRescue(dependencies, self._progress, self._watch)
         self._began_s = self._clock.monotonic()
-        self._record: BorrowRecord | None = None
 
-    async def run(self, record: BorrowRecord) -> BorrowResult:
+    async def run(self) -> BorrowResult:
         """Borrow a manager and give it back; where that fails, everything is made what it was, if it can be.
 
         Raises Declined, HostError, or an EngineError.
         """
-        self._write(record)
+        self._progress.begin()
         async with self._watch.running():
             try:
                 await self._hand_over_and_back()
@@ -107,10 +85,9 @@ class ManagerBorrow:
             return "The temporary manager died, or did not answer."
         return f"{error.sentence} {error.hint}".strip()
 
-    async def finish(self, record: BorrowRecord) -> BorrowResult:
+    async def finish(self) -> BorrowResult:
         """Bring one that was cut short to its end, forward or back."""
-        self._record = record
-        self._tell(f"finishing a borrowed manager that was interrupted ({record.step})")
+        self._tell(f"finishing a borrowed manager that was interrupted ({self._now.step})")
         async with self._watch.running():
             await self._settle()
         return await self._result("It was interrupted before the temporary manager led the swarm.")
@@ -119,34 +96,35 @@ class ManagerBorrow:
 
     async def _hand_over_and_back(self) -> None:
         record = self._now
-        async with self._step("copy the state of the swarm"):
+        async with self._progress.step("copy the state of the swarm"):
             await self._needs.back_up(record)
-        async with self._step("start the temporary manager", BorrowPhase.PREPARING):
+        async with self._progress.step("start the temporary manager", BorrowPhase.PREPARING):
             await self._needs.engine.start(record.cable)
         async with self._kept_alive():
-            async with self._step("join the swarm", BorrowPhase.JOINING):
+            async with self._progress.step("join the swarm", BorrowPhase.JOINING):
                 await self._join(record)
                 member = await self._wait_for_member("the temporary manager is a manager")
-            self._write(replace(self._now, temporary_id=member.node_id))
-            async with self._step("label its node"):
-                await self._change_node(
+            self._progress.write(temporary_id=member.node_id)
+            async with self._progress.step("label its node"):
+                await self._progress.change_node(
                     self._real,
                     member.node_id,
                     mark_borrowed(self._needs.owner),
                     lambda node: bool(node.borrowed_by),
                 )
-            await self._wait(self._both_vote, "both managers vote", JOINED_WITHIN_S)
+            await self._progress.wait(self._both_vote, "both managers vote", JOINED_WITHIN_S)
             self._watch.member = self._temporary
-            async with self._step("hand the lead over and back", BorrowPhase.HANDING_OVER):
+            async with self._progress.step("hand the lead over and back", BorrowPhase.HANDING_OVER):
                 await self._handover(self._temporary).run()
-                self._write(replace(self._now, has_led=True))
+                self._progress.write(has_led=True)
             await self._release()
         await self._remove_host_part()
 
     async def _join(self, record: BorrowRecord) -> None:
         try:
+            own = record.cable.address
             await self._temporary.membership.join(
-                self._real.membership, record.manager_address, record.cable.address
+                self._real.membership, record.manager_address, Addresses(f"{own}:{PORT}", own, own)
             )
         except EngineError:
             # An engine that has not joined within 20 s says so, and goes on joining.
@@ -162,33 +140,30 @@ class ManagerBorrow:
             # It has not joined, and nothing in the swarm was changed.
             await self._remove_host_part()
             return
-        async with self._step("start the temporary manager again"):
+        async with self._progress.step("start the temporary manager again"):
             # Its vote may be what the swarm lacks; and only it knows whether it has joined.
             await self._needs.engine.start(self._now.cable)
         self._watch.member = self._temporary
         async with self._kept_alive():
-            member = await self._wait_for_known_member()
-            if member.state is MemberState.ACTIVE:
-                self._write(replace(self._now, temporary_id=member.node_id))
-            await self._put_back(await self._wait_for_a_leader(member))
+            await self._put_back(await self._find_leader())
             await self._release()
         await self._remove_host_part()
 
     async def _put_back(self, through: Member) -> None:
         """Make the real manager what it was before, through one that answers for the swarm."""
-        roles = await self._read_roles(through)
+        roles = await read_roles(through.reader)
         if roles.leader is not None and roles.leader.id == self._now.temporary_id:
-            self._write(replace(self._now, has_led=True))
-        async with self._step("make the real manager what it was"):
+            self._progress.write(has_led=True)
+        async with self._progress.step("make the real manager what it was"):
             result = await self._handover(through).put_back()
         if result is not None and result.ending is Ending.FINISHED:
-            self._write(replace(self._now, has_led=True))
+            self._progress.write(has_led=True)
 
     async def _note_rebuilt(self) -> None:
         """Note on the real manager that its allocator is a new one: it leads as before, and nothing else tells it."""
         at = self._clock.now().isoformat(timespec="seconds")
-        async with self._step("note that the allocator was rebuilt"):
-            await self._change_node(
+        async with self._progress.step("note that the allocator was rebuilt"):
+            await self._progress.change_node(
                 self._real, self._now.node_id, mark_rebuilt(at), lambda node: node.allocator_rebuilt == at
             )
 
@@ -198,59 +173,45 @@ class ManagerBorrow:
         # Where both died in the middle it is not known who led in between. What was known of leaks is not believed then.
         was_handing_over = self._now.phase is BorrowPhase.HANDING_OVER
         if node_id:
-            async with self._step("demote the temporary manager", BorrowPhase.RELEASING):
-                await self._wait(self._real_votes, f"{self._now.node_name} is a manager", ANSWERED_WITHIN_S)
+            async with self._progress.step("demote the temporary manager", BorrowPhase.RELEASING):
+                await self._progress.wait(
+                    self._real_votes, f"{self._now.node_name} is a manager", ANSWERED_WITHIN_S
+                )
                 self._watch.member = self._real
-                await self._change_node(
+                await self._progress.change_node(
                     self._real, node_id, demote_borrowed, lambda node: node.desired_role == "worker"
                 )
-                await self._wait(
+                await self._progress.wait(
                     self._real_leads_alone, f"{self._now.node_name} leads alone", DEMOTED_WITHIN_S
                 )
                 await self._handover(self._real).restore_settings()
             if self._now.has_led or was_handing_over:
                 await self._note_rebuilt()
-            async with self._step("take it out of the swarm"):
+            async with self._progress.step("take it out of the swarm"):
                 # It takes 10 s to leave (measured on 20.10.24). Its node is removed meanwhile, and then it is ended.
                 leaving = asyncio.ensure_future(self._temporary.membership.leave())
                 try:
-                    await self._wait(self._node_removed, "its node is removed", REMOVED_WITHIN_S)
+                    await self._progress.wait(self._node_removed, "its node is removed", REMOVED_WITHIN_S)
                 finally:
                     leaving.cancel()
                     await asyncio.gather(leaving, return_exceptions=True)
 
     async def _remove_host_part(self) -> None:
-        async with self._step("remove the temporary manager from this host"):
+        async with self._progress.step("remove the temporary manager from this host"):
             await self._needs.engine.remove()
         if self._needs.rotates_tokens and self._now.temporary_id:
-            async with self._step("rotate the join tokens"):
+            async with self._progress.step("rotate the join tokens"):
                 await self._real.membership.rotate_tokens()
         self._needs.store.remove()
 
-    # The record.
-
     @property
     def _now(self) -> BorrowRecord:
-        assert self._record is not None  # noqa: S101 - run() and finish() set it first
-        return self._record
-
-    def _write(self, record: BorrowRecord) -> None:
-        if record != self._record:
-            self._needs.store.write(record)
-            self._record = record
-
-    @asynccontextmanager
-    async def _step(self, name: str, phase: BorrowPhase | None = None) -> AsyncIterator[None]:
-        """Record a step before it begins and when it has ended."""
-        self._tell(name)
-        self._write(replace(self._now.with_step(name, self._clock.now()), phase=phase or self._now.phase))
-        yield
-        self._write(self._now.with_step_done(self._clock.now()))
+        return self._progress.record
 
     async def _result(self, because: str = "") -> BorrowResult:
         leader: Node | None = None
         with suppress(VipconsoleError):
-            leader = (await self._read_roles(self._real)).leader
+            leader = (await read_roles(self._real.reader)).leader
         gave_back = self._now.has_led
         return BorrowResult(
             gave_back,
@@ -267,7 +228,7 @@ class ManagerBorrow:
             member = await self._temporary.membership.read()
             return member if member.state is MemberState.ACTIVE and member.is_manager else None
 
-        return await self._wait(attempt, what, JOINED_WITHIN_S)
+        return await self._progress.wait(attempt, what, JOINED_WITHIN_S)
 
     async def _wait_for_known_member(self) -> Membership:
         """Return how the temporary manager is in the swarm, once that has been decided; unlock it where it is locked."""
@@ -276,7 +237,7 @@ class ManagerBorrow:
             member = await self._unlock_if_locked()
             return None if member.state in (MemberState.LOCKED, MemberState.PENDING) else member
 
-        return await self._wait(attempt, "the temporary manager knows its place", JOINED_WITHIN_S)
+        return await self._progress.wait(attempt, "the temporary manager knows its place", JOINED_WITHIN_S)
 
     async def _unlock_if_locked(self) -> Membership:
         member = await self._temporary.membership.read()
@@ -286,39 +247,53 @@ class ManagerBorrow:
             await self._temporary.membership.unlock(self._needs.unlock_key)
         return member
 
-    async def _wait_for_a_leader(self, member: Membership) -> Member:
-        """Return who answers for the swarm: the temporary manager where it is one.
-
-        A demoted engine says for some seconds that it is a manager still. So what counts is that it answers.
-        """
-        members = (self._temporary, self._real) if member.is_manager else (self._real,)
-
-        async def attempt() -> Member | None:
-            for asked in members:
-                with suppress(VipconsoleError):
-                    if (await self._read_roles(asked)).leader is not None:
-                        return asked
-            return None
-
+    async def _find_leader(self) -> Member:
+        """Return who answers for the swarm, and bring a leader back where there can be none without help."""
+        if self._rescue.is_under_way:
+            return await self._rescue.rejoin()
         try:
-            return await self._wait(attempt, "the swarm has a leader", ANSWERED_WITHIN_S)
-        except EngineTimeout as error:
+            member = await self._wait_for_known_member()
+            if member.state is MemberState.ACTIVE:
+                self._progress.write(temporary_id=member.node_id)
+            return await self._wait_for_a_leader(member)
+        except (EngineTimeout, QuorumLost) as error:
+            if leader := await self._rescue.regain():
+                return leader
             raise Declined(
                 "The swarm has no leader: neither the real manager nor the temporary one can lead it alone.",
                 f"See `docker node ls` on both sockets ({self._needs.engine.host}). The last way, which restarts every "
                 f"task, is in {self._needs.store.folder / 'way-back.sh'}.",
             ) from error
 
+    async def _wait_for_a_leader(self, member: Membership) -> Member:
+        """Return who answers for the swarm: the temporary manager where it is one.
+
+        A demoted engine says for some seconds that it is a manager still. So what counts is that it answers. Raises
+        EngineTimeout where nobody does, and QuorumLost where nobody ever will.
+        """
+        members = (self._temporary, self._real) if member.is_manager else (self._real,)
+
+        async def attempt() -> Member | None:
+            for asked in members:
+                with suppress(VipconsoleError):
+                    if (await read_roles(asked.reader)).leader is not None:
+                        return asked
+            if await self._rescue.is_lost():
+                raise QuorumLost
+            return None
+
+        return await self._progress.wait(attempt, "the swarm has a leader", ANSWERED_WITHIN_S)
+
     async def _both_vote(self) -> bool:
-        reachable = {node.id for node in (await self._read_roles(self._real)).reachable}
+        reachable = {node.id for node in (await read_roles(self._real.reader)).reachable}
         return {self._now.node_id, self._now.temporary_id} <= reachable
 
     async def _real_votes(self) -> bool:
-        roles = await self._read_roles(self._real)
+        roles = await read_roles(self._real.reader)
         return self._now.node_id in {node.id for node in roles.reachable}
 
     async def _real_leads_alone(self) -> bool:
-        roles = await self._read_roles(self._real)
+        roles = await read_roles(self._real.reader)
         leads = roles.leader is not None and roles.leader.id == self._now.node_id
         return leads and self._now.temporary_id not in await self._real.reader.manager_ids()
 
@@ -332,49 +307,8 @@ class ManagerBorrow:
             await self._real.membership.remove_node(node.id)
         return not temporary_nodes
 
-    async def _read_roles(self, member: Member) -> ManagerRoles:
-        return await read_roles(member.reader)
-
     def _handover(self, through: Member) -> "HandoverOfTwo":
-        return HandoverOfTwo(through.reader, through.changer, self._clock, self._needs.owner, self._tell)
-
-    async def _change_node(
-        self,
-        through: Member,
-        node_id: str,
-        change: Callable[[dict[str, object]], None],
-        is_done: Callable[[Node], bool],
-    ) -> None:
-        """Change a node, again and again while the swarm is between two leaders, until it shows the change."""
-
-        async def attempt() -> bool:
-            swarm = await through.reader.lists(10)
-            nodes = () if isinstance(swarm.nodes, Unknown) else swarm.nodes
-            node = next((node for node in nodes if node.id == node_id), None)
-            if node is None:
-                # An empty list is no answer; one without the node is: it has been removed.
-                return bool(nodes)
-            if is_done(node):
-                return True
-            await through.changer.update_node(node_id, change)
-            return False
-
-        await self._wait(attempt, "the node shows the change", ANSWERED_WITHIN_S)
-
-    async def _wait(self, attempt: Callable[[], Awaitable[T | None]], what: str, within_s: float) -> T:
-        async def patiently() -> T | None:
-            # Between two leaders nobody answers, and an engine may be starting.
-            with suppress(EngineError):
-                return await attempt()
-            return None
-
-        result = await until(patiently, self._clock, within_s, POLL_S)
-        if not result:
-            raise EngineTimeout(
-                f"Timed out after {within_s:g} s waiting until {what}.",
-                "Run the command again: it continues where it stopped.",
-            )
-        return result
+        return HandoverOfTwo(through, self._clock, self._needs.owner, self._tell, self._rescue.is_lost)
 
     @asynccontextmanager
     async def _kept_alive(self) -> AsyncIterator[None]:

@@ -36,6 +36,10 @@ class BorrowHost(Protocol):
         """Copy the state of the swarm of the engine with that data directory to a folder. Raises HostError."""
         ...
 
+    def has_log(self, root_dir: str, /) -> bool:
+        """Whether the engine with that data directory has anything of the swarm's log. Raises HostError."""
+        ...
+
     async def temporary_engine(self, version: str, folder: Path, /) -> TemporaryEngine:
         """Return the second dockerd, of that version, with its data in a folder. Raises Declined where there is none."""
         ...

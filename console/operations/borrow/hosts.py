@@ -15,7 +15,7 @@ from console.host.temporary.daemon import temporary_daemon
 from console.host.temporary.network import choose_cable, read_used_ranges
 from console.host.temporary.values import Cable, TemporaryEngine
 from console.journal.reader import whose_host
-from console.operations.borrow.backup import copy_state, require_room
+from console.operations.borrow.backup import copy_state, has_log, require_room
 from console.operations.borrow.facts import read_facts
 from console.operations.borrow.host import BorrowHost
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
@@ -66,6 +66,9 @@ class ThisHost:
 
     def copy_state(self, root_dir: str, folder: Path) -> None:
         copy_state(root_dir, folder)
+
+    def has_log(self, root_dir: str) -> bool:
+        return has_log(root_dir)
 
     async def temporary_engine(self, version: str, folder: Path) -> TemporaryEngine:
         return await temporary_daemon(folder, version)

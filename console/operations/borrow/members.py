@@ -1,13 +1,13 @@
 """The two engines of a borrowed manager, and for how long neither of them answers for the swarm."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from console.clock import Clock
-from console.errors import VipconsoleError
+from console.errors import Declined, VipconsoleError
 from console.operations.handover import Handover
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import (
@@ -26,6 +26,15 @@ LOCKED = (
     "Give the unlock key with --unlock-key-file; `docker swarm unlock-key -q` shows it where a manager answers.",
 )
 """What is said where the temporary manager is locked and no key is given."""
+
+
+class QuorumLost(Declined):
+    """The real manager died as it became a manager again, and has nothing of the swarm's log: it never votes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The real manager died as it became a manager again, and lost its part of the swarm: it cannot vote."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,11 @@ class AnswerWatch:
     def longest_s(self) -> float:
         """In seconds; what is asked every 0.1 s is known no better than that."""
         return self._longest_s
+
+    @property
+    def unanswered_s(self) -> float:
+        """For how long nobody has answered, in seconds."""
+        return 0.0 if self._answered_at_s is None else self.clock.monotonic() - self._answered_at_s
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -83,6 +97,23 @@ class HandoverOfTwo(Handover):
     """
 
     managers_at_least: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        member: Member,
+        clock: Clock,
+        owner: str,
+        tell: Callable[[str], object],
+        is_lost: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """`is_lost` tells whether the one that was demoted can never vote again: then nothing is waited for."""
+        super().__init__(member.reader, member.changer, clock, owner, tell)
+        self._is_lost = is_lost
+
+    async def _voting(self, node_id: str) -> bool:
+        if await self._is_lost():
+            raise QuorumLost
+        return await super()._voting(node_id)
 
     @staticmethod
     def prepare_swarm(spec: NodeSpec) -> None:

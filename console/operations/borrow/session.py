@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from console.clock import Clock
 from console.errors import Declined, Unknown
 from console.operations.borrow.backup import WAY_BACK, Places, way_back
-from console.operations.borrow.borrow import BorrowDependencies, BorrowResult, ManagerBorrow
+from console.operations.borrow.borrow import BorrowResult, ManagerBorrow
 from console.operations.borrow.host import BorrowHost
 from console.operations.borrow.members import Member
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import BorrowFacts
+from console.operations.borrow.progress import BorrowDependencies
 from console.storage.borrow import BorrowRecord, BorrowStore
 from console.storage.state import make_private, write_atomically
 from console.swarm.changer import EngineChanger
@@ -75,7 +76,8 @@ class BorrowSession:
     async def finish(self, record: BorrowRecord) -> BorrowOutcome:
         """Bring one that was cut short to its end, forward or back."""
         member = await EngineMembership(self._connection, self._announce).read()
-        if member.node_id and member.node_id != record.node_id:
+        # One that lost its part of the swarm joins it as another node.
+        if member.node_id and member.node_id != record.node_id and not record.rejoins:
             raise Declined(
                 f"The borrowed manager belongs to another swarm: {record.node_name} was the node {record.node_id}, and is "
                 f"{member.node_id} now.",
@@ -98,11 +100,13 @@ class BorrowSession:
                     owner=self._caller.owner,
                     tell=self._caller.tell,
                     back_up=lambda record: self._back_up(record, member.root_dir, engine.host),
+                    has_log=lambda: asyncio.to_thread(self._host.has_log, member.root_dir),
                     unlock_key=self._options.unlock_key,
                     rotates_tokens=self._options.rotates_tokens,
-                )
+                ),
+                record,
             )
-            result = await (borrow.run(record) if is_new else borrow.finish(record))
+            result = await (borrow.run() if is_new else borrow.finish())
             after = await real.membership.container_starts()
         finally:
             temporary.close()

@@ -41,6 +41,10 @@ class SimulatedHost:
         make_private(folder / COPY)
         write_atomically(folder / COPY / "README", NOTE, 0o600)
 
+    def has_log(self, _root_dir: str) -> bool:
+        """Return True: a simulated manager never loses what it has."""
+        return True
+
     async def temporary_engine(self, _version: str, _folder: Path) -> TemporaryEngine:
         """Return the second engine: it is of the same version, and its data is in the simulation."""
         return self._engine

@@ -1,0 +1,127 @@
+"""A swarm of two managers of which one has lost what it needs to vote: the other one forms the swarm alone.
+
+A manager that dies in the moment in which it becomes one is a member that knows nothing of the log: it cannot vote, and alone the
+other one has no quorum. Neither finds out of that by itself (seen on 20.10.24: the real manager was killed some milliseconds
+after its promotion). `docker swarm init --force-new-cluster` is Docker's own remedy; the one that lost its log joins again.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from console.errors import EngineError, known
+from console.operations.borrow.backup import read_addresses
+from console.operations.borrow.members import AnswerWatch, Member
+from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, Progress
+from console.operations.handover import read_roles
+from console.storage.borrow import BorrowPhase
+from console.swarm.managers import give_labels
+from console.swarm.membership import Membership, MemberState
+
+LOST_AFTER_S = 45.0
+"""So long nobody answers before a manager without any log is taken for lost. One that joins has it after some milliseconds, and
+an election takes some seconds."""
+PORT = 2377
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumRescue:
+    """What brings a leader back to a swarm that has none, and cannot get one."""
+
+    needs: BorrowDependencies
+    progress: Progress
+    watch: AnswerWatch
+
+    async def is_lost(self) -> bool:
+        """Whether the real manager died as it became one again, so that it never votes."""
+        if self.progress.record.phase is not BorrowPhase.HANDING_OVER:
+            return False
+        return self.watch.unanswered_s >= LOST_AFTER_S and not await self.needs.has_log()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the real manager was made to leave, and is not in its place again."""
+        return self.progress.record.rejoins
+
+    async def regain(self) -> Member | None:
+        """Bring a leader back, and return it; None where nothing of this kind helps.
+
+        Raises EngineTimeout where an engine does not do what it is told.
+        """
+        phase = self.progress.record.phase
+        if phase is BorrowPhase.JOINING:
+            return await self._without_temporary()
+        if phase is BorrowPhase.HANDING_OVER and not await self.needs.has_log():
+            return await self.rejoin()
+        return None
+
+    async def _without_temporary(self) -> Member:
+        """Let the real manager form the swarm alone: the temporary one died as it joined."""
+        address = self.progress.record.manager_address
+        async with self.progress.step("form the swarm with the real manager alone"):
+            self.needs.tell(
+                "the temporary manager died as it joined, and without it there is no quorum: tasks may restart"
+            )
+            await self._form(self.needs.real, address)
+        return self.needs.real
+
+    async def rejoin(self) -> Member:
+        """Let the temporary manager form the swarm alone, and the real one join it again: as another node, with the same labels."""
+        temporary, record = self.needs.temporary, self.progress.record
+        self.needs.tell(
+            f"{record.node_name} died as it became a manager again, and lost its part of the swarm: it joins once more"
+        )
+        async with self.progress.step("form the swarm with the temporary manager alone"):
+            await self._form(temporary, record.cable.address)
+            self.progress.write(has_led=True)
+        async with self.progress.step("let the real manager join it again"):
+            # From here on it may have another node ID than the record says.
+            self.progress.write(rejoins=True)
+            member = await self.progress.wait(
+                self._joined_again, f"{record.node_name} is a manager of it", ANSWERED_WITHIN_S
+            )
+        async with self.progress.step("give it the labels and the availability that it had"):
+            await self._take_the_place(record.node_id, member.node_id)
+            self.progress.write(node_id=member.node_id, rejoins=False)
+        self.needs.tell(f"{record.node_name} is the node {member.node_id} now")
+        return temporary
+
+    async def _form(self, member: Member, address: str) -> None:
+        async def attempt() -> bool:
+            with suppress(EngineError):
+                if (await read_roles(member.reader)).leader is not None:
+                    return True
+            await member.membership.form_alone(address)
+            return False
+
+        await self.progress.wait(attempt, "it leads the swarm alone", ANSWERED_WITHIN_S)
+
+    async def _joined_again(self) -> Membership | None:
+        """Let the real manager leave what it was in, and join: whichever is still to be done."""
+        real, record = self.needs.real.membership, self.progress.record
+        member = await real.read()
+        if member.node_id == record.node_id:
+            # It takes no part in the swarm, and none of its containers runs: dockerd ended them when it was started.
+            await real.leave()
+        elif member.state is MemberState.INACTIVE:
+            addresses = await asyncio.to_thread(
+                read_addresses, self.needs.store.folder, record.manager_address
+            )
+            await real.join(self.needs.temporary.membership, f"{record.cable.address}:{PORT}", addresses)
+        elif member.state is MemberState.ACTIVE and member.is_manager:
+            return member
+        return None
+
+    async def _take_the_place(self, old_id: str, new_id: str) -> None:
+        temporary = self.needs.temporary
+
+        async def attempt() -> bool:
+            nodes = {node.id: node for node in known((await temporary.reader.lists(10)).nodes, ())}
+            old = nodes.get(old_id)
+            if old is None:
+                return new_id in nodes
+            await temporary.changer.update_node(new_id, give_labels(old))
+            await temporary.membership.remove_node(old_id)
+            return False
+
+        await self.progress.wait(attempt, "the new node is in the place of the old one", ANSWERED_WITHIN_S)
