@@ -196,6 +196,13 @@ real node ls
 #   nft -a list ruleset; iptables-save   # delete the rules that name the interface {record.cable.interface}
 #   rm -r {quote(str(folder))}
 #
+# Where both run and neither leads for minutes, {node} died as it became a manager again, and lost its part of the swarm:
+#   temporary swarm init --force-new-cluster --advertise-addr {record.cable.address}
+#   real swarm leave --force
+#   real swarm join --token "$(temporary swarm join-token -q manager)" --advertise-addr {record.manager_address} \\
+#     --availability active {record.cable.address}:2377
+#   temporary node rm --force {record.node_id}   # then step 2; give {node} its labels again: it is another node
+#
 # The last way, where neither answers for the swarm any more. It restarts every task (Docker's documentation, "Restore from
 # a backup"):
 #   systemctl stop {places.unit}

@@ -235,6 +235,8 @@ class ManagerBorrow:
 
         async def attempt() -> Membership | None:
             member = await self._unlock_if_locked()
+            if await self._rescue.is_lost():
+                raise QuorumLost
             return None if member.state in (MemberState.LOCKED, MemberState.PENDING) else member
 
         return await self._progress.wait(attempt, "the temporary manager knows its place", JOINED_WITHIN_S)
