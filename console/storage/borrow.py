@@ -68,6 +68,10 @@ class BorrowRecord:
     """Whether the temporary manager has led the swarm, and so given the leaked addresses back."""
     rejoins: bool = False
     """Whether the real manager lost its part of the swarm, and joins once more as another node."""
+    version: str = ""
+    """Of the real manager's engine."""
+    root_dir: str = ""
+    """Where the real manager keeps its data: it may not be able to say so any more."""
     steps: tuple[BorrowStep, ...] = ()
 
     def with_step(self, name: str, at: datetime) -> "BorrowRecord":
@@ -153,6 +157,8 @@ def _to_json(record: BorrowRecord) -> Mapping[str, Any]:
         "temporary_id": record.temporary_id,
         "has_led": record.has_led,
         "rejoins": record.rejoins,
+        "version": record.version,
+        "root_dir": record.root_dir,
         "steps": [
             {
                 "name": step.name,
@@ -179,8 +185,10 @@ def _from_json(data: Mapping[str, Any]) -> BorrowRecord:
         phase=BorrowPhase(data["phase"]),
         temporary_id=clean(data["temporary_id"]),
         has_led=bool(data["has_led"]),
-        # A record of an earlier version has none.
+        # A record of an earlier version has none of these.
         rejoins=bool(data.get("rejoins")),
+        version=clean(data.get("version") or ""),
+        root_dir=clean(data.get("root_dir") or "", 1000),
         steps=tuple(
             BorrowStep(
                 clean(row["name"]),

@@ -137,10 +137,6 @@ class BusyManager:
         assert not (self.state / "borrow").exists(), done.err
         return done
 
-    def revive(self) -> None:
-        """Start the engine again, once it has been killed."""
-        self.engine.revive()
-
     def check_nothing_is_left(self) -> None:
         """Hold what is there to what a swarm is like in which no manager was ever borrowed."""
         left = self.left_behind()

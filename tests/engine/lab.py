@@ -4,9 +4,10 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from shutil import which
 
 import pytest
@@ -123,6 +124,29 @@ class Engine:
         daemon.close()
         self._daemon = None
         self.start()
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Start dockerd again whenever it ends, as a service manager does."""
+        ending = threading.Event()
+
+        def keep() -> None:
+            while not ending.wait(0.2):
+                if self._daemon is not None and not self._daemon.has_ended():
+                    continue
+                if self._daemon is not None:
+                    self._daemon.close()
+                    self._daemon = None
+                with suppress(LabError):
+                    self.start()
+
+        keeper = threading.Thread(target=keep)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            keeper.join()
 
     def pause(self) -> None:
         """Make dockerd hang: its socket accepts, and nothing answers."""

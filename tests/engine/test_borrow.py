@@ -1,9 +1,9 @@
 """A manager borrowed for some seconds on a real swarm with one: the leaks are back, and no container notices."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -86,9 +86,9 @@ def test_the_temporary_manager_dies_while_it_is_the_only_one(host: BusyManager) 
 
 
 def test_all_die_at_once_as_in_a_reboot(host: BusyManager) -> None:
-    host.borrow_until(HANDING_OVER, "all")
-    host.revive()
-    host.finish()
+    with host.engine.kept_alive():
+        host.borrow_until(HANDING_OVER, "all")
+        host.finish()
     host.check_nothing_is_left()
     host.world.wait_until(lambda: len(host.containers()) >= 8, "the services run again")
 
@@ -133,15 +133,9 @@ def test_whatever_dies_at_any_moment(
     while True:
         moments += 1
         before = host.containers()
-        reviver = threading.Thread(target=host.engine.revive, kwargs={"within_s": 300.0})
-        if victim == "real":
-            reviver.start()
-        done = host.borrow_until(moments, victim)
-        if victim == "real":
-            reviver.join()
-        if victim == "all":
-            host.revive()
-        host.finish() if (host.state / "borrow").exists() else None
+        with host.engine.kept_alive() if victim in ("real", "all") else nullcontext():
+            done = host.borrow_until(moments, victim)
+            host.finish() if (host.state / "borrow").exists() else None
         host.check_nothing_is_left()
         if victim in ("program", "temporary"):
             assert host.containers() == before, (victim, moments, done.err)

@@ -1,6 +1,5 @@
 """A dockerd dies in the moment in which it becomes a manager: the swarm has no quorum then, and gets a leader all the same."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -22,10 +21,8 @@ def host() -> Iterator[BusyManager]:
 def test_the_real_manager_dies_as_it_becomes_one_again(host: BusyManager) -> None:
     host.engine.docker("node", "update", "--label-add", "place=here", "node1")
     before = host.engine.docker("node", "inspect", "--format", "{{.ID}}", "node1")
-    reviver = threading.Thread(target=host.engine.revive, kwargs={"within_s": 300.0})
-    reviver.start()
-    done = host.borrow_until(AS_IT_JOINS, "real")
-    reviver.join()
+    with host.engine.kept_alive():
+        done = host.borrow_until(AS_IT_JOINS, "real")
     # Its containers ended as it died.
     assert done.code == 1, done.err
     assert "node1 died as it became a manager again" in done.err

@@ -100,7 +100,8 @@ class FakeEngine:
     async def join(self, _manager: object, remote: str, own: Addresses) -> None:
         self.both.call(f"join {remote} as {own.advertise}")
         self.both.real_id = NEW
-        self.both.nodes[NEW] = Node(NEW, "node1", "ready", "drain", True, False)
+        node = Node(NEW, "node1", "ready", "drain", True, False, reachability="reachable")
+        self.both.nodes[NEW] = node
         self.both.call()
 
     async def remove_node(self, node_id: str) -> None:
@@ -120,10 +121,13 @@ def rescue(both: TwoManagers, state: Path, clock: Hours, *, has_log: bool = Fals
     async def has_it() -> bool:
         return has_log
 
+    async def start() -> None:
+        raise AssertionError("its dockerd answers")
+
     store = BorrowStore(state)
     needs = BorrowDependencies(
         real, temporary, cast("Any", None), store, clock, "machine/1", both.told.append,
-        cast("Any", None), has_it,
+        cast("Any", None), has_it, start,
     )  # fmt: skip
     record = store.read()
     assert record is not None

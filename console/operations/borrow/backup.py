@@ -10,6 +10,7 @@ from shlex import quote
 
 from console.errors import HostError
 from console.host.temporary.firewall import TABLE
+from console.operations.borrow.raft_log import committed_index
 from console.storage.borrow import BorrowRecord
 from console.swarm.membership import Addresses
 from console.swarm.parse import AVAILABILITY_LABEL, HANDOVER_LABEL, HEARTBEAT_LABEL, SNAPSHOT_LABEL
@@ -18,6 +19,8 @@ from console.text import clean
 COPY = "swarm-state"
 DOCKER_STATE = "docker-state.json"
 """Where an engine notes the addresses with which it joined, in its state of the swarm."""
+RAFT = "raft"
+"""The swarm's log, in its state."""
 WAY_BACK = "way-back.sh"
 ATTEMPTS = 5
 SPARE_BYTES = 200 * 1024 * 1024
@@ -90,23 +93,25 @@ def read_addresses(folder: Path, manager_address: str) -> Addresses:
 
 
 def has_log(root_dir: str) -> bool:
-    """Whether an engine has anything of the swarm's log: a snapshot of it. Raises HostError where that cannot be seen.
+    """Whether an engine has anything of the swarm's log, so that it can vote. Raises HostError where that cannot be seen."""
+    return committed_index(state_of_swarm(root_dir) / RAFT) > 0
 
-    Asked while the swarm takes a snapshot after each entry: what joined it whole has one then.
+
+def clear_log(root_dir: str) -> None:
+    """Remove the log of an engine that has nothing in it: what dockerd cannot start with. It asks for another one then.
+
+    Raises HostError, also where there is something in it.
     """
-    folder = state_of_swarm(root_dir) / "raft"
+    folder = state_of_swarm(root_dir) / RAFT
+    if has_log(root_dir):
+        raise HostError(f"{folder} holds a part of the swarm, and is not removed.")
     try:
-        return any(
-            path.suffix == ".snap"
-            for snapshots in folder.iterdir()
-            if snapshots.name.startswith("snap")
-            for path in snapshots.iterdir()
-        )
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise HostError(
-            f"{folder} cannot be read: {error.strerror}.", "Run this as root on the manager."
+            f"{folder} cannot be removed: {error.strerror}.", "Run this as root on the manager."
         ) from error
 
 

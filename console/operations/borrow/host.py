@@ -40,6 +40,10 @@ class BorrowHost(Protocol):
         """Whether the engine with that data directory has anything of the swarm's log. Raises HostError."""
         ...
 
+    async def start_without_log(self, root_dir: str, unit: str, /) -> None:
+        """Remove the log, in which nothing is, of an engine that cannot start with it, and start its unit. Raises HostError."""
+        ...
+
     async def temporary_engine(self, version: str, folder: Path, /) -> TemporaryEngine:
         """Return the second dockerd, of that version, with its data in a folder. Raises Declined where there is none."""
         ...

@@ -5,17 +5,28 @@ What the host is, is decided here: this machine, or the demo's, which simulates 
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from console.clock import SystemClock
-from console.errors import Declined, EngineError, Result, Unknown, VipconsoleError, known, unknown_from
+from console.errors import (
+    Declined,
+    EngineError,
+    Result,
+    Unknown,
+    VipconsoleError,
+    known,
+    unknown_from,
+)
+from console.host.process import CommandFailed, output_of
+from console.host.reader import has_systemd
 from console.host.root import has_own_root, under_root
 from console.host.temporary.daemon import temporary_daemon
 from console.host.temporary.network import choose_cable, read_used_ranges
 from console.host.temporary.values import Cable, TemporaryEngine
 from console.journal.reader import whose_host
-from console.operations.borrow.backup import copy_state, has_log, require_room
+from console.operations.borrow.backup import clear_log, copy_state, has_log, require_room
 from console.operations.borrow.facts import read_facts
 from console.operations.borrow.host import BorrowHost
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
@@ -30,6 +41,7 @@ from console.swarm.model import Engine, SwarmState
 from console.swarm.reader import EngineReader
 
 IP_WITHIN_S = 10.0
+SYSTEMCTL_WITHIN_S = 30.0
 STATUS = Path("/proc/self/status")
 DOCKERD_PID = "/run/dockerd.pid"
 """There where a host in a folder has a real dockerd."""
@@ -69,6 +81,14 @@ class ThisHost:
 
     def has_log(self, root_dir: str) -> bool:
         return has_log(root_dir)
+
+    async def start_without_log(self, root_dir: str, unit: str) -> None:
+        await asyncio.to_thread(clear_log, root_dir)
+        if has_systemd():
+            # It may have given up: dockerd has ended too often.
+            for command in (("reset-failed",), ("start", "--no-block")):
+                with suppress(CommandFailed):
+                    await output_of(("systemctl", *command, "--", unit), SYSTEMCTL_WITHIN_S)
 
     async def temporary_engine(self, version: str, folder: Path) -> TemporaryEngine:
         return await temporary_daemon(folder, version)

@@ -35,6 +35,8 @@ class BorrowDependencies:
     """Copies the state of the swarm, and writes the way back by hand."""
     has_log: Callable[[], Awaitable[bool]]
     """Whether the real manager has anything on disk of the swarm's log."""
+    start_without_log: Callable[[], Awaitable[None]]
+    """Removes the real manager's log, in which nothing is, and starts its dockerd."""
     unlock_key: str = ""
     rotates_tokens: bool = False
 

@@ -2,14 +2,15 @@
 
 A manager that dies in the moment in which it becomes one is a member that knows nothing of the log: it cannot vote, and alone the
 other one has no quorum. Neither finds out of that by itself (seen on 20.10.24: the real manager was killed some milliseconds
-after its promotion). `docker swarm init --force-new-cluster` is Docker's own remedy; the one that lost its log joins again.
+after its promotion); or its dockerd ends each time it is started. `docker swarm init --force-new-cluster` is Docker's own remedy;
+the one that lost its log joins again.
 """
 
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 
-from console.errors import EngineError, known
+from console.errors import EngineError, EngineUnreachable, known
 from console.operations.borrow.backup import read_addresses
 from console.operations.borrow.members import AnswerWatch, Member
 from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, Progress
@@ -18,7 +19,7 @@ from console.storage.borrow import BorrowPhase
 from console.swarm.managers import give_labels
 from console.swarm.membership import Membership, MemberState
 
-LOST_AFTER_S = 45.0
+LOST_AFTER_S = 20.0
 """So long nobody answers before a manager without any log is taken for lost. One that joins has it after some milliseconds, and
 an election takes some seconds."""
 PORT = 2377
@@ -83,7 +84,8 @@ class QuorumRescue:
         async with self.progress.step("give it the labels and the availability that it had"):
             await self._take_the_place(record.node_id, member.node_id)
             self.progress.write(node_id=member.node_id, rejoins=False)
-        self.needs.tell(f"{record.node_name} is the node {member.node_id} now")
+        if member.node_id != record.node_id:
+            self.needs.tell(f"{record.node_name} is the node {member.node_id} now")
         return temporary
 
     async def _form(self, member: Member, address: str) -> None:
@@ -97,23 +99,33 @@ class QuorumRescue:
         await self.progress.wait(attempt, "it leads the swarm alone", ANSWERED_WITHIN_S)
 
     async def _joined_again(self) -> Membership | None:
-        """Let the real manager leave what it was in, and join: whichever is still to be done."""
-        real, record = self.needs.real.membership, self.progress.record
-        member = await real.read()
-        if member.node_id == record.node_id:
+        """Let the real manager join once more, by whichever step is still to be done; return it once it votes."""
+        needs, record, real = self.needs, self.progress.record, self.needs.real.membership
+        try:
+            member = await real.read()
+        except EngineUnreachable:
+            if not await needs.has_log():
+                # Its dockerd ends each time it is started. Without its log it asks for another one, and stays the node it was.
+                await needs.start_without_log()
+            return None
+        if member.node_id and member.node_id in await self._voters():
+            return member
+        if member.state is MemberState.INACTIVE:
+            addresses = await asyncio.to_thread(read_addresses, needs.store.folder, record.manager_address)
+            await real.join(needs.temporary.membership, f"{record.cable.address}:{PORT}", addresses)
+        elif member.node_id == record.node_id and not await needs.has_log():
             # It takes no part in the swarm, and none of its containers runs: dockerd ended them when it was started.
             await real.leave()
-        elif member.state is MemberState.INACTIVE:
-            addresses = await asyncio.to_thread(
-                read_addresses, self.needs.store.folder, record.manager_address
-            )
-            await real.join(self.needs.temporary.membership, f"{record.cable.address}:{PORT}", addresses)
-        elif member.state is MemberState.ACTIVE and member.is_manager:
-            return member
         return None
+
+    async def _voters(self) -> set[str]:
+        return {node.id for node in (await read_roles(self.needs.temporary.reader)).reachable}
 
     async def _take_the_place(self, old_id: str, new_id: str) -> None:
         temporary = self.needs.temporary
+
+        if old_id == new_id:
+            return
 
         async def attempt() -> bool:
             nodes = {node.id: node for node in known((await temporary.reader.lists(10)).nodes, ())}

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from console.clock import Clock
-from console.errors import Declined, Unknown
+from console.errors import Declined, EngineUnreachable, Unknown
 from console.operations.borrow.backup import WAY_BACK, Places, way_back
 from console.operations.borrow.borrow import BorrowResult, ManagerBorrow
 from console.operations.borrow.host import BorrowHost
@@ -17,7 +17,7 @@ from console.storage.borrow import BorrowRecord, BorrowStore
 from console.storage.state import make_private, write_atomically
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
-from console.swarm.membership import EngineMembership, Membership
+from console.swarm.membership import EngineMembership
 from console.swarm.model import Node
 from console.swarm.reader import EngineReader
 
@@ -70,12 +70,25 @@ class BorrowSession:
             manager_address=facts.manager_address,
             cable=facts.cable,
             containers=await membership.container_starts(),
+            version=member.version,
+            root_dir=member.root_dir,
         )
-        return await self._with(member, record, is_new=True)
+        return await self._with(record, is_new=True)
 
     async def finish(self, record: BorrowRecord) -> BorrowOutcome:
         """Bring one that was cut short to its end, forward or back."""
-        member = await EngineMembership(self._connection, self._announce).read()
+        record = await self._checked(record)
+        return await self._with(record, is_new=False)
+
+    async def _checked(self, record: BorrowRecord) -> BorrowRecord:
+        """Return the record for the engine as it is now. Raises Declined where it belongs to another swarm."""
+        try:
+            member = await EngineMembership(self._connection, self._announce).read()
+        except EngineUnreachable:
+            # The real manager may have died in a way that only this ends. Then the record tells enough.
+            if not record.root_dir:
+                raise
+            return record
         # One that lost its part of the swarm joins it as another node.
         if member.node_id and member.node_id != record.node_id and not record.rejoins:
             raise Declined(
@@ -83,10 +96,10 @@ class BorrowSession:
                 f"{member.node_id} now.",
                 f"Remove it by hand: `systemctl stop vipconsole-temporary-manager`, then remove {self._store.folder}.",
             )
-        return await self._with(member, record, is_new=False)
+        return replace(record, version=member.version, root_dir=member.root_dir)
 
-    async def _with(self, member: Membership, record: BorrowRecord, *, is_new: bool) -> BorrowOutcome:
-        engine = await self._host.temporary_engine(member.version, self._store.engine_folder)
+    async def _with(self, record: BorrowRecord, *, is_new: bool) -> BorrowOutcome:
+        engine = await self._host.temporary_engine(record.version, self._store.engine_folder)
         temporary = EngineConnection(engine.host, JOIN_WITHIN_S)
         try:
             real = self._member(self._connection)
@@ -99,8 +112,11 @@ class BorrowSession:
                     clock=self._clock,
                     owner=self._caller.owner,
                     tell=self._caller.tell,
-                    back_up=lambda record: self._back_up(record, member.root_dir, engine.host),
-                    has_log=lambda: asyncio.to_thread(self._host.has_log, member.root_dir),
+                    back_up=lambda record: self._back_up(record, engine.host),
+                    has_log=lambda: asyncio.to_thread(self._host.has_log, record.root_dir),
+                    start_without_log=lambda: self._host.start_without_log(
+                        record.root_dir, self._options.unit
+                    ),
                     unlock_key=self._options.unlock_key,
                     rotates_tokens=self._options.rotates_tokens,
                 ),
@@ -119,13 +135,15 @@ class BorrowSession:
             EngineMembership(connection, self._announce),
         )
 
-    async def _back_up(self, record: BorrowRecord, root_dir: str, temporary_host: str) -> None:
+    async def _back_up(self, record: BorrowRecord, temporary_host: str) -> None:
         folder = self._store.folder
 
         def write() -> None:
             make_private(folder)
-            self._host.copy_state(root_dir, folder)
-            places = Places(folder, self._connection.host, temporary_host, root_dir, self._options.unit)
+            self._host.copy_state(record.root_dir, folder)
+            places = Places(
+                folder, self._connection.host, temporary_host, record.root_dir, self._options.unit
+            )
             script = way_back(record, places)
             write_atomically(folder / WAY_BACK, script, 0o700)
 

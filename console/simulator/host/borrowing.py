@@ -45,6 +45,9 @@ class SimulatedHost:
         """Return True: a simulated manager never loses what it has."""
         return True
 
+    async def start_without_log(self, _root_dir: str, _unit: str) -> None:
+        """Do nothing: a simulated manager never loses what it has."""
+
     async def temporary_engine(self, _version: str, _folder: Path) -> TemporaryEngine:
         """Return the second engine: it is of the same version, and its data is in the simulation."""
         return self._engine
