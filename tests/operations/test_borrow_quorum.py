@@ -35,6 +35,9 @@ class TwoManagers:
     calls: int = 0
     leads: str = ""
     real_id: str = OLD
+    is_dead: bool = False
+    """Whether the real dockerd ends each time it is started."""
+    votes_again: bool = False
     told: list[str] = field(default_factory=list)
     nodes: dict[str, Node] = field(default_factory=dict)
 
@@ -83,6 +86,10 @@ class FakeEngine:
 
     async def read(self) -> Membership:
         self.both.call()
+        if self.both.is_dead:
+            raise EngineUnreachable("Nobody listens.")
+        if self.both.votes_again:
+            self.both.nodes[OLD] = replace(self.both.nodes[OLD], reachability="reachable")
         state = MemberState.ACTIVE if self.both.real_id else MemberState.INACTIVE
         is_manager = self.both.real_id == NEW
         return Membership(state, self.both.real_id, is_manager, "", "", "cluster", "20.10", "/var/lib/docker")
@@ -122,7 +129,8 @@ def rescue(both: TwoManagers, state: Path, clock: Hours, *, has_log: bool = Fals
         return has_log
 
     async def start() -> None:
-        raise AssertionError("its dockerd answers")
+        both.call("start without its log")
+        both.is_dead, both.votes_again = False, True
 
     store = BorrowStore(state)
     needs = BorrowDependencies(
@@ -162,6 +170,21 @@ async def test_whatever_call_is_the_last_one_the_next_process_brings_the_real_ma
     assert record is not None
     assert (record.node_id, record.rejoins, record.has_led) == (NEW, False, True)
     assert f"join {TEMPORARY_ADDRESS}:2377 as {MANAGER}" in both.told
+
+
+async def test_a_dockerd_that_cannot_start_with_its_log_gets_another_one_and_stays_the_node_it_was(
+    tmp_path: Path,
+) -> None:
+    both, clock = TwoManagers(0, is_dead=True), Hours()
+    BorrowStore(tmp_path).write(record_in(BorrowPhase.HANDING_OVER))
+    await rescue(both, tmp_path, clock).regain()
+    assert both.told.count("start without its log") == 1
+    assert not any(line.startswith(("leave", "join", "remove")) for line in both.told)
+    record = BorrowStore(tmp_path).read()
+    assert record is not None
+    assert (record.node_id, record.rejoins) == (OLD, False)
+    # What the hand-over noted on it is still there: it is put back next.
+    assert both.nodes[OLD].labels == LABELS
 
 
 async def test_the_real_manager_forms_the_swarm_alone_where_the_temporary_one_died_as_it_joined(

@@ -206,6 +206,7 @@ real node ls
 #   real swarm leave --force
 #   real swarm join --token "$(temporary swarm join-token -q manager)" --advertise-addr {record.manager_address} \\
 #     --availability active {record.cable.address}:2377
+#   # where its dockerd ends each time it is started, instead of `leave` and `join`: mv {quote(str(state / RAFT))} {quote(f"{state}-raft.lost")}, and start it
 #   temporary node rm --force {record.node_id}   # then step 2; give {node} its labels again: it is another node
 #
 # The last way, where neither answers for the swarm any more. It restarts every task (Docker's documentation, "Restore from
