@@ -112,7 +112,9 @@ def unsettled_since(
     past = previous.past.get(service.id, ServiceHistory())
     loop = past.loop(rules.stuck_after_s)
     loop_starts = [loop.since] if loop is not None and loop.holds(now) else []
-    if has_its_replicas(service, tasks) and not loop_starts:
+    # What the history has just seen complete need not be counted again: so it is with nearly every service.
+    is_complete = past.complete_at == now or has_its_replicas(service, tasks)
+    if is_complete and not loop_starts:
         # What was lost may be back for good: so it can be restless, and never stuck.
         is_recent = past.last is not None and _age_s(now, past.last) < rules.stuck_after_s
         return past.last if is_recent else None

@@ -49,10 +49,11 @@ def _group_by_missing_service(
     down = nodes_down(swarm)
     tasks_by_service: defaultdict[str, list[Task]] = defaultdict(list)
     for task in known(swarm.tasks, ()):
-        is_lost = not task.is_standalone and task.service_id not in services
+        if task.is_standalone or task.service_id in services or task.service_id in trouble_ids:
+            continue
         blocks = is_stopping(task) or (task.is_alive and task.state != "running")
         ends_in_vain = is_stopping(task) and task.node_id in down
-        if is_lost and blocks and not ends_in_vain and task.service_id not in trouble_ids:
+        if blocks and not ends_in_vain:
             tasks_by_service[task.service_id].append(task)
     return dict(tasks_by_service)
 
