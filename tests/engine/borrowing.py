@@ -18,6 +18,9 @@ from tests.support import mortal_borrow
 from tests.support.program import PATIENT, PROGRAM, Outcome
 
 ADDRESS = "10.99.0.2"
+REPLICATED = ("web", "api", "db", "worker", "cache")
+ACCEPTED = [word for name in (*REPLICATED, "traefik", "agent", "edge") for word in ("--accept", name)]
+"""Lets a manager be borrowed although services were restarted lately, as they are when dockerd has died."""
 # Seconds, then whether the name of a service is known, then whether it answers; 10 times a second.
 PROBE = """
 rm -f /stop
@@ -182,9 +185,8 @@ def busy_manager(leaks: int = 6) -> Iterator[BusyManager]:
         world = ending.enter_context(World(engine.socket, time.sleep, engine.restart, "node1"))
         proxy = world.create_overlay("proxy", world.fresh_subnet(27), attachable=True)
         host = BusyManager(engine, world, proxy)
-        names = ("web", "api", "db", "worker", "cache")
         serve = ["sh", "-c", "while :; do nc -l -p 8080 </dev/null; done"]
-        for name in names:
+        for name in REPLICATED:
             _create(
                 world,
                 name,

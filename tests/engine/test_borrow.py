@@ -9,7 +9,7 @@ import pytest
 
 from console.swarm.parse import REBUILT_LABEL
 from tests.contract.world import World
-from tests.engine.borrowing import BusyManager, busy_manager
+from tests.engine.borrowing import ACCEPTED, BusyManager, busy_manager
 from tests.engine.lab import running_engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -134,7 +134,8 @@ def test_whatever_dies_at_any_moment(
         moments += 1
         before = host.containers()
         with host.engine.kept_alive() if victim in ("real", "all") else nullcontext():
-            done = host.borrow_until(moments, victim)
+            done = host.borrow_until(moments, victim, *ACCEPTED)
+            assert "It is not quiet" not in done.err
             host.finish() if (host.state / "borrow").exists() else None
         host.check_nothing_is_left()
         if victim in ("program", "temporary"):

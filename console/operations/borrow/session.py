@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from console.clock import Clock
-from console.errors import Declined, EngineUnreachable, Unknown
+from console.errors import Declined, EngineError, Unknown
 from console.operations.borrow.backup import WAY_BACK, Places, way_back
 from console.operations.borrow.borrow import BorrowResult, ManagerBorrow
 from console.operations.borrow.host import BorrowHost
@@ -84,8 +84,8 @@ class BorrowSession:
         """Return the record for the engine as it is now. Raises Declined where it belongs to another swarm."""
         try:
             member = await EngineMembership(self._connection, self._announce).read()
-        except EngineUnreachable:
-            # The real manager may have died in a way that only this ends. Then the record tells enough.
+        except EngineError:
+            # It may be starting, or have died in a way that only this ends. The record tells enough.
             if not record.root_dir:
                 raise
             return record
