@@ -19,8 +19,6 @@ from tests.support.program import PATIENT, PROGRAM, Outcome
 
 ADDRESS = "10.99.0.2"
 REPLICATED = ("web", "api", "db", "worker", "cache")
-ACCEPTED = [word for name in (*REPLICATED, "traefik", "agent", "edge") for word in ("--accept", name)]
-"""Lets a manager be borrowed although services were restarted lately, as they are when dockerd has died."""
 # Seconds, then whether the name of a service is known, then whether it answers; 10 times a second.
 PROBE = """
 rm -f /stop
