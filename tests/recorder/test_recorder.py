@@ -12,7 +12,7 @@ from console.errors import HostError
 from console.monitor.values import MonitorState
 from console.recorder.values import EventKind, RecordedEvent
 from console.simulator.stacks import DeployedStack, Part, deploy, remove_at_once
-from console.storage.history import FILE as HISTORY
+from console.storage.history import HistoryStore
 from console.storage.record import RecordStore
 from console.storage.recorder_lock import recorder_of, recording
 from tests.recorder.stage import Stage, stage
@@ -73,8 +73,8 @@ def kinds(events: Iterable[RecordedEvent]) -> list[str]:
     return [event.kind.value for event in events if event.kind is not EventKind.FINDING]
 
 
-def has_history(state: Path) -> bool:
-    return (state / HISTORY).exists()
+def has_history(state: Path, cluster_id: str) -> bool:
+    return bool(HistoryStore(state).points(cluster_id))
 
 
 async def test_a_day_of_a_stack_is_in_the_record(tmp_path: Path) -> None:
@@ -191,12 +191,13 @@ async def test_one_records_and_a_second_one_is_told_who(tmp_path: Path) -> None:
 
 async def test_while_somebody_records_a_console_reads_the_history_and_does_not_write(tmp_path: Path) -> None:
     with simulation(a_swarm()) as simulated:
+        cluster_id = simulated.running.run(lambda engine: engine.cluster_id)
         async with (
             recording(tmp_path, SystemClock()),
             simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched,
         ):
             await watched.let(70)
-        assert not has_history(tmp_path)
+        assert not has_history(tmp_path, cluster_id)
         async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
             await watched.let(70)
-        assert has_history(tmp_path)
+        assert has_history(tmp_path, cluster_id)
