@@ -170,6 +170,14 @@ class LeakTracker:
             else swarm
         )
 
+    def outlived_tasks(self) -> tuple[TrackedTask, ...]:
+        """Return the live tasks whose network was removed, and which leak when they end."""
+        return tuple(
+            tracked_task
+            for tracked_task in self.tracked_tasks.values()
+            if tracked_task.removed_network and not tracked_task.is_past
+        )
+
     def is_ending(self) -> bool:
         """Whether any task is ending that may leak, and has not been doing so for too long to wait for it."""
         stopping = (task.stopping_s for task in self.tracked_tasks.values())
