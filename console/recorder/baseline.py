@@ -51,7 +51,7 @@ class OpenFinding:
 class Baseline:
     """The last state of a swarm, as far as what happens next is told by it. Empty before the first one."""
 
-    seen_at: datetime | None = None
+    seen_at: datetime | None = field(default=None, compare=False)
     """By the engine's clock; not in the JSON."""
     services: Mapping[str, ServiceMark] = field(default_factory=lambda: NOTHING)
     """By ID."""
