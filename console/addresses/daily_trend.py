@@ -127,13 +127,16 @@ def _without_returns(used: list[float]) -> list[float]:
         return used
     step = median(gains) / STEPS_A_DAY
     level = [use - number * step for number, use in enumerate(used)]
+    least = max(MIN_RETURN, 3 * step)
     for _ in range(MAX_RETURNS):
         depths = [
             (min(level[max(0, place - STEPS_A_DAY) : place]) - max(level[place : place + STEPS_A_DAY]), place)
             for place in range(AROUND, len(level) - AROUND + 1)
+            # It is no deeper than that.
+            if level[place - 1] - level[place] >= least
         ]
-        depth, place = max(depths)
-        if depth < max(MIN_RETURN, 3 * step):
+        depth, place = max(depths, default=(0.0, 0))
+        if depth < least:
             break
         fall = median(level[place - AROUND : place]) - median(level[place : place + AROUND])
         level[:place] = [use - max(fall, depth) for use in level[:place]]

@@ -128,19 +128,22 @@ def _days(points: Sequence[Point]) -> list[float]:
     recent = points[first:]
     if all(point.used == recent[0].used for point in recent):
         return []
-    covered = min(now - recent[0].at, MAX_DAYS * DAY)
-    watched = {(now - point.at) // DAY for point in recent if now - point.at < covered}
-    if covered < MIN_DAYS * DAY or len(watched) < covered / DAY * MIN_DAY_SHARE:
+    ages_s = [(now - point.at).total_seconds() for point in recent]
+    day_s, step_s = DAY.total_seconds(), STEP.total_seconds()
+    covered_s = min(ages_s[0], MAX_DAYS * day_s)
+    watched = {age_s // day_s for age_s in ages_s if age_s < covered_s}
+    if covered_s < MIN_DAYS * day_s or len(watched) < covered_s / day_s * MIN_DAY_SHARE:
         return []
     used = []
     place = len(recent) - 1
-    for number in range(int(covered / STEP) + 1):
-        at = now - number * STEP
-        while place > 0 and recent[place - 1].at >= at:
+    for number in range(int(covered_s / step_s) + 1):
+        age_s = number * step_s
+        while place > 0 and ages_s[place - 1] <= age_s:
             place -= 1
-        earlier, later = recent[max(place - 1, 0)], recent[place]
-        share = 1.0 if later.at <= earlier.at else min(1.0, (at - earlier.at) / (later.at - earlier.at))
-        used.append(earlier.used + (later.used - earlier.used) * share)
+        earlier = max(place - 1, 0)
+        between_s = ages_s[earlier] - ages_s[place]
+        share = min(1.0, (ages_s[earlier] - age_s) / between_s) if between_s > 0 else 1.0
+        used.append(recent[earlier].used + (recent[place].used - recent[earlier].used) * share)
     return used[::-1]
 
 
