@@ -194,7 +194,7 @@ def _leak_lines(
             f"{owner} was removed",
         )
     if count and len(leaks) > count:
-        yield Text(f"  and {len(leaks) - count} more before (--json lists all)", style="dim")
+        yield Text(f"  and {len(leaks) - count} more before (--all lists all)", style="dim")
 
 
 def _line(parts: Spans) -> Text:
