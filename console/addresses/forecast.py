@@ -3,6 +3,9 @@
 The use of a network that stacks share goes up and down with them; what leaks stays. So the rate is the median of the
 slopes between all pairs of points (Theil and Sen), which a few odd points do not move, and it is given only where the
 points cover enough time and go up more often than down by far (Kendall's tau): noise has no rate.
+
+Those are the points of the last 24 hours. Where some days were watched, the trend over days comes first: minutes know
+neither nights nor what a day gives back. The last 24 hours count beside it only where they fill the network sooner.
 """
 
 from bisect import bisect_right
@@ -12,10 +15,23 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
+from console.addresses.daily_trend import (
+    MAX_DAYS,
+    MIN_DAYS,
+    STEP_HOURS,
+    DailyTrend,
+    daily_trend,
+    last_gains,
+)
 from console.addresses.leaks import LeakEntry
 
 LOOKBACK = timedelta(hours=24)
-"""The rate is that of so long at most."""
+"""The rate of the last hours is that of so long at most."""
+DAY, STEP = timedelta(days=1), timedelta(hours=STEP_HOURS)
+MIN_DAY_SHARE = 0.5
+"""On so many of the days somebody must have watched, or they say nothing."""
+MAX_EXCESS = 1.25
+"""So much more than the last day and its last quarter gained is believed: a morning is no trend, nor is a batch that is over."""
 MIN_COVERAGE = timedelta(minutes=30)
 """Less than this says nothing about hours."""
 SAMPLES = 48
@@ -67,19 +83,72 @@ def trend_of(points: Sequence[Point], free: int, entries: Iterable[LeakEntry]) -
 
     `points` are in the order of time; `entries` are what the leak log has on this network.
     """
-    rate = _rate(points)
+    rate, hours = _rate_and_hours(points, free)
     per_removal = _mean_leak(entries)
     trend = Trend(tuple(points), per_hour=rate)
-    if rate is not None and rate > 0:
-        hours = free / rate
-        trend = replace(trend, full_in_hours=hours if hours <= MAX_HOURS else None)
+    if hours is not None and hours <= MAX_HOURS:
+        trend = replace(trend, full_in_hours=hours)
     if per_removal is not None:
         trend = replace(trend, mean_leak=per_removal, remaining_removals=int(free / per_removal))
     return trend
 
 
+def _rate_and_hours(points: Sequence[Point], free: int) -> tuple[float | None, float | None]:
+    """Return the addresses gained in an hour, and in how many hours the network is full; None where that is not told."""
+    rate = _rate(points)
+    used = _days(points)
+    days = daily_trend(used, free)
+    if days is None:
+        return rate, free / rate if rate is not None and rate > 0 else None
+    if days.full_in_hours is None:
+        return _falling(rate, days, free)
+    if rate is not None:
+        rate = min(rate, *(gain * MAX_EXCESS for gain in last_gains(used)))
+        if rate > 0 and free / rate < days.full_in_hours:
+            return rate, free / rate
+    return days.per_hour, days.full_in_hours
+
+
+def _falling(rate: float | None, days: DailyTrend, free: int) -> tuple[float, float | None]:
+    """Return the rate and the hours where the use falls over days: what grows in the last hours is told first."""
+    if rate is None or rate <= 0:
+        return days.per_hour, None
+    return rate, free / rate
+
+
+def _days(points: Sequence[Point]) -> list[float]:
+    """Return the use at moments two hours apart, oldest first, the last being that of the last point.
+
+    In a gap it goes evenly from one point to the next. Nothing where too few days were watched, or the use never changed.
+    """
+    if not points:
+        return []
+    now = points[-1].at
+    first = max(bisect_right(points, now - MAX_DAYS * DAY, key=lambda point: point.at) - 1, 0)
+    recent = points[first:]
+    if all(point.used == recent[0].used for point in recent):
+        return []
+    ages_s = [(now - point.at).total_seconds() for point in recent]
+    day_s, step_s = DAY.total_seconds(), STEP.total_seconds()
+    covered_s = min(ages_s[0], MAX_DAYS * day_s)
+    watched = {age_s // day_s for age_s in ages_s if age_s < covered_s}
+    if covered_s < MIN_DAYS * day_s or len(watched) < covered_s / day_s * MIN_DAY_SHARE:
+        return []
+    used = []
+    place = len(recent) - 1
+    for number in range(int(covered_s / step_s) + 1):
+        age_s = number * step_s
+        while place > 0 and ages_s[place - 1] <= age_s:
+            place -= 1
+        earlier = max(place - 1, 0)
+        between_s = ages_s[earlier] - ages_s[place]
+        share = min(1.0, (ages_s[earlier] - age_s) / between_s) if between_s > 0 else 1.0
+        used.append(recent[earlier].used + (recent[place].used - recent[earlier].used) * share)
+    return used[::-1]
+
+
 def _rate(points: Sequence[Point]) -> float | None:
-    """Return the addresses gained in an hour; None where the points do not tell."""
+    """Return the addresses gained in an hour of the last 24; None where the points do not tell."""
     if not points:
         return None
     begin = points[-1].at - LOOKBACK

@@ -100,6 +100,9 @@ def build_history(source: UseSource, span: timedelta, width: int) -> UseHistory:
         full_at = now + timedelta(hours=trend.full_in_hours)
     if has_forecast and per_hour is not None and points:
         last, hours = points[-1].used, step / timedelta(hours=1)
+        if trend is not None and trend.full_in_hours:
+            # It gets full by the highest use of a day, and maybe faster and faster: the chart goes straight there.
+            per_hour = (capacity - last) / trend.full_in_hours
         ahead = tuple(
             round(min(capacity, max(0, last + per_hour * hours * number)))
             for number in range(1, ahead_count + 1)

@@ -288,10 +288,11 @@ def _leaks(leak_log: LeakLog, baseline: Baseline, networks: tuple[Network, ...])
     names = {network.id: network.name for network in networks}
     for entry in leak_log.entries:
         if (entry.network_id, entry.task_id) not in baseline.leaks:
-            yield _leak(entry, names.get(entry.network_id, entry.network_name))
+            yield leak_event(entry, names.get(entry.network_id, entry.network_name))
 
 
-def _leak(entry: LeakEntry, network: str) -> RecordedEvent:
+def leak_event(entry: LeakEntry, network: str) -> RecordedEvent:
+    """Return the event of a leak on a network of this name."""
     addresses = listed([str(address) for address in entry.addresses])
     return RecordedEvent(
         entry.ended_at,

@@ -11,7 +11,7 @@ from pathlib import Path
 from console.clock import Clock, SystemClock
 from console.simulator.dockerd_log import JournalFile
 from console.simulator.engine import SimulatedEngine
-from console.simulator.past import keep_past
+from console.simulator.past import keep_past, keep_record
 from console.simulator.scenarios import build
 from console.simulator.server import serve_in_thread
 
@@ -42,12 +42,13 @@ def demo_engine(scenario: str = "evening", clock: Clock | None = None) -> Iterat
 
 @contextmanager
 def remembering_demo(scenario: str = "evening") -> Iterator[Demo]:
-    """Serve a scenario in which time stands still, and give its address and the history of its networks.
+    """Serve a scenario in which time stands still, and give its address, the history of its networks, and a record.
 
     Raises SimulatorError as `demo_engine` does.
     """
     with _serve(scenario, None) as (engine, demo):
         asyncio.run(keep_past(engine, demo.host, demo.state))
+        keep_record(engine, demo.state)
         yield demo
 
 

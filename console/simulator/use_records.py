@@ -23,6 +23,8 @@ class UseRecorder:
     def __init__(self, engine: SimulatedEngine, until: datetime) -> None:
         self._engine = engine
         self._until = until
+        self.began = engine.now
+        """When it began to note the use."""
         self._points: dict[str, list[Point]] = {}
         self._leaks: list[LeakEntry] = []
         self._reserved_counts: dict[AddressPool, int] = {}

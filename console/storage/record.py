@@ -136,6 +136,15 @@ class RecordStore:
 
         return self._read(read, ())
 
+    def clusters(self) -> tuple[str, ...]:
+        """Return the swarms that were watched, by their IDs, the one that was watched last first."""
+
+        def read(file: sqlite3.Connection) -> tuple[str, ...]:
+            rows = file.execute("SELECT cluster FROM spans GROUP BY cluster ORDER BY max(ended) DESC")
+            return tuple(str(cluster) for (cluster,) in rows)
+
+        return self._read(read, ())
+
     def add_counts(self, cluster_id: str, hour: datetime, counts: Mapping[str, int]) -> None:
         """Add to how often dockerd logged what has a signature (by its ID) in the hour of a moment."""
         self._do(lambda file: _add_counts(file, cluster_id, hour, counts))

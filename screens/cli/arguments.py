@@ -166,14 +166,24 @@ def _add_history(commands: "argparse._SubParsersAction[Parser]") -> None:
         parents=[_common()],
         help="how overlays were used over time, what leaked, and when they will be full",
         description="Draws how an overlay was used over time and when it will be full; without NETWORK a line for each "
-        "overlay, worst first. A console that is open keeps the values, for 60 days. Changes nothing.",
-        epilog="Exit codes: as glance; 3 also where no history is kept yet.",
+        "overlay, worst first. A console that is open keeps the values, for 60 days. With --events, what happened while nobody "
+        "looked, from the record that `vipconsole record` keeps. Changes nothing.",
+        epilog="Exit codes: as glance; 3 also where no history is kept yet. With --events 0, and 3 where nothing is recorded.",
     )
     history.add_argument("network", nargs="?", metavar="NETWORK", default="", help="an overlay, by name")
     history.add_argument(
         "--since", metavar="TIME", type=seconds, help="how far back: 90m, 24h, 7d, 60d; default 24h"
     )
-    history.add_argument("--all", action="store_true", help="list all overlays, also the steady ones")
+    history.add_argument(
+        "--events",
+        action="store_true",
+        help="deploys, removals, leaks, failures, restarts and findings in one list, and when nobody watched",
+    )
+    history.add_argument(
+        "--all",
+        action="store_true",
+        help="list all overlays, also the steady ones; of a network all leaks and stacks; with --events all lines",
+    )
     form = history.add_mutually_exclusive_group()
     form.add_argument(
         "--json", action="store_const", dest="form", const="json", help="everything, as one JSON document"

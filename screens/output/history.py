@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
@@ -14,6 +14,7 @@ from console.addresses.outlook import Outlook
 from console.addresses.use_history import UseSource
 from console.diagnosis.values import Assessment, Severity
 from console.durations import LOCAL, moment, zone_name
+from console.recorder.leaks import StackLeaks, leaks_by_stack
 from console.text import listed
 from screens.output.history_data import UseRecord
 from screens.output.rows import SEVERITY_STYLES, STYLES, styled
@@ -41,12 +42,13 @@ HEIGHT, LEAST_HEIGHT = 18, 8
 """Lines of a chart."""
 AROUND = 5
 """Lines around it, the shell's prompt among them."""
-LEAK_LINES = 5
+LEAK_LINES = STACK_LINES = 5
 ROWS = 12
 """Networks that are always listed; beyond them only those that are not steady."""
 SPARK, BAR = 24, 8
 ROOM_FOR_BAR = 100
-LEAST_NAME, LEAST_WORDS = 7, 20
+LEAST_NAME, LEAST_WORDS, LEAST_STACK = 7, 20, 18
+GAP = 2
 
 
 def worst_first(records: Sequence[UseRecord]) -> list[UseRecord]:
@@ -64,9 +66,22 @@ def worst_first(records: Sequence[UseRecord]) -> list[UseRecord]:
 def render_network(
     record: UseRecord, assessment: Assessment, span: timedelta, height: int | None, glyphs: Glyphs
 ) -> RenderableType:
-    """Return the chart of a network as something to print, as high as the terminal has room for."""
-    room = HEIGHT if height is None else max(LEAST_HEIGHT, min(HEIGHT, height - AROUND))
-    return Padding(_NetworkChart(record, assessment.severity, span, room, glyphs), (0, 1), expand=False)
+    """Return the chart of a network and what leaked there as something to print, as high as the terminal has room for.
+
+    Without a height, all leaks and stacks are listed.
+    """
+    stacks = leaks_by_stack(record.leaks)
+    # The heading, a line for the stacks that are not listed, and one above.
+    table = 3 + min(len(stacks), STACK_LINES) if stacks else 0
+    room = HEIGHT if height is None else max(LEAST_HEIGHT, min(HEIGHT, height - AROUND - table))
+    chart = _NetworkChart(record, assessment.severity, span, room, glyphs, is_whole=height is None)
+    parts: list[RenderableType] = [chart]
+    if stacks:
+        parts += [
+            "",
+            *_stack_table(stacks, None if height is None else STACK_LINES, record.source.now, glyphs),
+        ]
+    return Padding(Group(*parts), (0, 1), expand=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +93,7 @@ class _NetworkChart:
     span: timedelta
     height: int
     glyphs: Glyphs
+    is_whole: bool
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         source, account = self.record.source, self.record.account
@@ -96,7 +112,75 @@ class _NetworkChart:
             (f"{watched_text(chart.history, LOCAL)} Last {span_name(self.span)}, times in ", "dim"),
             (f"{zone_name(source.now)}.", "dim"),
         )
-        yield from _leak_lines(leaks, leak_lines, source, self.glyphs)
+        yield from _leak_lines(leaks, len(leaks) if self.is_whole else leak_lines, source, self.glyphs)
+
+
+@dataclass(frozen=True, slots=True)
+class _StackTable:
+    """Which stacks leaked most. Drawn when the width is known: figures are never cut, names are; the least important goes."""
+
+    stacks: Sequence[StackLeaks]
+    now: datetime
+    glyphs: Glyphs
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        rows = [
+            (
+                f"stack {stack.name}" if stack.is_stack else stack.name,
+                str(stack.addresses),
+                moment(stack.last.at, self.now),
+                str(stack.times),
+                _after(stack),
+            )
+            for stack in self.stacks
+        ]
+        headings = ("LEAKED BY", "LEAKED", "LAST", "TIMES", "AFTER")
+        widths = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
+        widths[-1] = min(widths[-1], LEAST_WORDS)
+        count = next(
+            count
+            for count in range(len(headings), 0, -1)
+            if count == 1
+            or sum(widths[1:count]) + GAP * (count - 1) + min(widths[0], LEAST_STACK) <= options.max_width
+        )
+        room = options.max_width - sum(widths[1:count]) - GAP * (count - 1)
+        widths[0] = min(widths[0], max(LEAST_NAME, room))
+        if count == len(headings):
+            longest = max(len(row[-1]) for row in rows)
+            widths[-1] += min(longest - widths[-1], room - widths[0]) if longest > widths[-1] else 0
+        table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
+        for heading, width in zip(headings[:count], widths, strict=False):
+            table.add_column(heading, width=width, no_wrap=True, overflow="ellipsis")
+        for row in rows:
+            table.add_row(
+                *(
+                    Text(_cut(cell, width, self.glyphs), style=STYLES[BAD] if place == 1 else "")
+                    for place, (cell, width) in enumerate(zip(row[:count], widths, strict=False))
+                )
+            )
+        yield table
+
+
+def _stack_table(
+    stacks: Sequence[StackLeaks], most: int | None, now: datetime, glyphs: Glyphs
+) -> Iterator[RenderableType]:
+    shown = stacks if most is None else stacks[:most]
+    yield _StackTable(shown, now, glyphs)
+    if len(shown) < len(stacks):
+        yield Text(f"  and {len(stacks) - len(shown)} more (--all lists all)", style="dim")
+
+
+def _cut(cell: str, width: int, glyphs: Glyphs) -> str:
+    return cell if len(cell) <= width else f"{cell[: max(1, width - len(glyphs.more))]}{glyphs.more}"
+
+
+def _after(stack: StackLeaks) -> str:
+    after = stack.last.after
+    if stack.is_stack and after == f"stack {stack.name} was removed":
+        return "its removal"
+    if stack.is_stack and after.startswith(f"network {stack.name}_"):
+        return "its network's removal"
+    return after or "not recorded"
 
 
 def _leak_lines(
@@ -110,7 +194,7 @@ def _leak_lines(
             f"{owner} was removed",
         )
     if count and len(leaks) > count:
-        yield Text(f"  and {len(leaks) - count} more before (--json lists all)", style="dim")
+        yield Text(f"  and {len(leaks) - count} more before (--all lists all)", style="dim")
 
 
 def _line(parts: Spans) -> Text:

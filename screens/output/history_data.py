@@ -12,6 +12,7 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.outlook import Outlook
 from console.addresses.use_history import UseSource, all_points, build_history
 from console.diagnosis.values import Assessment, Snapshot
+from console.recorder.leaks import LeakRecord, leaks_by_stack
 from screens.output.plain import json_text
 from screens.output.snapshot_json import document_head
 
@@ -26,6 +27,8 @@ class UseRecord:
     account: NetworkAccount
     source: UseSource
     outlook: Outlook
+    leaks: tuple[LeakRecord, ...] = ()
+    """What leaked on it in the time that is shown, newest first: what consoles saw and what was recorded."""
 
 
 def as_json(snapshot: Snapshot, assessment: Assessment, records: Sequence[UseRecord], span: timedelta) -> str:
@@ -78,6 +81,17 @@ def _network(record: UseRecord, span: timedelta) -> Mapping[str, Any]:
             }
             for entry in source.entries
             if entry.ended_at >= since
+        ],
+        "leaking_stacks": [
+            {
+                "stack": stack.name if stack.is_stack else None,
+                "service": None if stack.is_stack else stack.name,
+                "addresses": stack.addresses,
+                "times": stack.times,
+                "last": _utc(stack.last.at),
+                "after": stack.last.after or None,
+            }
+            for stack in leaks_by_stack(record.leaks)
         ],
     }
 

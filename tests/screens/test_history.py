@@ -54,7 +54,7 @@ def test_a_longer_time_shows_the_leaks_and_whose_removal_caused_them(evening: Si
     said = history(evening, kept, "proxy", "--since", "11d", LINES="40")
     assert "▲ 12 leaked" in said.out
     assert "leaked when stack test-mediawiki-nightly592 was removed" in " ".join(said.out.split())
-    assert "and 7 more before (--json lists all)" in said.out
+    assert "and 7 more before (--all lists all)" in said.out
 
 
 def test_a_terminal_without_unicode_gets_ascii(evening: Simulation, kept: Path) -> None:

@@ -18,7 +18,8 @@ LOOKING = (
     ("why",),
     ("why", "ghost_app", "drone"),
     ("history",),
-    ("history", "proxy"),
+    ("history", "proxy", "--since", "11d"),
+    ("history", "--events", "--since", "11d"),
     ("quiet",),
     ("journal", "--all"),
 )
@@ -36,7 +37,7 @@ RUNNING = (
     ("decide", "none", "none", "retry"),
     ("abandon", "none"),
 )
-SAYS_NOTHING_OF_A_SWARM = {"console", "rehearse", "validate", "schema"}
+SAYS_NOTHING_OF_A_SWARM = {"console", "record", "rehearse", "validate", "schema"}
 """The console has colours of its own; a rehearsal needs root and an engine, and prints what `run` prints; the others print no
 state at all."""
 

@@ -172,3 +172,11 @@ def test_a_directory_of_somebody_else_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     with pytest.raises(HostError, match="cannot be"):
         RecordStore(tmp_path / "state").add("cluster", [LEAK])
+
+
+def test_swarms_are_known_by_when_they_were_watched_last(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    assert store.clusters() == ()
+    store.note_watching("old", WatchSpan(NOW, NOW + timedelta(minutes=1)))
+    store.note_watching("new", WatchSpan(NOW, NOW + timedelta(minutes=2)))
+    assert store.clusters() == ("new", "old")

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from console.addresses.forecast import Trend
@@ -20,8 +20,12 @@ from console.journal.reader import DaemonLog
 from console.monitor.history import read_leak_log
 from console.monitor.snapshot import take_snapshot
 from console.monitor.trends import trends_at
+from console.recorder.leaks import leak_records
+from console.recorder.timeline import MARGIN
+from console.recorder.values import RecordedEvent
 from console.settings import Settings
 from console.storage.history import MAX_DAYS, HistoryStore
+from console.storage.record import RecordStore
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection, resolve_host
 from console.swarm.reader import EngineReader
@@ -43,6 +47,11 @@ def run(arguments: Namespace) -> int:
             f"History is kept for {MAX_DAYS} days, a value a minute at most.",
         )
     settings = settings_of(arguments)
+    if arguments.events:
+        from screens.cli.commands.history_events import print_events
+
+        with _swarm(arguments, settings) as (connection, _, state):
+            return print_events(arguments, connection, state, span)
     with _swarm(arguments, settings) as (connection, log, state):
         snapshot = result_of(take_snapshot(EngineReader(connection), log, SystemClock(), settings.snapshot))
         engine = snapshot.swarm.engine
@@ -51,6 +60,7 @@ def run(arguments: Namespace) -> int:
         snapshot = replace(snapshot, leak_log=read_leak_log(state, snapshot))
         # The demo's history is gone with its engine.
         stored_points = HistoryStore(state).points(engine.cluster_id)
+        recorded_events = _recorded_events(state, engine.cluster_id, snapshot.now - span - MARGIN)
     assessment = assess(snapshot, settings.thresholds, (arguments.network,) if arguments.network else ())
     missing = next((finding for finding in assessment.findings if finding.code == "network-absent"), None)
     if missing is not None:
@@ -60,10 +70,20 @@ def run(arguments: Namespace) -> int:
     trends = trends_at(snapshot, accounts, stored_points)
     _require_history(arguments.network, trends, state)
     records = [
-        UseRecord(account, _source(snapshot, trend, account.network.id, account.capacity), outlook)
+        UseRecord(
+            account,
+            source,
+            outlook,
+            tuple(
+                leak
+                for leak in leak_records(recorded_events, source.entries, account.network.name)
+                if leak.at >= snapshot.now - span
+            ),
+        )
         for account in accounts
         for trend in (trends.get(account.network.id),)
         for outlook in (outlook_of(trend, account.free_at_most),)
+        for source in (_source(snapshot, trend, account.network.id, account.capacity),)
     ]
     _print(arguments, snapshot, assessment, records, span)
     return assessment.severity.exit_code
@@ -87,6 +107,15 @@ def _source(snapshot: Snapshot, trend: Trend | None, network_id: str, capacity: 
     leak_log = snapshot.leak_log
     entries = () if isinstance(leak_log, Unknown) else leak_log.on(network_id)
     return UseSource(trend, entries, capacity, snapshot.now)
+
+
+def _recorded_events(state: Path, cluster_id: str, since: datetime) -> tuple[RecordedEvent, ...]:
+    """Return what was recorded; where the record cannot be read, that is said, and the rest is told without it."""
+    try:
+        return RecordStore(state).events(cluster_id, since)
+    except HostError as error:
+        progress(error.sentence)
+        return ()
 
 
 def _require_history(network: str, trends: Mapping[str, Trend], state: Path) -> None:
@@ -124,7 +153,7 @@ def _print(
 
     glyphs = glyphs_for(os.environ)
     if arguments.network and records:
-        _, height = size_of(sys.stdout)
+        height = None if arguments.all else size_of(sys.stdout)[1]
         print_plainly(render_network(records[0], assessment, span, height, glyphs))
     else:
         print_plainly(render_networks(records, assessment, span, glyphs, everything=arguments.all))
