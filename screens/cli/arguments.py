@@ -5,6 +5,7 @@ from pathlib import Path
 
 from console import __version__
 from console.durations import seconds_of
+from screens.cli.alert_arguments import add_alert
 from screens.cli.run_arguments import COMMAND, Parser, add_run_commands
 
 
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_stack_rm(commands)
     _add_reclaim(commands)
     _add_guard(commands)
+    add_alert(commands, _common)
     _add_validate(commands)
     _add_schema(commands)
     add_run_commands(commands, _common, _state_parser)
