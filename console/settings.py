@@ -135,6 +135,16 @@ class RehearsalSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """How the recorder watches, and how much it keeps."""
+
+    poll_s: float = 30
+    """Pause between two snapshots while nothing changes; an event of the engine ends it early."""
+    max_mb: float = 64
+    """Size of the record: what is oldest goes first, and leaks last. Nothing is kept for more than 60 days."""
+
+
+@dataclass(frozen=True, slots=True)
 class Nixos:
     """Where the configuration of a NixOS host is; unused on other hosts."""
 
@@ -164,6 +174,7 @@ class Settings:
     reclaim: Reclaim = field(default_factory=Reclaim)
     run: RunSettings = field(default_factory=RunSettings)
     rehearsal: RehearsalSettings = field(default_factory=RehearsalSettings)
+    record: RecordSettings = field(default_factory=RecordSettings)
     nixos: Nixos = field(default_factory=Nixos)
     alert: tuple[Alert, ...] = ()
     """Who is told by `vipconsole record`; one table for each. The last file that has any replaces those of the others."""

@@ -63,7 +63,7 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("alert = 'x'", "alert must be a list of tables: write [[alert]]"),
         ("alert = ['x']", "alert must be a list of tables: write [[alert]]"),
         ("[alert]\nat = 'warning'", "alert must be a list of tables: write [[alert]]"),
-        ("[[alert]]\nformt = 'x'", "[[alert]] 1: unknown key formt (did you mean format?)"),
+        ("[[alert]]\nwebhok = 'x'", "[[alert]] 1: unknown key webhok (did you mean webhook?)"),
         ("alrt = []", "unknown key alrt (did you mean alert?)"),
         ("[[alert]]\ncommand = '/x'", "[[alert]] 1: command must be a list of strings"),
         ("[[alert]]\ncommand = ['/x', 3]", "[[alert]] 1: command must be a list of strings"),

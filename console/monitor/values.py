@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from console.addresses.forecast import Trend
+from console.addresses.leak_tracker import TrackedTask
 from console.addresses.leaks import LeakLog
 from console.clock import Clock
 from console.diagnosis.quiescence.values import Report
@@ -84,6 +85,8 @@ class MonitorState:
     run_findings: tuple[Finding, ...] = ()
     """Findings about maintenance runs that are not over; they hold whether the engine answers or not."""
     leak_log: LeakLog = field(default_factory=LeakLog)
+    outlived_tasks: tuple[TrackedTask, ...] = ()
+    """Live tasks whose network was removed: they leak when they end."""
     trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
     """By network ID."""
     history_failure: Unknown | None = None

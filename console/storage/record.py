@@ -42,6 +42,7 @@ CREATE TABLE counts (
   cluster TEXT NOT NULL, hour INTEGER NOT NULL, signature TEXT NOT NULL, count INTEGER NOT NULL,
   PRIMARY KEY (cluster, hour, signature)
 ) WITHOUT ROWID;
+CREATE TABLE baselines (cluster TEXT PRIMARY KEY, baseline TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -56,12 +57,36 @@ class RecordStore:
 
     def add(self, cluster_id: str, events: Iterable[RecordedEvent]) -> None:
         """Keep events. One that is there already stays one."""
-        self._do(
-            lambda file: file.executemany(
-                "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [_row(cluster_id, event) for event in events],
-            )
-        )
+        self._do(lambda file: _add_events(file, cluster_id, events))
+
+    def keep(
+        self,
+        cluster_id: str,
+        events: Iterable[RecordedEvent],
+        counts: Mapping[datetime, Mapping[str, int]],
+        baseline: str,
+    ) -> None:
+        """Keep events, counts by the hour, and what the next state is compared with: all of it or nothing.
+
+        A recorder that is killed at any moment has neither lost an event nor keeps one twice.
+        """
+
+        def write(file: sqlite3.Connection) -> None:
+            _add_events(file, cluster_id, events)
+            for hour, hour_counts in counts.items():
+                _add_counts(file, cluster_id, hour, hour_counts)
+            file.execute("INSERT OR REPLACE INTO baselines VALUES (?, ?)", (cluster_id, baseline))
+
+        self._do(write)
+
+    def baseline(self, cluster_id: str) -> str:
+        """Return what `keep` was given last, or nothing."""
+
+        def read(file: sqlite3.Connection) -> str:
+            row = file.execute("SELECT baseline FROM baselines WHERE cluster = ?", (cluster_id,)).fetchone()
+            return "" if row is None else str(row[0])
+
+        return self._read(read, "")
 
     def events(
         self, cluster_id: str, since: datetime, until: datetime | None = None
@@ -113,15 +138,7 @@ class RecordStore:
 
     def add_counts(self, cluster_id: str, hour: datetime, counts: Mapping[str, int]) -> None:
         """Add to how often dockerd logged what has a signature (by its ID) in the hour of a moment."""
-        second = int(hour.timestamp()) // _HOUR_S * _HOUR_S
-        rows = [(cluster_id, second, signature_id, count) for signature_id, count in counts.items() if count]
-        self._do(
-            lambda file: file.executemany(
-                "INSERT INTO counts VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (cluster, hour, signature) DO UPDATE SET count = count + excluded.count",
-                rows,
-            )
-        )
+        self._do(lambda file: _add_counts(file, cluster_id, hour, counts))
 
     def counts(self, cluster_id: str, since: datetime) -> Mapping[datetime, Mapping[str, int]]:
         """Return how often dockerd logged what, by the beginning of the hour and the signature's ID, oldest first."""
@@ -223,6 +240,22 @@ def _make(file: sqlite3.Connection) -> None:
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 file.execute(statement)
             file.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _add_events(file: sqlite3.Connection, cluster_id: str, events: Iterable[RecordedEvent]) -> None:
+    file.executemany(
+        "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [_row(cluster_id, event) for event in events],
+    )
+
+
+def _add_counts(file: sqlite3.Connection, cluster_id: str, hour: datetime, counts: Mapping[str, int]) -> None:
+    second = int(hour.timestamp()) // _HOUR_S * _HOUR_S
+    file.executemany(
+        "INSERT INTO counts VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (cluster, hour, signature) DO UPDATE SET count = count + excluded.count",
+        [(cluster_id, second, signature_id, count) for signature_id, count in counts.items() if count],
+    )
 
 
 def _row(cluster_id: str, event: RecordedEvent) -> tuple[str | int, ...]:

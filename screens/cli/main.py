@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "stack-rm": "stack_rm:run",
     "reclaim": "reclaim:run",
     "guard": "guard:run",
+    "record": "record:run",
     "run": "run:run",
     "rehearse": "rehearse:run",
     "attach": "runs:attach_command",

@@ -72,6 +72,17 @@ def test_counts_of_an_hour_add_up(tmp_path: Path) -> None:
     assert store.counts("cluster", HOUR + timedelta(hours=2)) == {}
 
 
+def test_events_counts_and_baseline_are_kept_together_or_not_at_all(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    assert store.baseline("cluster") == ""
+    store.keep("cluster", [LEAK], {HOUR: {"ip-exhausted": 1}}, "one")
+    with pytest.raises(HostError):
+        store.keep("cluster", [deploy(NOW)], {HOUR: {"ip-exhausted": 2**70}}, "two")
+    assert store.events("cluster", NOW) == (LEAK,)
+    assert store.counts("cluster", NOW) == {HOUR: {"ip-exhausted": 1}}
+    assert (store.baseline("cluster"), store.baseline("another")) == ("one", "")
+
+
 def test_reading_creates_nothing(tmp_path: Path) -> None:
     store = RecordStore(tmp_path / "none")
     assert store.events("cluster", NOW) == () == store.spans("cluster")
