@@ -240,6 +240,7 @@ class SnapshotPoller:
             leak_log=self._leak_tracker.leak_log,
             outlived_tasks=self._outlived_tasks(),
             trends=trends,
+            watching=None if self.pace is not None else await self._context.watching(engine),
             poll_s=pause_s,
         )
 
