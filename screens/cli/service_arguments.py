@@ -1,10 +1,37 @@
 """The arguments of what systemd starts, the guard and the recorder, and of the alerts that the recorder sends."""
 
 import argparse
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from screens.cli.run_arguments import Parser
+
+HIGHEST_PORT = 65_535
+_ADDRESS = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[\w.-]+)):(?P<port>[0-9]{1,5})", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+    """0 stands for any free port."""
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def listen_address(text: str) -> Address:
+    """Return an address such as `127.0.0.1:9798` or `[::1]:9798`."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match["port"]) > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!a} is not HOST:PORT, such as 127.0.0.1:9798 or [::1]:9798")
+    return Address(match["v6"] or match["host"], int(match["port"]))
 
 
 def add_service_commands(
@@ -57,13 +84,19 @@ def _add_guard(commands: "argparse._SubParsersAction[Parser]", common: Callable[
 
 
 def _add_record(commands: "argparse._SubParsersAction[Parser]", common: Callable[[], Parser]) -> None:
-    commands.add_parser(
+    record = commands.add_parser(
         "record",
         parents=[common()],
         help="keep what happens while no console is open: use of networks, leaks, deploys, failures, restarts, findings",
         description="Watches the swarm in the foreground and keeps what happens, until a signal ends it. It changes nothing "
         "in the swarm. Consoles, `glance` and `history` read what it keeps. One recorder is enough for a state directory.",
         epilog="Exit codes: 0 ended by a signal, 3 another recorder is at work, or the state directory cannot be used.",
+    )
+    record.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        type=listen_address,
+        help="serve metrics for Prometheus here, such as 127.0.0.1:9798 or [::1]:9798; default: nowhere",
     )
 
 
