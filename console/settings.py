@@ -9,6 +9,8 @@ from operator import getitem
 from pathlib import Path
 from typing import Any, ClassVar
 
+from console.alerts.alert import KEY as ALERT_KEY
+from console.alerts.alert import Alert, contradictions_of
 from console.errors import SettingsError
 from console.host.activity import full_name, is_glob, problem_with_service
 from console.host.root import under_root
@@ -174,10 +176,16 @@ class Settings:
     rehearsal: RehearsalSettings = field(default_factory=RehearsalSettings)
     record: RecordSettings = field(default_factory=RecordSettings)
     nixos: Nixos = field(default_factory=Nixos)
+    alert: tuple[Alert, ...] = ()
+    """Who is told by `vipconsole record`; one table for each. The last file that has any replaces those of the others."""
 
     def __post_init__(self) -> None:
         """Give the docker unit its full name, wherever the settings come from: a file, or a run that keeps them."""
         object.__setattr__(self, "docker_unit", full_name(self.docker_unit))
+
+
+LISTS: Mapping[str, type[Any]] = {ALERT_KEY: Alert}
+"""Keys that hold tables of a kind, written `[[alert]]`."""
 
 
 def user_file(environment: Mapping[str, str]) -> Path:
@@ -209,6 +217,9 @@ def load_settings(paths: Iterable[Path], required_path: Path | None = None) -> S
             ) from error
         problems: list[str] = []
         settings = _apply(settings, data, problems)
+        if not any(problem.startswith(f"[[{ALERT_KEY}]]") for problem in problems):
+            # What was taken out of a table is missing there, which is no second problem.
+            problems.extend(contradictions_of(settings.alert))
         problems.extend(_contradictions(settings))
         if problems:
             raise SettingsError(
@@ -228,11 +239,20 @@ def _apply(current: Settings, data: dict[str, Any], problems: list[str]) -> Sett
         return TypeAdapter(Settings).validate_json(whole, strict=True)
     except ValidationError as error:
         for problem in sorted(error.errors(include_url=False), key=lambda error: len(error["loc"])):
-            *path, key = (step for step in problem["loc"] if isinstance(step, str))
+            *path, key = _place(problem["loc"])
             if key in (section := reduce(getitem, path, data)):
-                problems.append(_problem(problem["type"], path, key, reduce(getitem, path, defaults)))
+                problems.append(_problem(problem["type"], path, key, _known_keys(path, defaults)))
                 del section[key]
     return _apply(current, data, problems)
+
+
+def _place(location: tuple[int | str, ...]) -> list[Any]:
+    """Return the way to the key that is wrong. Which item of a list it is matters for tables only."""
+    return [step for place, step in enumerate(location) if isinstance(step, str) or place < len(location) - 1]
+
+
+def _known_keys(path: list[Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    return asdict(LISTS[path[0]]()) if path and path[0] in LISTS else reduce(getitem, path, defaults)
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,12 +264,21 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return {**below, **above, **deeper}
 
 
-def _problem(kind: str, path: list[str], key: str, defaults: Mapping[str, Any]) -> str:
+def _problem(kind: str, path: list[Any], key: str, defaults: Mapping[str, Any]) -> str:
+    if path and path[0] in LISTS:
+        return f"{_table(path[0], path[1])}: {_problem(kind, [], key, defaults)}"
     name = clean(".".join((*path, key)), 100)
     if kind == "unexpected_keyword_argument":
         return f"unknown key {name}{nearest(key, defaults)}"
+    if not path and key in LISTS and defaults.get(key) is not None:
+        return f"{name} must be a list of tables: write [[{name}]]"
     expected_types = {dict: "a table", bool: "true or false", float: "a positive number", str: "a string"}
     return f"{name} must be {expected_types.get(type(defaults[key]), 'a list of strings')}"
+
+
+def _table(name: str, place: int) -> str:
+    """Return what a table of a list is called; people count from 1."""
+    return f"[[{name}]] {place + 1}"
 
 
 def _contradictions(settings: Settings) -> list[str]:

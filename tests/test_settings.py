@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from console.alerts.alert import Alert
 from console.errors import SettingsError
 from console.settings import Settings, load_settings, user_file
 
@@ -59,6 +60,47 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("[guard]\nprune = 1", "guard.prune must be true or false"),
         ("[snapshot]\npoll_s = 1e10", "snapshot.poll_s must be a positive number"),
         ("[snapshot]\npoll_s = 0", "snapshot.poll_s must be a positive number"),
+        ("alert = 'x'", "alert must be a list of tables: write [[alert]]"),
+        ("alert = ['x']", "alert must be a list of tables: write [[alert]]"),
+        ("[alert]\nat = 'warning'", "alert must be a list of tables: write [[alert]]"),
+        ("[[alert]]\nwebhok = 'x'", "[[alert]] 1: unknown key webhok (did you mean webhook?)"),
+        ("alrt = []", "unknown key alrt (did you mean alert?)"),
+        ("[[alert]]\ncommand = '/x'", "[[alert]] 1: command must be a list of strings"),
+        ("[[alert]]\ncommand = ['/x', 3]", "[[alert]] 1: command must be a list of strings"),
+        ("[[alert]]\nwebhook = 3", "[[alert]] 1: webhook must be a string"),
+        ("[[alert]]", "[[alert]] 1: it needs one of command and webhook."),
+        ("[[alert]]\ncommand = []\nwebhook = ''", "[[alert]] 1: it needs one of command and webhook."),
+        (
+            "[[alert]]\ncommand = ['/x']\nwebhook = 'http://x'",
+            "[[alert]] 1: it needs one of command and webhook, not both",
+        ),
+        ("[[alert]]\ncommand = ['x']", "command must begin with the absolute path of a program, not x"),
+        ("[[alert]]\ncommand = ['/x/']", "command must begin with the absolute path of a program, not /x/"),
+        ("[[alert]]\ncommand = ['']", "command must begin with the absolute path of a program"),
+        (
+            "[[alert]]\ncommand = ['/x']\nformat = 'slack'",
+            "[[alert]] 1: format is for a webhook; a command gets JSON",
+        ),
+        (
+            "[[alert]]\nwebhook = 'http://x'\nat = 'crit'",
+            "[[alert]] 1: at must be warning or critical, not crit (did you mean critical?)",
+        ),
+        (
+            "[[alert]]\nwebhook = 'http://x'\nformat = 'slak'",
+            "format must be json, slack, ntfy or matrix, not slak (did you mean slack?)",
+        ),
+        (
+            "[[alert]]\nwebhook = 'http://x'\nname = \"\\u001b[2J\"",
+            "name must be letters, digits, dots, dashes and underscores, not \\x1b[2J",
+        ),
+        (
+            "[[alert]]\ncommand = ['/a/x']\n[[alert]]\ncommand = ['/b/x']",
+            "[[alert]] 1 and 2 are both called x: give them names",
+        ),
+        (
+            "[[alert]]\ncommand = ['/a']\n[[alert]]\nfoo = 1\nwebhook = 'http://x'",
+            "[[alert]] 2: unknown key foo.",
+        ),
         ("network = ", "cannot be read"),
         ('"\x1b[2Jx" = 1', "cannot be read"),
         ('"\\u001b[2Jx" = 1', "unknown key \\x1b[2Jx"),
@@ -133,3 +175,47 @@ def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
 def test_a_users_file_follows_the_environment() -> None:
     assert user_file({"HOME": "/home/u"}) == Path("/home/u/.config/vipconsole/config.toml")
     assert user_file({"XDG_CONFIG_HOME": "/x", "HOME": "/home/u"}) == Path("/x/vipconsole/config.toml")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://user:secret@host/",
+        "secret",
+        "http://",
+        "https:///secret",
+        "http://host:99999/secret",
+        "http://host:secret/",
+        "http://host/a secret",
+        "http://host/\\u0000secret",
+        "http://[secret/",
+        "http://a..b/secret",
+    ],
+)
+def test_a_webhook_that_is_none_is_refused_without_being_told(tmp_path: Path, address: str) -> None:
+    path = write(tmp_path, "config.toml", f'[[alert]]\nwebhook = "{address}"\n')
+    with pytest.raises(SettingsError) as raised:
+        load_settings([path])
+    assert raised.value.sentence == f"{path}: [[alert]] 1: webhook must be an http or https address."
+
+
+def test_alerts_are_those_of_the_last_file_that_has_any(tmp_path: Path) -> None:
+    system = write(
+        tmp_path,
+        "system.toml",
+        '[[alert]]\nname = "old"\ncommand = ["/bin/old"]\n',
+    )
+    text = (
+        '[[alert]]\ncommand = ["/opt/notify", "--now", ""]\n'
+        '[[alert]]\nwebhook = "https://user:secret@chat.test/hook"\nformat = "slack"\nat = "warning"\n'
+    )
+    own = write(tmp_path, "own.toml", text)
+    last = write(tmp_path, "last.toml", 'network = "web"\n')
+    assert load_settings([system]).alert == (Alert("old", ("/bin/old",)),)
+    settings = load_settings([system, own, last])
+    assert settings.alert == (
+        Alert(command=("/opt/notify", "--now", "")),
+        Alert(webhook="https://user:secret@chat.test/hook", format="slack", at="warning"),
+    )
+    assert [alert.title for alert in settings.alert] == ["notify", "chat.test"]
+    assert "secret" not in repr(settings)

@@ -89,6 +89,21 @@ class UnfinishedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class FailingAlert:
+    """An alert of the recorder that does not get through."""
+
+    name: str
+    since: datetime | None
+    """Since when every attempt failed; None where only earlier notifications were lost."""
+    reason: str
+    """Why the last attempt failed."""
+    waiting: int
+    """Notifications that are not delivered yet."""
+    lost: int
+    """Notifications that never were."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One dated snapshot of a swarm, and of this host where the engine is its own."""
 
@@ -113,6 +128,8 @@ class Snapshot:
     """How the use of networks went on until now, by network ID, as far as consoles kept that."""
     runs: Result[tuple[UnfinishedRun, ...]] = ()
     """Maintenance runs of this host that keep everybody else from changing the swarm."""
+    failing_alerts: Result[tuple[FailingAlert, ...]] = ()
+    """Alerts of this host's recorder that do not get through."""
     machine: str = ""
     """The machine that took the snapshot, by the ID that its runs record; empty where it was not read."""
 

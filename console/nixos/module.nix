@@ -69,7 +69,16 @@ in
       description = "The maintenance runbook of this host. If null, the shipped one.";
     };
 
-    record.enable = lib.mkEnableOption "the recorder, which keeps what happens to the swarm while no console is open";
+    record = {
+      enable = lib.mkEnableOption "the recorder, which keeps what happens to the swarm while no console is open";
+
+      listen = lib.mkOption {
+        type = lib.types.nullOr lib.types.str;
+        default = null;
+        example = "127.0.0.1:9798";
+        description = "Where it serves metrics for Prometheus. If null, nowhere.";
+      };
+    };
 
     guard = {
       enable = lib.mkEnableOption "the check whether the next batch of deploys will get its addresses";
@@ -138,7 +147,10 @@ in
       wantedBy = [ "multi-user.target" ];
       serviceConfig = hardening // {
         Type = "exec";
-        ExecStart = "${cfg.package}/bin/vipconsole record";
+        ExecStart = lib.concatStringsSep " " (
+          [ "${cfg.package}/bin/vipconsole record" ]
+          ++ lib.optional (cfg.record.listen != null) "--listen ${cfg.record.listen}"
+        );
         Restart = "always";
         RestartSec = 2;
         TimeoutStopSec = 30;

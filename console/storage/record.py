@@ -116,6 +116,15 @@ class RecordStore:
 
         return self._read(read, ())
 
+    def count(self, cluster_id: str) -> int:
+        """Return how many events are kept of a swarm."""
+
+        def read(file: sqlite3.Connection) -> int:
+            (count,) = file.execute("SELECT count(*) FROM events WHERE cluster = ?", (cluster_id,)).fetchone()
+            return int(count)
+
+        return self._read(read, 0)
+
     def note_watching(self, cluster_id: str, span: WatchSpan) -> None:
         """Keep a time of watching. The present one grows: what began at the same moment is replaced."""
         self._do(

@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "abandon": "decide:abandon_command",
     "runs": "runs:run",
     "report": "runs:report_command",
+    "alert": "alert:run",
     "validate": "validate:run",
     "schema": "validate:schema_command",
 }

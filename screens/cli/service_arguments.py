@@ -1,10 +1,37 @@
-"""The arguments of what systemd starts: the guard and the recorder."""
+"""The arguments of what systemd starts, the guard and the recorder, and of the alerts that the recorder sends."""
 
 import argparse
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from screens.cli.run_arguments import Parser
+
+HIGHEST_PORT = 65_535
+_ADDRESS = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[\w.-]+)):(?P<port>[0-9]{1,5})", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+    """0 stands for any free port."""
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def listen_address(text: str) -> Address:
+    """Return an address such as `127.0.0.1:9798` or `[::1]:9798`."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match["port"]) > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!a} is not HOST:PORT, such as 127.0.0.1:9798 or [::1]:9798")
+    return Address(match["v6"] or match["host"], int(match["port"]))
 
 
 def add_service_commands(
@@ -13,6 +40,7 @@ def add_service_commands(
     """Add the commands; `common` makes the parser of the options that they share with others."""
     _add_guard(commands, common)
     _add_record(commands, common)
+    _add_alert(commands, common)
 
 
 def _add_guard(commands: "argparse._SubParsersAction[Parser]", common: Callable[[], Parser]) -> None:
@@ -56,7 +84,7 @@ def _add_guard(commands: "argparse._SubParsersAction[Parser]", common: Callable[
 
 
 def _add_record(commands: "argparse._SubParsersAction[Parser]", common: Callable[[], Parser]) -> None:
-    commands.add_parser(
+    record = commands.add_parser(
         "record",
         parents=[common()],
         help="keep what happens while no console is open: use of networks, leaks, deploys, failures, restarts, findings",
@@ -64,6 +92,25 @@ def _add_record(commands: "argparse._SubParsersAction[Parser]", common: Callable
         "in the swarm. Consoles, `glance` and `history` read what it keeps. One recorder is enough for a state directory.",
         epilog="Exit codes: 0 ended by a signal, 3 another recorder is at work, or the state directory cannot be used.",
     )
+    record.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        type=listen_address,
+        help="serve metrics for Prometheus here, such as 127.0.0.1:9798 or [::1]:9798; default: nowhere",
+    )
+
+
+def _add_alert(commands: "argparse._SubParsersAction[Parser]", common: Callable[[], Parser]) -> None:
+    alert = commands.add_parser(
+        "alert",
+        parents=[common()],
+        help="who is told what `vipconsole record` finds, how that goes, and a test of it",
+        description="Lists the alerts of the settings and whether they get through; with --test it sends a test through "
+        "them and shows what came back.",
+        epilog="Exit codes: 0 all get through, 1 at least one does not, 64 no such alert.",
+    )
+    alert.add_argument("name", nargs="*", metavar="NAME", help="only these alerts")
+    alert.add_argument("--test", action="store_true", help="send a test now, once, and show what came back")
 
 
 def _count(text: str) -> int:

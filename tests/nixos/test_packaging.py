@@ -106,10 +106,10 @@ def test_the_module_puts_files_where_they_are_read() -> None:
     }
 
 
-def systemd_of(guard: str) -> Any:
+def systemd_of(guard: str, listen: str = "null") -> Any:
     services = f"""{{ vipconsole = {{
       enable = true; package = "/p"; settings = {{ }}; runbook = null; guard = {{ enable = true; {guard} }};
-      record.enable = true;
+      record = {{ enable = true; listen = {listen}; }};
     }}; }}"""
     return evaluated(f"(module {services}).config")["systemd"]
 
@@ -154,6 +154,12 @@ def test_the_module_has_the_guard_as_it_is_shipped_for_everybody_else() -> None:
     shipped_timer = section("vipconsole-guard.timer", "Timer")
     assert written(timer["timerConfig"]) == shipped_timer | {"Persistent": ["yes"]}
     assert section("vipconsole-guard.timer", "Install") == {"WantedBy": timer["wantedBy"]}
+
+
+def test_the_recorder_of_the_module_serves_metrics_where_it_is_told() -> None:
+    systemd = systemd_of('calendar = "Sun 02:00"; allowRestart = false; need = null;', '"127.0.0.1:9798"')
+    started = systemd["services"]["vipconsole-record"]["serviceConfig"]["ExecStart"]
+    assert started == "/p/bin/vipconsole record --listen 127.0.0.1:9798"
 
 
 def test_the_module_has_the_recorder_as_it_is_shipped_for_everybody_else() -> None:

@@ -16,6 +16,7 @@ from console.monitor.snapshot import take_snapshot
 from console.monitor.trends import read_trends
 from console.runbook.store.viewer import unfinished_runs
 from console.settings import Settings
+from console.storage.alerts import read_failing_alerts
 from console.storage.census import read_censuses
 from console.storage.state import SYSTEM_STATE, state_folder
 from console.swarm.client import EngineConnection
@@ -74,7 +75,11 @@ def _glance(arguments: Namespace, settings: Settings, connection: EngineConnecti
         state = state_folder()
         leak_log = read_leak_log(state, snapshot)
         snapshot = replace(
-            snapshot, censuses=read_censuses(state), leak_log=leak_log, runs=unfinished_runs(state)
+            snapshot,
+            censuses=read_censuses(state),
+            leak_log=leak_log,
+            runs=unfinished_runs(state),
+            failing_alerts=read_failing_alerts(state, snapshot.taken_at),
         )
     needs_journal = "journal" in arguments.require
     assessment = assess(

@@ -5,7 +5,10 @@ import signal
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+from console.alerts.deliverer import AlertDependencies
+from console.alerts.listener import AlertListener
 from console.clock import Clock, SystemClock
 from console.journal.reader import DaemonLog
 from console.monitor.monitor import Monitor, Sources
@@ -21,6 +24,7 @@ from console.text import clean
 from screens.cli.commands.common import (
     connect,
     demo_log,
+    is_simulated,
     journal_for,
     read_settings,
     refuse_host,
@@ -36,17 +40,36 @@ def run(arguments: Namespace) -> int:
     """Record until a signal ends it, and return the exit code."""
     settings = read_settings(arguments)
     with _sources(arguments, settings) as sources:
-        result_of(_record(sources, settings, SystemClock()))
+        result_of(_record(arguments, sources, settings, SystemClock()))
     return 0
 
 
-def listeners_of(settings: Settings, store: RecordStore, clock: Clock) -> Sequence[StateListener]:
-    """Return who else is told what the recorder sees."""
-    del settings, store, clock
-    return ()
+def listeners_of(
+    arguments: Namespace, settings: Settings, state: Path, clock: Clock
+) -> Sequence[StateListener]:
+    """Return who else is told what the recorder sees: those who get alerts, and the exporter.
+
+    Raises HostError where the exporter cannot listen.
+    """
+    alerts = settings.alert
+    if alerts and is_simulated(arguments):
+        progress("the swarm is simulated: nobody gets alerts")
+        alerts = ()
+    told = AlertListener(alerts, state, AlertDependencies(clock, progress))
+    listeners: list[StateListener] = [told] if alerts else []
+    if arguments.listen is not None:
+        # It is loaded only when it is wanted.
+        from screens.cli.exporter import ExporterListener
+
+        exporter = ExporterListener(
+            arguments.listen, settings.thresholds, RecordStore(state), clock, lambda: told.states
+        )
+        progress(f"metrics at http://{exporter.address}/metrics")
+        listeners.append(exporter)
+    return listeners
 
 
-async def _record(sources: Sources, settings: Settings, clock: Clock) -> None:
+async def _record(arguments: Namespace, sources: Sources, settings: Settings, clock: Clock) -> None:
     state = sources.history or sources.state or state_folder()
     store = RecordStore(state)
     async with recording(state, clock):
@@ -56,7 +79,7 @@ async def _record(sources: Sources, settings: Settings, clock: Clock) -> None:
             Monitor(sources, settings, clock, pace),
             store,
             clock,
-            listeners_of(settings, store, clock),
+            listeners_of(arguments, settings, state, clock),
             RecorderOptions(round(settings.record.max_mb * 2**20), progress),
         )
         work = asyncio.create_task(recorder.run(), name="recorder")
