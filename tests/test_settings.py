@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import SettingsError
-from console.settings import Settings, load_settings, user_file
+from console.settings import NodeSettings, Settings, load_settings, user_file
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -59,6 +59,37 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("[guard]\nprune = 1", "guard.prune must be true or false"),
         ("[snapshot]\npoll_s = 1e10", "snapshot.poll_s must be a positive number"),
         ("[snapshot]\npoll_s = 0", "snapshot.poll_s must be a positive number"),
+        ("node = 3", "node must be tables, with [[node]] above every one"),
+        ("node = ['a']", "node must be tables, with [[node]] above every one"),
+        ("[node]\nname = 'a'", "node must be tables, with [[node]] above every one"),
+        ("[[node]]\nname = 'a'\nhots = 'tcp://b:1'", "[[node]] 1 (a): unknown key hots (did you mean host?)"),
+        ("[[node]]\nhost = 'tcp://b:1'", "[[node]] 1: name is missing"),
+        ("[[node]]\nname = 3", "[[node]] 1: name must be a string"),
+        ("[[node]]\nname = 'a'\nhost = ['x']", "[[node]] 1 (a): host must be a string"),
+        ("[[node]]\nname = 'a'", "[[node]] 1 (a): exactly one of host and context is needed"),
+        (
+            "[[node]]\nname = 'a'\nhost = 'unix:///x'\ncontext = 'y'",
+            "exactly one of host and context is needed",
+        ),
+        ("[[node]]\nname = 'a b'\ncontext = 'y'", "[[node]] 1 (a b): name must be letters"),
+        ("[[node]]\nname = ''\ncontext = 'y'", "[[node]] 1: name must be letters"),
+        (
+            "[[node]]\nname = 'a'\ncontext = 'y'\n[[node]]\nname = 'a'\ncontext = 'z'",
+            "[[node]] 2 (a): another [[node]] has that name",
+        ),
+        (
+            "[[node]]\nname = 'a'\nhost = 'http://b'",
+            "host must be ssh://[user@]host, tcp://host:port or unix:///path, not http://b",
+        ),
+        (
+            "[[node]]\nname = 'a'\nhost = 'ssh://-oProxyCommand=x'",
+            "host must be written as ssh://[user@]host[:port]",
+        ),
+        ("[[node]]\nname = 'a'\nhost = 'ssh://b:99999'", "host must be written as ssh://[user@]host[:port]"),
+        (
+            "[[node]]\nname = 'a'\nhost = 'tcp://b:1'\njournal = 'x'",
+            "journal must be ssh://[user@]host, an absolute path or none, not x",
+        ),
         ("network = ", "cannot be read"),
         ('"\x1b[2Jx" = 1', "cannot be read"),
         ('"\\u001b[2Jx" = 1', "unknown key \\x1b[2Jx"),
@@ -104,6 +135,30 @@ def test_units_that_must_be_quiet_have_their_full_names_too(tmp_path: Path) -> N
         ("deploy.service", "a.mount", "deploy-*"),
         ("tidy.timer",),
     )
+
+
+def test_other_nodes_are_a_list_of_tables_which_a_later_file_replaces(tmp_path: Path) -> None:
+    system = write(
+        tmp_path,
+        "system.toml",
+        "[[node]]\nname = 'a'\nhost = 'ssh://ops@a'\n[[node]]\nname = 'b'\ncontext = 'b'\n",
+    )
+    other = write(tmp_path, "other.toml", "network = 'web'\n")
+    own = write(tmp_path, "own.toml", "[[node]]\nname = 'c'\nhost = 'unix:///c.sock'\njournal = 'none'\n")
+    nodes = (NodeSettings("a", "ssh://ops@a"), NodeSettings("b", context="b"))
+    assert load_settings([system, other]).node == nodes
+    assert load_settings([system, own]).node == (NodeSettings("c", "unix:///c.sock", journal="none"),)
+
+
+def test_all_problems_of_all_tables_of_a_list_are_told_at_once(tmp_path: Path) -> None:
+    rows = "[[node]]\nname = 'a'\nx = 1\ny = 2\n[[node]]\nname = 'b'\nhost = 'q'\n[[node]]\nhost = 3\n"
+    path = write(tmp_path, "config.toml", rows)
+    with pytest.raises(SettingsError) as raised:
+        load_settings([path])
+    problems = raised.value.sentence.partition(": ")[2].split("; ")
+    assert [problem.partition(":")[0] for problem in problems] == [
+        "[[node]] 1 (a)", "[[node]] 1 (a)", "[[node]] 3", "[[node]] 3",
+    ]  # fmt: skip
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:

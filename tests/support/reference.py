@@ -5,7 +5,7 @@ import ast
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from console.runbook.actions.registry import ACTIONS, MANUAL
 from console.runbook.language.models import StepShape
 from console.runbook.language.variables import KINDS
 from console.runbook.predicates.registry import PREDICATES
-from console.settings import Settings
+from console.settings import ROWS, Settings
 from screens.cli.arguments import build_parser
 from screens.cli.run_arguments import COMMAND
 from screens.tui.keys import KEY_NAMES, Command
@@ -142,6 +142,8 @@ def settings() -> str:
     about = _attribute_docs()
     tables, lines = [], []
     for name, value in _values(Settings()):
+        if name in ROWS:
+            continue
         if _is_table(value):
             tables.append((name, value))
         else:
@@ -150,7 +152,22 @@ def settings() -> str:
         lines += ["", f"[{name}]"]
         for key, default in _values(value):
             lines += _setting(key, default, about[type(value).__name__, key])
+    for name, kind in ROWS.items():
+        rows = [
+            line
+            for each in fields(kind)
+            for line in _setting(each.name, _default(each), about[kind.__name__, each.name])
+        ]
+        lines += ["", *(f"# {line}" for line in (*_about(kind), f"[[{name}]]", *rows))]
     return "```toml\n" + "\n".join(lines) + "\n```"
+
+
+def _default(row_field: Field[Any]) -> object:
+    return "" if row_field.default is MISSING else row_field.default
+
+
+def _about(kind: type) -> list[str]:
+    return [f"# {line.strip()}" for line in (kind.__doc__ or "").splitlines() if line.strip()]
 
 
 def _is_table(value: object) -> bool:
