@@ -18,6 +18,7 @@ _DAY_S = 86_400
 _ORDER = {LogSeverity.CRITICAL: 0, LogSeverity.WARNING: 1, LogSeverity.NOTE: 2}
 _PLURALS = {
     "service": "services", "task": "tasks", "network": "networks", "removed": "removed networks", "node": "nodes",
+    "peer": "peers", "address": "addresses",
 }  # fmt: skip
 
 
@@ -199,6 +200,7 @@ def kinds_at_fault(kinds: Iterable[str], signature: Signature | None = None) -> 
         or "<node>" in signature.message
     ):
         shown_kinds.append("node")
+    shown_kinds += ["peer", "address"]
     return tuple(kind for kind in shown_kinds if kind in named_kinds)
 
 
