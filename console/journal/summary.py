@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 
@@ -152,6 +152,23 @@ def summarise(batches: Iterable[Batch], names: Mapping[str, str], window_s: floa
     for batch in batches:
         summariser.add(batch)
     return summariser.summary(names, window_s)
+
+
+def rename(summary: Summary, names: Mapping[str, str]) -> Summary:
+    """Return a summary in which objects that had no name yet have one."""
+    return replace(
+        summary,
+        findings=tuple(
+            replace(
+                finding,
+                objects={
+                    kind: tuple(names.get(name, name) for name in found)
+                    for kind, found in finding.objects.items()
+                },
+            )
+            for finding in summary.findings
+        ),
+    )
 
 
 def describe(finding: LogFinding, window_s: float | None = None, zone: tzinfo = LOCAL) -> str:

@@ -13,11 +13,11 @@ from console.diagnosis.why.explain import WhyAnswer, explain
 from console.errors import Unknown, VipconsoleError, known
 from console.journal.matching import LogEvent
 from console.journal.reader import DaemonLog, read_recent, whose_host
-from console.monitor.snapshot import take_snapshot
+from console.monitor.snapshot import take_snapshot, take_snapshot_with_nodes
 from console.settings import Settings
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import engine_and_log, is_simulated, result_of, settings_of
+from screens.cli.commands.common import engine_and_log, is_simulated, nodes_for, result_of, settings_of
 
 MARGIN_S = 60.0
 """dockerd may log a line shortly before the timestamp of the object that the line is about."""
@@ -48,7 +48,9 @@ async def _answer(
 ) -> tuple[Snapshot, WhyAnswer]:
     # dockerd's log is read below, once it is known how far back; the snapshot itself does not need it.
     polling = replace(settings.snapshot, journal_s=1)
-    snapshot = await take_snapshot(EngineReader(connection), log, SystemClock(), polling)
+    nodes = nodes_for(arguments, connection, settings)
+    taking = take_snapshot(EngineReader(connection), log, SystemClock(), polling)
+    snapshot = await take_snapshot_with_nodes(taking, nodes)
     names = tuple(arguments.name)
     answer = explain(snapshot, settings.thresholds, names)
     not_running = [
