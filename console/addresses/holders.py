@@ -139,7 +139,7 @@ def index_holders(swarm: SwarmState) -> HolderIndex:
         service_names={service.id: service.name for service in services},
         node_names={node.id: node.hostname for node in known(swarm.nodes, ())},
         here="" if isinstance(swarm.engine, Unknown) else swarm.engine.node_id,
-        load_balancers=swarm.load_balancers,
+        load_balancers=known(swarm.load_balancers, {}),
     )
 
 

@@ -45,7 +45,7 @@ class NodeMemory:
     def keep(self, statuses: NodeStatuses) -> None:
         """Remember how nodes are now, for this process and, where it can be written, for later ones."""
         before = self._known()
-        now = {_key(status): _row(status) for status in statuses if not status.is_here}
+        now = {_key(status): _row(status) for status in statuses}
         self._rows = {**before, **now}
         if self._path is None or not any(_is_news(before.get(key), row) for key, row in now.items()):
             return

@@ -395,5 +395,5 @@ class SwarmState:
     services: Result[tuple[Service, ...]]
     tasks: Result[tuple[Task, ...]]
     nodes: Result[tuple[Node, ...]]
-    load_balancers: Mapping[str, Mapping[str, IPv4Address]] = field(default_factory=dict)
+    load_balancers: Result[Mapping[str, Mapping[str, IPv4Address]]] = field(default_factory=dict)
     """Those of other nodes that told them: by network ID and node ID."""

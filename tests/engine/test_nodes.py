@@ -120,7 +120,7 @@ def test_a_stale_vxlan_interface_is_named_with_its_node_and_network(nodes: Nodes
     worker.namespaces.run(
         "ip", "link", "add", "vx-left", "type", "vxlan", "id", vni, "dstport", "4789", "dev", "lan"
     )
-    service = world.create_service("onother", [other], replicas=3)
+    service = world.create_service("remote", [other], replicas=3)
 
     _, finding = nodes.until_found("overlay-stale")
 
@@ -131,7 +131,7 @@ def test_a_stale_vxlan_interface_is_named_with_its_node_and_network(nodes: Nodes
         "The node node3 cannot set up its overlay other: a VXLAN interface of it is left over there."
         in finding["sentence"]
     )
-    assert "of onother in the last hour" in finding["sentence"]
+    assert "of remote in the last hour" in finding["sentence"]
     assert "docker node update --availability drain node3" in finding["hint"]
     world.client.remove_service(service)
     worker.namespaces.run("ip", "link", "del", "vx-left")
@@ -155,6 +155,22 @@ def test_udp_blocked_between_two_nodes_is_named_with_both(nodes: Nodes) -> None:
     assert "peers-differ" not in {each["code"] for each in seen["findings"]}
     manager.namespaces.run("iptables", "-F", "INPUT")
     manager.namespaces.run("iptables", "-F", "OUTPUT")
+
+
+def test_a_node_that_is_cut_off_from_the_others_is_named_with_the_networks(nodes: Nodes) -> None:
+    for protocol in ("udp", "tcp"):
+        for port in ("--dport", "--sport"):
+            rule = ("-i", "lan", "-p", protocol, port, "7946", "-j", "DROP")
+            nodes.worker.namespaces.run("iptables", "-I", "INPUT", *rule)
+
+    seen, finding = nodes.until_found("peers-differ")
+
+    assert finding["subject"] == "node3"
+    assert finding["names"] == ["node3", "node1", "node2"]
+    assert "The nodes have different peers on ingress, proxy" in finding["sentence"]
+    assert {each["unknown"] for each in seen["nodes"]} == {None}
+    nodes.worker.namespaces.run("iptables", "-F", "INPUT")
+    nodes.world.wait_until(lambda: "peers-differ" not in nodes.codes(), "the peers are back", WITHIN_S)
 
 
 def test_a_stopped_peer_is_named_with_since_when_it_has_not_answered(nodes: Nodes) -> None:
