@@ -3,16 +3,21 @@
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any, ClassVar
 
+from console.alerts.alert import KEY as ALERT_KEY
+from console.alerts.alert import Alert
+from console.alerts.alert import contradictions_of as contradictions_of_alerts
 from console.errors import SettingsError
 from console.host.activity import full_name, is_glob, problem_with_service
 from console.host.root import under_root
-from console.nodes.address import NAME, problem_with_host, problem_with_journal
+from console.nodes.settings import KEY as NODE_KEY
+from console.nodes.settings import NodeSettings
+from console.nodes.settings import contradictions_of as contradictions_of_nodes
 from console.text import clean, nearest
 
 THEMES = ("terminal", "dark", "light")
@@ -134,6 +139,16 @@ class RehearsalSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """How the recorder watches, and how much it keeps."""
+
+    poll_s: float = 30
+    """Pause between two snapshots while nothing changes; an event of the engine ends it early."""
+    max_mb: float = 64
+    """Size of the record: what is oldest goes first, and leaks last. Nothing is kept for more than 60 days."""
+
+
+@dataclass(frozen=True, slots=True)
 class Nixos:
     """Where the configuration of a NixOS host is; unused on other hosts."""
 
@@ -143,22 +158,6 @@ class Nixos:
     """The file that creates the network."""
     flake: str = "."
     """The flake that the host is built from, such as `.#host`."""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeSettings:
-    """Another node's engine that snapshots ask too; a table for each. None is required: one that does not answer is told."""
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
-    name: str
-    """What the node is called in findings, such as its host name."""
-    host: str = ""
-    """Where its engine is reached: `ssh://user@host`, `tcp://host:port` or `unix:///path`."""
-    context: str = ""
-    """Or the docker context that names its engine."""
-    journal: str = ""
-    """How its dockerd's journal is read: `ssh://user@host`, an absolute path of a recording or a directory, or `none`. Where
-    it is left out: as the engine is reached, if that is by ssh; else not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +178,20 @@ class Settings:
     reclaim: Reclaim = field(default_factory=Reclaim)
     run: RunSettings = field(default_factory=RunSettings)
     rehearsal: RehearsalSettings = field(default_factory=RehearsalSettings)
+    record: RecordSettings = field(default_factory=RecordSettings)
     nixos: Nixos = field(default_factory=Nixos)
+    alert: tuple[Alert, ...] = ()
+    """Who is told by `vipconsole record`; one table for each. The last file that has any replaces those of the others."""
     node: tuple[NodeSettings, ...] = ()
+    """Other nodes whose engines are asked too; one table for each. None is required: one that does not answer is told."""
 
     def __post_init__(self) -> None:
         """Give the docker unit its full name, wherever the settings come from: a file, or a run that keeps them."""
         object.__setattr__(self, "docker_unit", full_name(self.docker_unit))
 
 
-ROWS: Mapping[str, type] = {"node": NodeSettings}
-"""Settings that are a list of tables (`[[node]]`), and what one of them holds. A later file's list replaces an earlier one's."""
+LISTS: Mapping[str, type[Any]] = {ALERT_KEY: Alert, NODE_KEY: NodeSettings}
+"""Keys that hold tables of a kind, written `[[alert]]`."""
 
 
 def user_file(environment: Mapping[str, str]) -> Path:
@@ -220,6 +223,10 @@ def load_settings(paths: Iterable[Path], required_path: Path | None = None) -> S
             ) from error
         problems: list[str] = []
         settings = _apply(settings, data, problems)
+        # What was taken out of a table is missing there, which is no second problem.
+        wrong_lists = {key for key in LISTS if any(problem.startswith(f"[[{key}]]") for problem in problems)}
+        problems.extend(() if ALERT_KEY in wrong_lists else contradictions_of_alerts(settings.alert))
+        problems.extend(() if NODE_KEY in wrong_lists else contradictions_of_nodes(settings.node))
         problems.extend(_contradictions(settings))
         if problems:
             raise SettingsError(
@@ -238,20 +245,21 @@ def _apply(current: Settings, data: dict[str, Any], problems: list[str]) -> Sett
         whole = json.dumps(_merge(defaults, data), default=lambda _: None)
         return TypeAdapter(Settings).validate_json(whole, strict=True)
     except ValidationError as error:
-        wrong_lists: set[str] = set()
         for problem in sorted(error.errors(include_url=False), key=lambda error: len(error["loc"])):
-            name, place, *rest = (str(problem["loc"][0]), *problem["loc"][1:], None)
-            if name in ROWS and isinstance(place, int) and isinstance(data[name][place], dict):
-                wrong_lists.add(name)
-                problems.append(_row_problem(problem["type"], name, place, rest[0], data[name][place]))
-                continue
-            *path, key = (step for step in problem["loc"] if isinstance(step, str))
+            *path, key = _place(problem["loc"])
             if key in (section := reduce(getitem, path, data)):
-                problems.append(_problem(problem["type"], path, key, reduce(getitem, path, defaults)))
+                problems.append(_problem(problem["type"], path, key, _known_keys(path, defaults)))
                 del section[key]
-        # The whole list goes: without some of its tables the others would be counted wrongly.
-        data = {key: value for key, value in data.items() if key not in ROWS or key not in wrong_lists}
     return _apply(current, data, problems)
+
+
+def _place(location: tuple[int | str, ...]) -> list[Any]:
+    """Return the way to the key that is wrong. Which item of a list it is matters for tables only."""
+    return [step for place, step in enumerate(location) if isinstance(step, str) or place < len(location) - 1]
+
+
+def _known_keys(path: list[Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    return asdict(LISTS[path[0]]()) if path and path[0] in LISTS else reduce(getitem, path, defaults)
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -263,51 +271,21 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return {**below, **above, **deeper}
 
 
-def _problem(kind: str, path: list[str], key: str, defaults: Mapping[str, Any]) -> str:
+def _problem(kind: str, path: list[Any], key: str, defaults: Mapping[str, Any]) -> str:
+    if path and path[0] in LISTS:
+        return f"{_table(path[0], path[1])}: {_problem(kind, [], key, defaults)}"
     name = clean(".".join((*path, key)), 100)
     if kind == "unexpected_keyword_argument":
         return f"unknown key {name}{nearest(key, defaults)}"
-    if not path and key in ROWS:
-        return f"{name} must be tables, with [[{name}]] above every one"
-    return f"{name} must be {_expected(defaults[key])}"
+    if not path and key in LISTS and defaults.get(key) is not None:
+        return f"{name} must be a list of tables: write [[{name}]]"
+    expected_types = {dict: "a table", bool: "true or false", float: "a positive number", str: "a string"}
+    return f"{name} must be {expected_types.get(type(defaults[key]), 'a list of strings')}"
 
 
-def _row_problem(kind: str, name: str, place: int, key: object, row: Mapping[str, Any]) -> str:
-    """Return what is wrong in one of a list of tables; `key` is the setting in it."""
-    defaults = {known.name: known.default for known in fields(ROWS[name])}
-    which = row_name(name, place, row.get("name"))
-    if kind == "unexpected_keyword_argument":
-        return f"{which}: unknown key {clean(str(key), 100)}{nearest(str(key), defaults)}"
-    if kind == "missing":
-        return f"{which}: {key} is missing"
-    default = defaults.get(str(key), MISSING)
-    return f"{which}: {clean(str(key), 100)} must be {_expected('' if default is MISSING else default)}"
-
-
-def row_name(name: str, place: int, label: object = None) -> str:
-    """Return how one of a list of tables is called in a problem, such as `[[node]] 2 (worker1)`; the first has place 0."""
-    return f"[[{name}]] {place + 1}" + (f" ({clean(label, 63)})" if label and isinstance(label, str) else "")
-
-
-def _expected(default: object) -> str:
-    types = {dict: "a table", bool: "true or false", float: "a positive number", str: "a string"}
-    return types.get(type(default), "a list of strings")
-
-
-def _node_contradictions(nodes: tuple[NodeSettings, ...]) -> Iterable[str]:
-    names = [node.name for node in nodes]
-    for place, node in enumerate(nodes):
-        which = row_name("node", place, node.name)
-        if not NAME.fullmatch(node.name):
-            yield f"{which}: name must be letters, digits, dots, dashes and underscores"
-        elif node.name in names[:place]:
-            yield f"{which}: another [[node]] has that name"
-        if bool(node.host) == bool(node.context):
-            yield f"{which}: exactly one of host and context is needed"
-        elif node.host and (problem := problem_with_host(node.host)):
-            yield f"{which}: host must be {problem}"
-        if problem := problem_with_journal(node.journal):
-            yield f"{which}: journal must be {problem}"
+def _table(name: str, place: int) -> str:
+    """Return what a table of a list is called; people count from 1."""
+    return f"[[{name}]] {place + 1}"
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -343,4 +321,4 @@ def _contradictions(settings: Settings) -> list[str]:
     ]
     if not settings.nixos.repository.startswith("/"):
         wrong.append("nixos.repository must be an absolute path")
-    return [*wrong, *_node_contradictions(settings.node)]
+    return wrong

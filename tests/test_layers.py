@@ -107,3 +107,13 @@ def test_the_live_console_has_nothing_that_changes() -> None:
 def test_the_program_starts_under_its_own_name() -> None:
     said = subprocess.run([PROGRAM, "--version"], capture_output=True, check=True, text=True, timeout=100)
     assert said.stdout.startswith("vipconsole ")
+
+
+def test_the_recorder_has_nothing_that_changes() -> None:
+    loaded = modules_after("import screens.cli.commands.record")
+    assert "console.recorder.recorder" in loaded
+    assert not {each for each in loaded if each.startswith("console.operations")}
+    assert not loaded & {
+        *("console.swarm.changer", "console.host.audit", "console.host.lock"),
+        *("rich", "textual", "pydantic", "aiohttp"),
+    }

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from console.alerts.alert import Alert
 from console.errors import SettingsError
-from console.settings import NodeSettings, Settings, load_settings, user_file
+from console.nodes.settings import NodeSettings
+from console.settings import Settings, load_settings, user_file
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -59,23 +61,64 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("[guard]\nprune = 1", "guard.prune must be true or false"),
         ("[snapshot]\npoll_s = 1e10", "snapshot.poll_s must be a positive number"),
         ("[snapshot]\npoll_s = 0", "snapshot.poll_s must be a positive number"),
-        ("node = 3", "node must be tables, with [[node]] above every one"),
-        ("node = ['a']", "node must be tables, with [[node]] above every one"),
-        ("[node]\nname = 'a'", "node must be tables, with [[node]] above every one"),
-        ("[[node]]\nname = 'a'\nhots = 'tcp://b:1'", "[[node]] 1 (a): unknown key hots (did you mean host?)"),
+        ("alert = 'x'", "alert must be a list of tables: write [[alert]]"),
+        ("alert = ['x']", "alert must be a list of tables: write [[alert]]"),
+        ("[alert]\nat = 'warning'", "alert must be a list of tables: write [[alert]]"),
+        ("[[alert]]\nwebhok = 'x'", "[[alert]] 1: unknown key webhok (did you mean webhook?)"),
+        ("alrt = []", "unknown key alrt (did you mean alert?)"),
+        ("[[alert]]\ncommand = '/x'", "[[alert]] 1: command must be a list of strings"),
+        ("[[alert]]\ncommand = ['/x', 3]", "[[alert]] 1: command must be a list of strings"),
+        ("[[alert]]\nwebhook = 3", "[[alert]] 1: webhook must be a string"),
+        ("[[alert]]", "[[alert]] 1: it needs one of command and webhook."),
+        ("[[alert]]\ncommand = []\nwebhook = ''", "[[alert]] 1: it needs one of command and webhook."),
+        (
+            "[[alert]]\ncommand = ['/x']\nwebhook = 'http://x'",
+            "[[alert]] 1: it needs one of command and webhook, not both",
+        ),
+        ("[[alert]]\ncommand = ['x']", "command must begin with the absolute path of a program, not x"),
+        ("[[alert]]\ncommand = ['/x/']", "command must begin with the absolute path of a program, not /x/"),
+        ("[[alert]]\ncommand = ['']", "command must begin with the absolute path of a program"),
+        (
+            "[[alert]]\ncommand = ['/x']\nformat = 'slack'",
+            "[[alert]] 1: format is for a webhook; a command gets JSON",
+        ),
+        (
+            "[[alert]]\nwebhook = 'http://x'\nat = 'crit'",
+            "[[alert]] 1: at must be warning or critical, not crit (did you mean critical?)",
+        ),
+        (
+            "[[alert]]\nwebhook = 'http://x'\nformat = 'slak'",
+            "format must be json, slack, ntfy or matrix, not slak (did you mean slack?)",
+        ),
+        (
+            "[[alert]]\nwebhook = 'http://x'\nname = \"\\u001b[2J\"",
+            "name must be letters, digits, dots, dashes and underscores, not \\x1b[2J",
+        ),
+        (
+            "[[alert]]\ncommand = ['/a/x']\n[[alert]]\ncommand = ['/b/x']",
+            "[[alert]] 1 and 2 are both called x: give them names",
+        ),
+        (
+            "[[alert]]\ncommand = ['/a']\n[[alert]]\nfoo = 1\nwebhook = 'http://x'",
+            "[[alert]] 2: unknown key foo.",
+        ),
+        ("node = 3", "node must be a list of tables: write [[node]]"),
+        ("node = ['a']", "node must be a list of tables: write [[node]]"),
+        ("[node]\nname = 'a'", "node must be a list of tables: write [[node]]"),
+        ("[[node]]\nname = 'a'\nhots = 'tcp://b:1'", "[[node]] 1: unknown key hots (did you mean host?)"),
         ("[[node]]\nhost = 'tcp://b:1'", "[[node]] 1: name is missing"),
         ("[[node]]\nname = 3", "[[node]] 1: name must be a string"),
-        ("[[node]]\nname = 'a'\nhost = ['x']", "[[node]] 1 (a): host must be a string"),
-        ("[[node]]\nname = 'a'", "[[node]] 1 (a): exactly one of host and context is needed"),
+        ("[[node]]\nname = 'a'\nhost = ['x']", "[[node]] 1: host must be a string"),
+        ("[[node]]\nname = 'a'", "[[node]] 1: it needs one of host and context"),
         (
             "[[node]]\nname = 'a'\nhost = 'unix:///x'\ncontext = 'y'",
-            "exactly one of host and context is needed",
+            "it needs one of host and context, not both",
         ),
-        ("[[node]]\nname = 'a b'\ncontext = 'y'", "[[node]] 1 (a b): name must be letters"),
-        ("[[node]]\nname = ''\ncontext = 'y'", "[[node]] 1: name must be letters"),
+        ("[[node]]\nname = 'a b'\ncontext = 'y'", "[[node]] 1: name must be letters"),
+        ("[[node]]\nname = ''\ncontext = 'y'", "[[node]] 1: name is missing"),
         (
             "[[node]]\nname = 'a'\ncontext = 'y'\n[[node]]\nname = 'a'\ncontext = 'z'",
-            "[[node]] 2 (a): another [[node]] has that name",
+            "[[node]] 1 and 2 are both called a",
         ),
         (
             "[[node]]\nname = 'a'\nhost = 'http://b'",
@@ -150,17 +193,6 @@ def test_other_nodes_are_a_list_of_tables_which_a_later_file_replaces(tmp_path: 
     assert load_settings([system, own]).node == (NodeSettings("c", "unix:///c.sock", journal="none"),)
 
 
-def test_all_problems_of_all_tables_of_a_list_are_told_at_once(tmp_path: Path) -> None:
-    rows = "[[node]]\nname = 'a'\nx = 1\ny = 2\n[[node]]\nname = 'b'\nhost = 'q'\n[[node]]\nhost = 3\n"
-    path = write(tmp_path, "config.toml", rows)
-    with pytest.raises(SettingsError) as raised:
-        load_settings([path])
-    problems = raised.value.sentence.partition(": ")[2].split("; ")
-    assert [problem.partition(":")[0] for problem in problems] == [
-        "[[node]] 1 (a)", "[[node]] 1 (a)", "[[node]] 3", "[[node]] 3",
-    ]  # fmt: skip
-
-
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     path = write(tmp_path, "config.toml", "a = 1\nb = 2\n[snapshot]\nc = 3\n")
     with pytest.raises(SettingsError, match=r"unknown key a.*unknown key b.*unknown key snapshot\.c"):
@@ -188,3 +220,47 @@ def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
 def test_a_users_file_follows_the_environment() -> None:
     assert user_file({"HOME": "/home/u"}) == Path("/home/u/.config/vipconsole/config.toml")
     assert user_file({"XDG_CONFIG_HOME": "/x", "HOME": "/home/u"}) == Path("/x/vipconsole/config.toml")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://user:secret@host/",
+        "secret",
+        "http://",
+        "https:///secret",
+        "http://host:99999/secret",
+        "http://host:secret/",
+        "http://host/a secret",
+        "http://host/\\u0000secret",
+        "http://[secret/",
+        "http://a..b/secret",
+    ],
+)
+def test_a_webhook_that_is_none_is_refused_without_being_told(tmp_path: Path, address: str) -> None:
+    path = write(tmp_path, "config.toml", f'[[alert]]\nwebhook = "{address}"\n')
+    with pytest.raises(SettingsError) as raised:
+        load_settings([path])
+    assert raised.value.sentence == f"{path}: [[alert]] 1: webhook must be an http or https address."
+
+
+def test_alerts_are_those_of_the_last_file_that_has_any(tmp_path: Path) -> None:
+    system = write(
+        tmp_path,
+        "system.toml",
+        '[[alert]]\nname = "old"\ncommand = ["/bin/old"]\n',
+    )
+    text = (
+        '[[alert]]\ncommand = ["/opt/notify", "--now", ""]\n'
+        '[[alert]]\nwebhook = "https://user:secret@chat.test/hook"\nformat = "slack"\nat = "warning"\n'
+    )
+    own = write(tmp_path, "own.toml", text)
+    last = write(tmp_path, "last.toml", 'network = "web"\n')
+    assert load_settings([system]).alert == (Alert("old", ("/bin/old",)),)
+    settings = load_settings([system, own, last])
+    assert settings.alert == (
+        Alert(command=("/opt/notify", "--now", "")),
+        Alert(webhook="https://user:secret@chat.test/hook", format="slack", at="warning"),
+    )
+    assert [alert.title for alert in settings.alert] == ["notify", "chat.test"]
+    assert "secret" not in repr(settings)

@@ -152,6 +152,8 @@ class LeakTracker:
     services: Services = field(default_factory=dict)
     incomplete_lists: int = 0
     """How many incomplete lists came in a row."""
+    longest_idle_s: float = IDLE_INTERVAL_S
+    """With nothing ending, so long until the next snapshot leaves nothing out: longer where events tell of changes."""
 
     def without_leftovers(self, swarm: SwarmState) -> SwarmState:
         """Return a swarm without the networks that it has removed, where the list still has this node's copies.
@@ -392,6 +394,6 @@ def _new_gaps(
             f"{plural(len(tasks), 'task')} ended ({listed(tasks)}) and {networks} {verb} removed between two snapshots: "
             "their order, and so what leaked, is unknown.",
         )
-    elif apart_s > (ENDING_INTERVAL_S if leak_tracker.is_ending() else IDLE_INTERVAL_S):
+    elif apart_s > (ENDING_INTERVAL_S if leak_tracker.is_ending() else leak_tracker.longest_idle_s):
         why = f"No snapshot was taken for {apart_s:.1f} s." if open_gap is None else open_gap.why
         yield MonitoringGap(since if open_gap is None else min(open_gap.since, now), now, why)

@@ -17,7 +17,12 @@ from console.diagnosis.findings.networks import (
     percent,
 )
 from console.diagnosis.findings.nodes import find_nodes
-from console.diagnosis.findings.sources import find_log_failures, find_read_failures, find_viewpoint
+from console.diagnosis.findings.sources import (
+    find_failing_alerts,
+    find_log_failures,
+    find_read_failures,
+    find_viewpoint,
+)
 from console.diagnosis.findings.unfinished import (
     find_borrowed_nodes,
     find_parked_services,
@@ -78,6 +83,7 @@ def assess(
         census for census in stale if not names or census.census.network_name in names
     )
     findings += find_unfinished_runs(snapshot.runs, snapshot.taken_at)
+    findings += find_failing_alerts(snapshot.failing_alerts, snapshot.taken_at)
     findings += find_log_failures(snapshot.journal, is_required=journal_required)
     findings.sort(key=_sort_key)
     severity = worst_of(findings)

@@ -90,6 +90,21 @@ class UnfinishedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class FailingAlert:
+    """An alert of the recorder that does not get through."""
+
+    name: str
+    since: datetime | None
+    """Since when every attempt failed; None where only earlier notifications were lost."""
+    reason: str
+    """Why the last attempt failed."""
+    waiting: int
+    """Notifications that are not delivered yet."""
+    lost: int
+    """Notifications that never were."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One dated snapshot of a swarm, and of this host where the engine is its own."""
 
@@ -116,6 +131,8 @@ class Snapshot:
     """Maintenance runs of this host that keep everybody else from changing the swarm."""
     nodes: OtherNodes = NO_NODES
     """Other nodes that the settings name, as they themselves tell."""
+    failing_alerts: Result[tuple[FailingAlert, ...]] = ()
+    """Alerts of this host's recorder that do not get through."""
     machine: str = ""
     """The machine that took the snapshot, by the ID that its runs record; empty where it was not read."""
 

@@ -4,8 +4,8 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from console.errors import HostError
@@ -35,12 +35,14 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Besides a fixed PATH and the C locale, which it may replace. Nothing of this process's own is passed on."""
     folder: str = "/"
+    text: bytes | None = None
+    """What it reads from its standard input; nothing where there is none."""
 
 
 async def run_streaming(
     program: Program, timeout_s: float, listen: Listen, results: Listen | None = None
 ) -> int:
-    """Return the exit code of a program (128 + signal for one that was killed); it gets no input.
+    """Return the exit code of a program (128 + signal for one that was killed); it gets no input but the program's text.
 
     Its output and its complaints are one stream, unless its output has a listener of its own (`results`). At the time
     limit, and when this is cancelled, its whole process group is asked to end, and killed. Raises HostError when it
@@ -106,11 +108,30 @@ async def _open_pipe(listen: Listen) -> AsyncIterator[_PipeReader]:
                 await reading
 
 
+@contextmanager
+def _input(text: bytes | None) -> Iterator[int]:
+    """Give what a program reads: a file in memory, so that one which does not read it holds up nobody."""
+    if text is None:
+        yield asyncio.subprocess.DEVNULL
+        return
+    with os.fdopen(os.memfd_create("input"), "w+b") as file:
+        file.write(text)
+        file.seek(0)
+        yield file.fileno()
+
+
 async def _start(program: Program, output: int, complaints: int) -> asyncio.subprocess.Process:
+    with _input(program.text) as text:
+        return await _start_with(program, text, output, complaints)
+
+
+async def _start_with(
+    program: Program, text: int, output: int, complaints: int
+) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *program.argv,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=text,
             stdout=output,
             stderr=complaints,
             env={"PATH": PATH, "LC_ALL": "C", **program.environment},

@@ -1,12 +1,15 @@
-"""Reads the HTTP status of web addresses, and nothing more."""
+"""Reads the HTTP status of web addresses, and posts to them. Little more than the status is ever read."""
 
 import asyncio
 import os
 import re
 import ssl
-from dataclasses import dataclass
+from base64 import b64encode
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from email.parser import BytesHeaderParser
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from console.text import clean
 
@@ -14,6 +17,9 @@ HEAD_LIMIT_BYTES = 65_536
 REDIRECTS = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
 _AS_THEY_ARE = "%/?:=&~+!$,;'@()*[]"
+ANSWER_LIMIT_BYTES = 2000
+ANSWER_S = 2.0
+"""So long the rest of an answer to a post is waited for."""
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |$)")
 
 
@@ -27,6 +33,19 @@ class Reply:
     """The status, or why there is none, in a few words."""
     location: str = ""
     """Where a redirect leads."""
+    retry_after_s: float | None = None
+    """How long the server wants to be left alone, where it says so in seconds."""
+    beginning: bytes = b""
+    """What the answer to a post begins with, raw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What is posted. Where the address holds a user and a password, they are sent as such (basic authentication)."""
+
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +63,21 @@ class HttpOptions:
 
 async def ask(url: str, options: HttpOptions) -> Reply:
     """Return what an address answers to GET. Whatever goes wrong is an answer without a status, never an error."""
+    return await _reply(url, options, None)
+
+
+async def post(url: str, posting: Posting, options: HttpOptions) -> Reply:
+    """Return what an address answers to POST, as `ask` does; redirects are never followed, and are an answer.
+
+    Nothing that is returned names the address: it may hold a secret.
+    """
+    return await _reply(url, replace(options, redirects=0), posting)
+
+
+async def _reply(url: str, options: HttpOptions, posting: Posting | None) -> Reply:
     try:
         async with asyncio.timeout(options.timeout_s):
-            return await _follow(url, options)
+            return await _follow(url, options, posting)
     except TimeoutError:
         reason = f"no answer within {options.timeout_s:g} s"
     except ssl.SSLCertVerificationError as error:
@@ -62,17 +93,17 @@ async def ask(url: str, options: HttpOptions) -> Reply:
     return Reply(None, clean(reason, 200))
 
 
-async def _follow(url: str, options: HttpOptions) -> Reply:
-    reply = await _ask_once(urlsplit(url), options)
+async def _follow(url: str, options: HttpOptions, posting: Posting | None) -> Reply:
+    reply = await _ask_once(urlsplit(url), options, posting)
     for _ in range(options.redirects):
         url = urljoin(url, reply.location)
         if reply.status not in REDIRECTS or not reply.location or urlsplit(url).scheme not in _PORTS:
             break
-        reply = await _ask_once(urlsplit(url), options)
+        reply = await _ask_once(urlsplit(url), options, None)
     return reply
 
 
-async def _ask_once(url: SplitResult, options: HttpOptions) -> Reply:
+async def _ask_once(url: SplitResult, options: HttpOptions, posting: Posting | None) -> Reply:
     host, port = (url.hostname or "").encode("idna").decode(), url.port or _PORTS[url.scheme]
     connect_host, connect_port = _address(options.via) if options.via else (host, port)
     tls = _context(options) if url.scheme == "https" else None
@@ -80,9 +111,12 @@ async def _ask_once(url: SplitResult, options: HttpOptions) -> Reply:
         connect_host, connect_port, ssl=tls, server_hostname=host if tls else None, limit=HEAD_LIMIT_BYTES
     )
     try:
-        writer.write(_request(url, host))
-        await writer.drain()
+        writer.write(_request(url, host, posting))
+        # A server that answers before it has read everything closes at once; its answer counts.
+        with suppress(ConnectionError):
+            await writer.drain()
         head = await reader.readuntil(b"\r\n\r\n")
+        beginning = b"" if posting is None else await _beginning(reader)
     except asyncio.IncompleteReadError:
         raise ValueError("the connection ended before an answer came") from None
     except asyncio.LimitOverrunError:
@@ -94,24 +128,47 @@ async def _ask_once(url: SplitResult, options: HttpOptions) -> Reply:
     match = _STATUS.match(line)
     if match is None:
         raise ValueError("what answers there does not speak HTTP")
-    location = BytesHeaderParser().parsebytes(headers).get("Location", "")
-    return Reply(int(match[1]), match[1].decode(), clean(str(location), 1000))
+    parsed = BytesHeaderParser().parsebytes(headers)
+    location, retry_after = str(parsed.get("Location", "")), str(parsed.get("Retry-After", "")).strip()
+    return Reply(
+        int(match[1]),
+        match[1].decode(),
+        clean(location, 1000),
+        float(retry_after) if retry_after.isascii() and retry_after.isdecimal() else None,
+        beginning,
+    )
 
 
-def _request(url: SplitResult, host: str) -> bytes:
+async def _beginning(reader: asyncio.StreamReader) -> bytes:
+    """Return what an answer begins with, as far as it comes soon."""
+    raw = b""
+    with suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(ANSWER_S):
+            while len(raw) < ANSWER_LIMIT_BYTES and (more := await reader.read(ANSWER_LIMIT_BYTES)):
+                raw += more
+    return raw[:ANSWER_LIMIT_BYTES]
+
+
+def _request(url: SplitResult, host: str, posting: Posting | None) -> bytes:
     path = quote((url.path or "/") + (f"?{url.query}" if url.query else ""), _AS_THEY_ARE)
     authority = f"[{host}]" if ":" in host else host
     port = f":{url.port}" if url.port and url.port != _PORTS[url.scheme] else ""
-    lines = (
-        f"GET {path} HTTP/1.1",
+    lines = [
+        f"{'GET' if posting is None else 'POST'} {path} HTTP/1.1",
         f"Host: {authority}{port}",
         "User-Agent: vipconsole",
         "Accept: */*",
         "Connection: close",
-        "",
-        "",
-    )
-    return "\r\n".join(lines).encode("ascii")
+    ]
+    body = b""
+    if posting is not None:
+        body = posting.body
+        lines += [f"Content-Type: {posting.content_type}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in posting.headers.items()]
+        if url.username is not None:
+            pair = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
+            lines.append(f"Authorization: Basic {b64encode(pair).decode()}")
+    return "\r\n".join((*lines, "", "")).encode("ascii") + body
 
 
 def _context(options: HttpOptions) -> ssl.SSLContext:

@@ -1,7 +1,7 @@
 """Keeps how full each network was and which points are kept, tells the trend, and remembers which leaks were seen."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -20,6 +20,7 @@ from console.addresses.leaks import (
     valid_entries,
 )
 from console.clock import Clock
+from console.concurrency import sleep_unless
 from console.diagnosis.values import Snapshot
 from console.errors import HostError, Result, Unknown, known, unknown_from
 from console.monitor.values import StatePublisher
@@ -176,7 +177,16 @@ class _Leaks:
 class History:
     """The history of one swarm. Without a store, or where it cannot be used, it is that of this session."""
 
-    def __init__(self, store: HistoryStore | None, clock: Clock, publisher: StatePublisher) -> None:
+    def __init__(
+        self,
+        store: HistoryStore | None,
+        clock: Clock,
+        publisher: StatePublisher,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Make a history; `may_write` says whether it is to be kept: not while another process, the recorder, does."""
+        self._may_write = may_write
+        self._has_leaks = asyncio.Event()
         self._store = store
         self._clock = clock
         self._publisher = publisher
@@ -234,6 +244,8 @@ class History:
         if self._leaks is None or self._leaks.allocator != generation:
             self._leaks = _Leaks(generation) if generation else None
         if self._leaks is not None:
+            if leak_log.entries != self._leaks.entries:
+                self._has_leaks.set()
             self._leaks.entries = leak_log.entries
         trends = {key: network_history.trend for key, network_history in self._networks.items()}
         before = self._publisher.monitor_state.trends
@@ -243,12 +255,13 @@ class History:
         return before if is_same else MappingProxyType(trends)
 
     async def run(self) -> None:
-        """Write what is new now and then, and at the end, until cancelled."""
+        """Write what is new now and then, a leak at once, and all at the end, until cancelled."""
         if self._store is None:
             return await asyncio.Event().wait()  # type: ignore[return-value] # it is never set
         try:
             while True:
-                await self._clock.sleep(WRITE_INTERVAL_S)
+                await sleep_unless(self._has_leaks, self._clock, WRITE_INTERVAL_S)
+                self._has_leaks.clear()
                 await self._write(self._store)
         finally:
             await self._write(self._store)
@@ -283,7 +296,7 @@ class History:
         network_history.points = points
 
     async def _write(self, store: HistoryStore) -> None:
-        if self._now is None or not self._cluster_id:
+        if self._now is None or not self._cluster_id or not self._may_write():
             return
         try:
             await self._write_points(store)

@@ -14,12 +14,14 @@ from console.host.reader import HostReader
 from console.journal.reader import DaemonLog
 from console.monitor.history import History
 from console.monitor.log_follower import LogFollower
+from console.monitor.pace import RecorderPace
 from console.monitor.poller import QuiescenceFeed, SnapshotPoller
 from console.monitor.schedule import EventListener
 from console.monitor.snapshot import ContextCache
 from console.monitor.values import MonitorState, StatePublisher
 from console.settings import Settings
 from console.storage.history import HistoryStore
+from console.storage.recorder_lock import recorder_of
 from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
 from console.swarm.model import SwarmState
@@ -43,7 +45,14 @@ class Sources:
 class Monitor:
     """Monitors a swarm and its host: `async with aclosing(monitor.monitor_states()) as states: async for state in states: …`."""
 
-    def __init__(self, sources: Sources, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        settings: Settings,
+        clock: Clock | None = None,
+        pace: RecorderPace | None = None,
+    ) -> None:
+        """Make a monitor; with a pace it is the recorder's, which alone writes the history, and reads no host."""
         clock = clock or SystemClock()
         reader = RepeatedReader(sources.connection)
         rules = QuiescenceRules(settings.quiet, settings.thresholds, settings.quiet.dwell_s)
@@ -52,18 +61,26 @@ class Monitor:
         self._publisher = StatePublisher(clock)
         state = sources.history or sources.state
         store = None if state is None else HistoryStore(state)
-        self._history = History(store, clock, self._publisher)
+        self._history = History(
+            store, clock, self._publisher, lambda: pace is not None or state is None or not recorder_of(state)
+        )
         context = ContextCache(reader.host, sources.state, settings.snapshot, clock)
         self._poller = SnapshotPoller(reader, settings, self._publisher, context, self._history)
         self._log_follower = LogFollower(sources.log, reader.host, settings.snapshot, clock, self._publisher)
-        self._quiescence_feed = QuiescenceFeed(
-            OwnHost(reader.host, host_reader), host_reader, quiescence, clock, self._publisher
+        self._quiescence_feed = (
+            QuiescenceFeed(OwnHost(reader.host, host_reader), host_reader, quiescence, clock, self._publisher)
+            if pace is None
+            else None
         )
         self._listener = EventListener(
-            EventSource(sources.connection, clock), clock, quiescence, self._poller.wake
+            EventSource(sources.connection, clock),
+            clock,
+            quiescence if pace is None else None,
+            self._poller.wake,
         )
         self._first_snapshot: asyncio.Future[SwarmState] | None = None
         self._poller.listener = self._listener
+        self._poller.pace = pace
         self._poller.summary = self._log_follower.summary
         self._poller.on_snapshot = self._on_snapshot
         self._log_follower.on_rebuild = self._poller.wake
@@ -77,16 +94,15 @@ class Monitor:
         once; ages count from `Feed.at_s` by the monotonic clock.
         """
         self._first_snapshot = asyncio.get_running_loop().create_future()
-        feeds = [
-            asyncio.create_task(work, name=name)
-            for name, work in (
-                ("snapshots", self._poller.run()),
-                ("events", self._listen()),
-                ("log", self._log_follower.run()),
-                ("host", self._quiescence_feed.run()),
-                ("history", self._history.run()),
-            )
-        ]
+        works = {
+            "snapshots": self._poller.run(),
+            "events": self._listen(),
+            "log": self._log_follower.run(),
+            "history": self._history.run(),
+        }
+        if self._quiescence_feed is not None:
+            works["host"] = self._quiescence_feed.run()
+        feeds = [asyncio.create_task(work, name=name) for name, work in works.items()]
         try:
             async with aclosing(self._publisher.monitor_states(feeds)) as monitor_states:
                 async for monitor_state in monitor_states:
@@ -107,7 +123,8 @@ class Monitor:
 
     def _on_snapshot(self, swarm: SwarmState) -> None:
         self._log_follower.learn(swarm)
-        self._quiescence_feed.publish_verdict(swarm)
+        if self._quiescence_feed is not None:
+            self._quiescence_feed.publish_verdict(swarm)
         is_first = self._first_snapshot is not None and not self._first_snapshot.done()
         if is_first and self._first_snapshot is not None and not isinstance(swarm.engine, Unknown):
             self._first_snapshot.set_result(swarm)

@@ -5,8 +5,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from console.addresses.leak_tracker import LeakTracker, add_entries, drop_addresses, step
-from console.addresses.leaks import allocator_of
+from console.addresses.leak_tracker import (
+    IDLE_INTERVAL_S,
+    LeakTracker,
+    TrackedTask,
+    add_entries,
+    drop_addresses,
+    step,
+)
+from console.addresses.leaks import allocator_key, allocator_of
 from console.clock import Clock
 from console.concurrency import sleep_unless
 from console.diagnosis.findings.unfinished import find_unfinished_runs
@@ -19,6 +26,7 @@ from console.journal.summary import Summary
 from console.monitor.assessor import AssessmentInputs, Assessor
 from console.monitor.history import History
 from console.monitor.log_follower import NO_JOURNAL_YET
+from console.monitor.pace import CALM_S, MOTION_S, RecorderPace
 from console.monitor.schedule import EventListener, InspectionSchedule, pause_s, retry_s, urgent_pause_s
 from console.monitor.snapshot import ContextCache
 from console.monitor.values import StatePublisher
@@ -84,6 +92,9 @@ class SnapshotPoller:
         context: ContextCache,
         history: History,
     ) -> None:
+        self._last_swarm: SwarmState | None = None
+        self._last_change_s = 0.0
+        self._gaps = 0
         self._reader = reader
         self._settings = settings
         self._publisher = publisher
@@ -100,6 +111,7 @@ class SnapshotPoller:
         self.attended_networks: frozenset[str] = frozenset()
         """Networks (IDs) that are on the screen."""
         self.listener: EventListener | None = None
+        self.pace: RecorderPace | None = None
         self.summary: Callable[[], Result[Summary]] = lambda: NO_JOURNAL_YET
         self.on_snapshot: Callable[[SwarmState], None] = lambda _: None
 
@@ -125,7 +137,10 @@ class SnapshotPoller:
             if self._leak_tracker.last_snapshot_at is None and not isinstance(swarm.engine, Unknown):
                 earlier_leaks = await self._history.begin(swarm.engine, allocator_of(swarm))
                 self._leak_tracker = add_entries(self._leak_tracker, earlier_leaks)
+                await self._resume(swarm, swarm.engine)
+            self._leak_tracker = replace(self._leak_tracker, longest_idle_s=self._longest_idle_s())
             self._leak_tracker = step(self._leak_tracker, swarm, end_s, rebuilt_at, removed_networks)
+            self._note_change(swarm, end_s)
             swarm = self._leak_tracker.without_leftovers(swarm)
             runs = await self._context.runs()
             self._publisher.show(run_findings=self._find_runs(runs))
@@ -136,10 +151,44 @@ class SnapshotPoller:
                 self._publisher.show(snapshot=snapshot, leak_log=self._leak_tracker.leak_log)
             else:
                 self._failures = 0
-                wait_s = pause_s(self._settings.snapshot.poll_s, took_s, is_close=self._is_close())
+                wait_s = pause_s(self._poll_s(end_s), took_s, is_close=self._is_close())
                 await self._show(swarm, swarm.engine, runs, took_s, wait_s)
             self.on_snapshot(swarm)
             await self._pause(end_s, wait_s, took_s)
+
+    async def _resume(self, swarm: SwarmState, engine: Engine) -> None:
+        key = allocator_key(allocator_of(swarm), engine.managers)
+        if self.pace is not None and key:
+            # Those that are alive are followed on; those that have ended meanwhile leaked.
+            outlived_tasks = await self.pace.restore(engine.cluster_id, key)
+            tracked_tasks = {tracked_task.task.id: tracked_task for tracked_task in outlived_tasks}
+            self._leak_tracker = replace(self._leak_tracker, tracked_tasks=tracked_tasks)
+
+    def _note_change(self, swarm: SwarmState, now_s: float) -> None:
+        last = self._last_swarm
+        is_same = last is not None and (last.services, last.tasks, last.nodes) == (
+            swarm.services,
+            swarm.tasks,
+            swarm.nodes,
+        )
+        if not is_same:
+            self._last_change_s = now_s
+        self._last_swarm = swarm
+
+    def _longest_idle_s(self) -> float:
+        """Return how long the time since the last snapshot may be: events tell of all that happens while they arrive."""
+        if self.pace is None or self.listener is None:
+            return IDLE_INTERVAL_S
+        is_whole = self.listener.is_open and self.listener.gaps == self._gaps
+        self._gaps = self.listener.gaps
+        return self.pace.longest_idle_s if is_whole else IDLE_INTERVAL_S
+
+    def _poll_s(self, now_s: float) -> float:
+        poll_s = self._settings.snapshot.poll_s
+        if self.pace is None or self.listener is None or not self.listener.is_open:
+            return poll_s
+        is_calm = now_s - max(self._last_change_s, self.listener.last_event_s) >= CALM_S
+        return max(poll_s, self.pace.idle_s if is_calm else MOTION_S)
 
     def _choose(self, swarm: SwarmState) -> set[str]:
         return self._schedule.choose(swarm, self.attended_networks | {self._settings.network}, self._began_s)
@@ -189,16 +238,31 @@ class SnapshotPoller:
         self._publisher.show(
             snapshot=self._publisher.success(snapshot),
             leak_log=self._leak_tracker.leak_log,
+            outlived_tasks=self._outlived_tasks(),
             trends=trends,
+            watching=None if self.pace is not None else await self._context.watching(engine),
             poll_s=pause_s,
         )
+
+    def _outlived_tasks(self) -> tuple[TrackedTask, ...]:
+        before = self._publisher.monitor_state.outlived_tasks
+        now = tuple(
+            tracked_task
+            for tracked_task in self._leak_tracker.tracked_tasks.values()
+            if tracked_task.removed_network and not tracked_task.is_past
+        )
+        return before if before == now else now
 
     async def _pause(self, end_s: float, pause_s: float, took_s: float) -> None:
         due_s = end_s + pause_s
         while True:
             if self._woken.is_set():
                 self._woken.clear()
-                due_s = min(due_s, end_s + urgent_pause_s(took_s, is_urgent=self._is_urgent))
+                soon_s = urgent_pause_s(took_s, is_urgent=self._is_urgent)
+                if self.pace is not None and not self._is_urgent:
+                    # What shows only for a moment begins with a removal.
+                    soon_s = max(soon_s, MOTION_S)
+                due_s = min(due_s, end_s + soon_s)
             remaining_s = due_s - self._clock.monotonic()
             if remaining_s <= 0:
                 return

@@ -145,7 +145,11 @@ class EventListener:
     """Listens to one engine. `wake(is_urgent)` is called for whatever a snapshot would show."""
 
     def __init__(
-        self, source: EventSource, clock: Clock, quiescence: QuiescenceTracker, wake: Callable[[bool], None]
+        self,
+        source: EventSource,
+        clock: Clock,
+        quiescence: QuiescenceTracker | None,
+        wake: Callable[[bool], None],
     ) -> None:
         self._source = source
         self._clock = clock
@@ -153,12 +157,19 @@ class EventListener:
         self._wake = wake
         self._removals: dict[str, float] = {}
         self._removal_s: float | None = None
+        self.is_open = False
+        """Whether every event arrives now."""
+        self.gaps = 0
+        """How often the stream broke."""
+        self.last_event_s = float("-inf")
+        """When the last event came, by the monotonic clock."""
 
     async def run(self, since: datetime) -> None:
         """Listen, from a moment of the engine's clock on, until cancelled."""
         async with self._source.listening(since - timedelta(seconds=1)) as stream:
             async for item in stream:
-                self._quiescence.receive(item)
+                if self._quiescence is not None:
+                    self._quiescence.receive(item)
                 self._take(item)
 
     def removed_networks(self) -> frozenset[str]:
@@ -173,8 +184,12 @@ class EventListener:
 
     def _take(self, item: StreamItem) -> None:
         if isinstance(item, EventGap):
+            self.is_open = False
+            self.gaps += 1
             return
+        self.last_event_s = self._clock.monotonic()
         if isinstance(item, Listening):
+            self.is_open = True
             # It is opened again when the engine has come back.
             self._wake(False)
             return

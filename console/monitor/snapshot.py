@@ -16,6 +16,8 @@ from console.host.activity import Route
 from console.host.identity import machine_id, read_routes
 from console.journal.reader import DaemonLog, read_recent, whose_host
 from console.journal.summary import Summary, rename, summarise
+from console.monitor.values import Watching
+from console.monitor.watching import read_watching
 from console.nodes.reader import NodesReader
 from console.nodes.values import OtherNodes, load_balancers_of, peer_names
 from console.runbook.store.viewer import unfinished_runs
@@ -27,6 +29,7 @@ from console.swarm.snapshots import object_names
 
 CENSUSES_S = 10.0
 ROUTES_S = 60.0
+WATCHING_S = 60.0
 RUNS_S = 2.0
 """A run that stops is reported as soon as a single snapshot would report it."""
 
@@ -122,6 +125,7 @@ class ContextCache:
         self._censuses: tuple[float, Result[tuple[Census, ...]]] | None = None
         self._routes: tuple[float, Result[tuple[Route, ...]]] | None = None
         self._runs: tuple[float, Result[tuple[UnfinishedRun, ...]]] | None = None
+        self._watching: tuple[float, Watching | None] | None = None
 
     async def censuses(self) -> Result[tuple[Census, ...]]:
         """Return the censuses in the state directory, at most `CENSUSES_S` old; none for the demo."""
@@ -140,6 +144,18 @@ class ContextCache:
         if self._runs is None or now_s - self._runs[0] >= RUNS_S:
             self._runs = (now_s, await asyncio.to_thread(unfinished_runs, self._state))
         return self._runs[1]
+
+    async def watching(self, engine: Engine) -> Watching | None:
+        """Return since when the swarm has been recorded; None where it never was, and for the demo."""
+        if self._state is None:
+            return None
+        now_s = self._clock.monotonic()
+        if self._watching is None or now_s - self._watching[0] >= WATCHING_S:
+            before = None if self._watching is None else self._watching[1]
+            now = await asyncio.to_thread(read_watching, self._state, engine.cluster_id, engine.time)
+            # The identical object where nothing changed.
+            self._watching = (now_s, before if before == now else now)
+        return self._watching[1]
 
     async def routes(self, engine: Engine) -> Result[tuple[Route, ...]]:
         """Return this host's routes, where an engine is its own."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from console.addresses.forecast import Trend
+from console.addresses.leak_tracker import TrackedTask
 from console.addresses.leaks import LeakLog
 from console.clock import Clock
 from console.diagnosis.quiescence.values import Report
@@ -71,6 +72,15 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Watching:
+    """Whether a swarm is recorded, and since when."""
+
+    is_at_work: bool
+    since: datetime
+    """Since when it has been recorded; where no recorder is at work, until when it was. By the engine's clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorState:
     """Everything that the panes show, as of one moment. Parts that did not change are the very same objects."""
 
@@ -84,10 +94,14 @@ class MonitorState:
     run_findings: tuple[Finding, ...] = ()
     """Findings about maintenance runs that are not over; they hold whether the engine answers or not."""
     leak_log: LeakLog = field(default_factory=LeakLog)
+    outlived_tasks: tuple[TrackedTask, ...] = ()
+    """Live tasks whose network was removed: they leak when they end."""
     trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
     """By network ID."""
     history_failure: Unknown | None = None
     """Why the history of use cannot be kept or read; trends then cover this session only."""
+    watching: Watching | None = None
+    """Since when the swarm has been recorded; None where it never was."""
     poll_s: float = 2.0
     """The pause between two snapshots at present: longer when the engine is slow, shorter while something is removed."""
 

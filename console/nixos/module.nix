@@ -8,6 +8,36 @@
 let
   cfg = config.services.vipconsole;
   toml = pkgs.formats.toml { };
+
+  # What both services may do, and where they write.
+  hardening = {
+    StateDirectory = "vipconsole";
+    StateDirectoryMode = "0700";
+    UMask = "0077";
+    ProtectSystem = "strict";
+    ProtectHome = true;
+    ProtectKernelTunables = true;
+    ProtectKernelModules = true;
+    ProtectKernelLogs = true;
+    ProtectControlGroups = true;
+    ProtectClock = true;
+    ProtectHostname = true;
+    PrivateTmp = true;
+    PrivateDevices = true;
+    NoNewPrivileges = true;
+    RestrictAddressFamilies = "AF_UNIX AF_NETLINK AF_INET AF_INET6";
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+    LockPersonality = true;
+    MemoryDenyWriteExecute = true;
+    SystemCallArchitectures = "native";
+    SystemCallFilter = [
+      "@system-service"
+      "~@privileged @resources"
+    ];
+    SystemCallErrorNumber = "EPERM";
+  };
 in
 {
   options.services.vipconsole = {
@@ -37,6 +67,17 @@ in
       type = lib.types.nullOr lib.types.path;
       default = null;
       description = "The maintenance runbook of this host. If null, the shipped one.";
+    };
+
+    record = {
+      enable = lib.mkEnableOption "the recorder, which keeps what happens to the swarm while no console is open";
+
+      listen = lib.mkOption {
+        type = lib.types.nullOr lib.types.str;
+        default = null;
+        example = "127.0.0.1:9798";
+        description = "Where it serves metrics for Prometheus. If null, nowhere.";
+      };
     };
 
     guard = {
@@ -84,7 +125,7 @@ in
       description = "Look whether the next batch of deploys will get its addresses";
       documentation = [ "man:systemd.exec(5)" ];
       after = [ "docker.service" ];
-      serviceConfig = {
+      serviceConfig = hardening // {
         Type = "oneshot";
         ExecStart = lib.concatStringsSep " " (
           [ "${cfg.package}/bin/vipconsole guard" ]
@@ -93,35 +134,27 @@ in
         );
         SuccessExitStatus = 1;
         TimeoutStartSec = "30min";
-        StateDirectory = "vipconsole";
-        StateDirectoryMode = "0700";
         RuntimeDirectory = "vipconsole";
         RuntimeDirectoryPreserve = true;
-        UMask = "0077";
-        ProtectSystem = "strict";
-        ProtectHome = true;
-        ProtectKernelTunables = true;
-        ProtectKernelModules = true;
-        ProtectKernelLogs = true;
-        ProtectControlGroups = true;
-        ProtectClock = true;
-        ProtectHostname = true;
-        PrivateTmp = true;
-        PrivateDevices = true;
-        NoNewPrivileges = true;
-        RestrictAddressFamilies = "AF_UNIX AF_NETLINK AF_INET AF_INET6";
-        RestrictNamespaces = true;
-        RestrictRealtime = true;
-        RestrictSUIDSGID = true;
-        LockPersonality = true;
-        MemoryDenyWriteExecute = true;
-        SystemCallArchitectures = "native";
-        SystemCallFilter = [
-          "@system-service"
-          "~@privileged @resources"
-        ];
-        SystemCallErrorNumber = "EPERM";
         CapabilityBoundingSet = "CAP_DAC_READ_SEARCH CAP_SYS_PTRACE";
+      };
+    };
+    # The same as console/recorder/vipconsole-record.service.
+    systemd.services.vipconsole-record = lib.mkIf cfg.record.enable {
+      description = "Keep what happens to the swarm while no console is open";
+      documentation = [ "man:systemd.exec(5)" ];
+      after = [ "docker.service" ];
+      wantedBy = [ "multi-user.target" ];
+      serviceConfig = hardening // {
+        Type = "exec";
+        ExecStart = lib.concatStringsSep " " (
+          [ "${cfg.package}/bin/vipconsole record" ]
+          ++ lib.optional (cfg.record.listen != null) "--listen ${cfg.record.listen}"
+        );
+        Restart = "always";
+        RestartSec = 2;
+        TimeoutStopSec = 30;
+        CapabilityBoundingSet = "CAP_DAC_READ_SEARCH";
       };
     };
     systemd.timers.vipconsole-guard = lib.mkIf cfg.guard.enable {

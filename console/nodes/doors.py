@@ -15,7 +15,7 @@ from console.journal.journalctl import RemoteJournal
 from console.journal.reader import JournalReader, open_journal
 from console.journal.recordings import RecordedJournal
 from console.nodes.address import NO_JOURNAL, SSH, SshAddress, ssh_address
-from console.settings import NodeSettings
+from console.nodes.settings import NodeSettings
 from console.swarm.client import EngineConnection, context_host
 from console.text import clean
 

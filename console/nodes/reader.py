@@ -18,6 +18,7 @@ from console.journal.values import Batch
 from console.nodes import parse
 from console.nodes.doors import engine_host, engine_of, journal_of
 from console.nodes.memory import NodeMemory
+from console.nodes.settings import NodeSettings
 from console.nodes.values import (
     NO_NODES,
     NetworkCopy,
@@ -27,7 +28,7 @@ from console.nodes.values import (
     missing_peers,
     peer_names,
 )
-from console.settings import NodeSettings, Settings
+from console.settings import Settings
 from console.swarm.client import EngineConnection, answer_of
 from console.swarm.failures import timeout_error
 from console.text import clean

@@ -13,6 +13,9 @@ OWNER_HINT = (
 )
 """What helps where the state directory, or what is in it, cannot be used."""
 
+SYSTEM_STATE = Path("/var/lib/vipconsole")
+"""Where the state of root lies, and that of the services of this host."""
+
 
 def write_atomically(
     path: Path, content: str | bytes, mode: int, owner: tuple[int, int] | None = None
@@ -62,7 +65,7 @@ def state_folder() -> Path:
     if override:
         return Path(override)
     if os.geteuid() == 0:
-        return Path("/var/lib/vipconsole")
+        return SYSTEM_STATE
     base = os.environ.get("XDG_STATE_HOME") or f"{os.environ.get('HOME', '/tmp')}/.local/state"  # noqa: S108 - no home
     return Path(base) / "vipconsole"
 

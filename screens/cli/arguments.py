@@ -6,6 +6,7 @@ from pathlib import Path
 from console import __version__
 from console.durations import seconds_of
 from screens.cli.run_arguments import COMMAND, Parser, add_run_commands
+from screens.cli.service_arguments import add_service_commands
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_census(commands)
     _add_stack_rm(commands)
     _add_reclaim(commands)
-    _add_guard(commands)
+    add_service_commands(commands, _common)
     _add_validate(commands)
     _add_schema(commands)
     add_run_commands(commands, _common, _state_parser)
@@ -309,57 +310,11 @@ def _add_reclaim(commands: "argparse._SubParsersAction[Parser]") -> None:
     reclaim.set_defaults(time_passes=True)
 
 
-def _add_guard(commands: "argparse._SubParsersAction[Parser]") -> None:
-    guard = commands.add_parser(
-        "guard",
-        parents=[_common()],
-        help="the safety net before a batch of deploys: checks, decides, and repairs if needed and allowed",
-        description="Says whether a batch of deploys may start. If addresses are exhausted and the leaked ones would be "
-        "enough, it borrows a second manager for some seconds, or restarts the docker unit once, if allowed. It removes "
-        "overlays that nobody uses.",
-        epilog="Exit codes: 0 go, 1 go with a note, 2 do not start, 3 unknown, 64 wrong usage, 130 interrupted.",
-    )
-    guard.add_argument(
-        "--need",
-        metavar="N",
-        type=_count,
-        help="how many addresses the batch needs (a service with one task: 2)",
-    )
-    guard.add_argument(
-        "--dry-run", action="store_true", help="print what would be done and why; change nothing"
-    )
-    guard.add_argument(
-        "--allow-restart",
-        action="store_true",
-        help="allow a restart of the docker unit (guard.allow_restart)",
-    )
-    guard.add_argument(
-        "--allow-borrow",
-        action="store_true",
-        help="allow a second manager to be borrowed for some seconds; it comes before a restart (guard.allow_borrow)",
-    )
-    guard.add_argument("--no-prune", action="store_true", help="do not remove unused overlays this time")
-    guard.add_argument("--json", action="store_true", help="everything, as one JSON document")
-    guard.add_argument(
-        "--prometheus",
-        metavar="FILE",
-        type=Path,
-        help="write metrics for a textfile collector to this file, atomically",
-    )
-    guard.set_defaults(time_passes=True)
-
-
 def _interval(text: str) -> float:
     interval_s = seconds(text)
     if not interval_s:
         raise argparse.ArgumentTypeError("snapshots need some seconds between them")
     return interval_s
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) > 2**24:
-        raise argparse.ArgumentTypeError(f"{text!a} is not a number of addresses")
-    return int(text)
 
 
 def _add_validate(commands: "argparse._SubParsersAction[Parser]") -> None:

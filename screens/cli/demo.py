@@ -10,7 +10,7 @@ from console.simulator.host.processes import engine_lives
 from screens.output.plain import progress, say
 from screens.present.text import enter_throwaway_demo
 
-THROWAWAY = ("console", "glance", "quiet", "journal", "why", "history")
+THROWAWAY = ("console", "glance", "quiet", "journal", "why", "history", "alert")
 """What only looks: without a demo host an engine of its own, gone afterwards, is enough, and is there sooner."""
 OF_RUNS = ("attach", "resume", "decide", "abandon", "runs", "report")
 """What is about runs that there are already."""

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "stack-rm": "stack_rm:run",
     "reclaim": "reclaim:run",
     "guard": "guard:run",
+    "record": "record:run",
     "run": "run:run",
     "rehearse": "rehearse:run",
     "attach": "runs:attach_command",
@@ -36,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "abandon": "decide:abandon_command",
     "runs": "runs:run",
     "report": "runs:report_command",
+    "alert": "alert:run",
     "validate": "validate:run",
     "schema": "validate:schema_command",
 }

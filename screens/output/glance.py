@@ -47,6 +47,8 @@ class Detail:
     """Whether the other problems are told by their first sentence."""
     has_time: bool = False
     """Whether the first line begins with the time."""
+    recording: str = ""
+    """Since when the swarm has been recorded, in words."""
 
 
 EVERYTHING = Detail(rows=None)
@@ -87,7 +89,8 @@ def render_glance(
         parts += ["", _ResponsiveTable(assessment, glyphs, detail)]
     if assessment.findings:
         parts += ["", *_findings(assessment, detail)]
-    parts += ["", Text(_footer(snapshot, now), style="dim")]
+    footer = "  ".join(filter(None, (_footer(snapshot, now), detail.recording)))
+    parts += ["", Text(footer, style="dim")]
     return Padding(Group(*parts), (0, 1), expand=False)
 
 

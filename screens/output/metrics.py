@@ -1,5 +1,9 @@
-"""A snapshot as metrics for a Prometheus textfile collector. What is unknown has no sample: it is never written as 0."""
+"""A snapshot as metrics: a textfile for Prometheus' node exporter, or what a recorder serves.
 
+What is unknown has no sample: it is never written as 0.
+"""
+
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import generate_latest
@@ -7,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily as Gauge
 from prometheus_client.registry import Collector
 
 from console.diagnosis.findings.waiting import waiting_services
-from console.diagnosis.values import Assessment, Severity, Snapshot
+from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown, known
 from console.settings import Thresholds
 
@@ -34,17 +38,27 @@ def _gauges(snapshot: Snapshot, assessment: Assessment, thresholds: Thresholds) 
     yield Gauge("vipconsole_up", "Whether the swarm could be read.", not is_unknown)
     yield Gauge("vipconsole_snapshot_timestamp_seconds", "When the snapshot was taken.", taken_at)
     yield Gauge("vipconsole_snapshot_duration_seconds", "How long the snapshot took.", snapshot.took_s)
-    exit_code = assessment.severity.exit_code
-    yield Gauge("vipconsole_severity", "0 ok, 1 warning, 2 critical, 3 unknown.", exit_code)
-    findings = Gauge("vipconsole_findings", "Findings by severity.", labels=["severity"])
+    yield from verdict(assessment.findings)
+    yield from of_journal(snapshot)
+    if not is_unknown:
+        yield from of_swarm(snapshot, assessment, thresholds)
+
+
+def verdict(findings: Iterable[Finding]) -> Iterator[Gauge]:
+    """Yield how bad it is, and how many findings there are of each severity."""
+    counts = Counter(finding.severity for finding in findings)
+    worst = max(counts, key=lambda severity: severity.rank, default=Severity.OK)
+    yield Gauge("vipconsole_severity", "0 ok, 1 warning, 2 critical, 3 unknown.", worst.exit_code)
+    gauge = Gauge("vipconsole_findings", "Findings by severity.", labels=["severity"])
     for severity in Severity:
         if severity is not Severity.OK:
-            count = sum(finding.severity is severity for finding in assessment.findings)
-            findings.add_metric([severity.value], count)
-    yield findings
-    yield from _journal(snapshot)
-    if is_unknown:
-        return
+            gauge.add_metric([severity.value], counts[severity])
+    yield gauge
+
+
+def of_swarm(snapshot: Snapshot, assessment: Assessment, thresholds: Thresholds) -> Iterator[Gauge]:
+    """Yield what is known of a swarm that could be read."""
+    swarm = snapshot.swarm
     yield from _networks(assessment)
     if not isinstance(swarm.tasks, Unknown):
         stuck = sum(
@@ -57,7 +71,8 @@ def _gauges(snapshot: Snapshot, assessment: Assessment, thresholds: Thresholds) 
         yield Gauge("vipconsole_services_waiting", "Services that wait for an address.", waiting)
 
 
-def _journal(snapshot: Snapshot) -> Iterator[Gauge]:
+def of_journal(snapshot: Snapshot) -> Iterator[Gauge]:
+    """Yield what dockerd logged."""
     journal = snapshot.journal
     readable = not isinstance(journal, Unknown)
     yield Gauge("vipconsole_journal_readable", "Whether dockerd's journal could be read.", readable)

@@ -15,7 +15,7 @@ from screens.cli.arguments import build_parser
 
 CHECKOUT = Path(__file__).parents[2]
 FILES = sorted([CHECKOUT / "flake.nix", *(CHECKOUT / "console/nixos").glob("*.nix")])
-UNITS = CHECKOUT / "console" / "guard"
+UNITS = {path.name: path for path in (CHECKOUT / "console").glob("*/vipconsole-*.*")}
 
 # As much of nixpkgs as the files ask for: names stand for packages, and options are what they are declared with.
 STUBS = """
@@ -92,6 +92,7 @@ def test_the_package_has_every_dependency_and_the_version() -> None:
 def test_the_module_puts_files_where_they_are_read() -> None:
     services = """{ vipconsole = {
       enable = true; package = "p"; settings = { nixos.flake = ".#host"; }; runbook = "/r.yaml"; guard.enable = false;
+      record.enable = false;
     }; }"""
     config = evaluated(f"(module {services}).config")
     files = config["environment"]["etc"]
@@ -100,14 +101,15 @@ def test_the_module_puts_files_where_they_are_read() -> None:
     assert files["vipconsole/runbook.yaml"]["source"] == "/r.yaml"
     assert config["environment"]["systemPackages"] == ["p", "git"]
     assert config["systemd"] == {
-        "services": {"vipconsole-guard": None},
+        "services": {"vipconsole-guard": None, "vipconsole-record": None},
         "timers": {"vipconsole-guard": None},
     }
 
 
-def systemd_of(guard: str) -> Any:
+def systemd_of(guard: str, listen: str = "null") -> Any:
     services = f"""{{ vipconsole = {{
       enable = true; package = "/p"; settings = {{ }}; runbook = null; guard = {{ enable = true; {guard} }};
+      record = {{ enable = true; listen = {listen}; }};
     }}; }}"""
     return evaluated(f"(module {services}).config")["systemd"]
 
@@ -115,7 +117,7 @@ def systemd_of(guard: str) -> Any:
 def section(unit: str, name: str) -> dict[str, list[str]]:
     """Return a section of a shipped unit; a key that is there several times has all its values."""
     found: dict[str, list[str]] = {}
-    lines = iter((UNITS / unit).read_text().splitlines())
+    lines = iter(UNITS[unit].read_text().splitlines())
     for line in lines:
         if line == f"[{name}]":
             break
@@ -154,6 +156,25 @@ def test_the_module_has_the_guard_as_it_is_shipped_for_everybody_else() -> None:
     assert section("vipconsole-guard.timer", "Install") == {"WantedBy": timer["wantedBy"]}
 
 
+def test_the_recorder_of_the_module_serves_metrics_where_it_is_told() -> None:
+    systemd = systemd_of('calendar = "Sun 02:00"; allowRestart = false; need = null;', '"127.0.0.1:9798"')
+    started = systemd["services"]["vipconsole-record"]["serviceConfig"]["ExecStart"]
+    assert started == "/p/bin/vipconsole record --listen 127.0.0.1:9798"
+
+
+def test_the_module_has_the_recorder_as_it_is_shipped_for_everybody_else() -> None:
+    systemd = systemd_of('calendar = "Sun 02:00"; allowRestart = false; need = null;')
+    service = systemd["services"]["vipconsole-record"]
+    shipped = section("vipconsole-record.service", "Service")
+    assert written(service["serviceConfig"]) == shipped | {"ExecStart": ["/p/bin/vipconsole record"]}
+    assert section("vipconsole-record.service", "Unit") == {
+        "Description": [service["description"]],
+        "Documentation": service["documentation"],
+        "After": service["after"],
+    }
+    assert section("vipconsole-record.service", "Install") == {"WantedBy": service["wantedBy"]}
+
+
 def test_the_module_tells_the_guard_what_it_may_and_what_is_needed() -> None:
     systemd = systemd_of('calendar = "daily"; allowRestart = true; need = 40;')
     command = systemd["services"]["vipconsole-guard"]["serviceConfig"]["ExecStart"]
@@ -165,4 +186,4 @@ def test_the_module_tells_the_guard_what_it_may_and_what_is_needed() -> None:
 def test_the_module_does_nothing_unless_it_is_enabled() -> None:
     assert evaluated("(module { vipconsole = { enable = false; }; }).config") is None
     options = evaluated("builtins.attrNames (module { vipconsole = { }; }).options.services.vipconsole")
-    assert options == ["enable", "guard", "package", "runbook", "settings"]
+    assert options == ["enable", "guard", "package", "record", "runbook", "settings"]

@@ -17,8 +17,9 @@ from console.clock import SystemClock
 from console.errors import Unknown
 from console.nodes.memory import FILE
 from console.nodes.reader import NodesReader
+from console.nodes.settings import NodeSettings
 from console.nodes.values import NodeStatus, OtherNodes
-from console.settings import NodeSettings, Settings, SnapshotSettings
+from console.settings import Settings, SnapshotSettings
 from console.swarm.client import EngineConnection
 from tests.journal.lines import vip_line
 from tests.support.engines import Simulation, simulation

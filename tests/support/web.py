@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import re
 import shutil
 import ssl
 import subprocess
@@ -47,6 +48,8 @@ class Web:
     answers: dict[str, bytes | int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     """Heads of requests."""
+    bodies: list[bytes] = field(default_factory=list)
+    """What was posted."""
     serving: set["asyncio.Task[None] | None"] = field(default_factory=set)
 
     @property
@@ -68,6 +71,9 @@ class Web:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = re.search(r"^content-length: ([0-9]+)", head, re.IGNORECASE | re.MULTILINE)
+        if length is not None:
+            self.bodies.append(await reader.readexactly(int(length[1])))
         self.asked.append(head)
         answer = self.answers.get(head.split(" ")[1], 404)
         if isinstance(answer, int):

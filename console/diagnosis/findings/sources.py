@@ -1,8 +1,9 @@
 """Findings about the snapshot itself: what could not be read, and what dockerd logged."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
-from console.diagnosis.values import Finding, Severity, Snapshot
+from console.diagnosis.values import FailingAlert, Finding, Severity, Snapshot
 from console.errors import Result, Unknown, known
 from console.journal import signatures
 from console.journal.summary import LogFinding, Summary, describe
@@ -146,6 +147,38 @@ def _host_read_failures(snapshot: Snapshot) -> Iterator[Finding]:
         return
     for code, failure in failures.items():
         yield _note(code, SWARM, f"{sources[code][0]} not read. {failure.reason}", failure.hint)
+
+
+def find_failing_alerts(alerts: Result[tuple[FailingAlert, ...]], now: datetime) -> Iterator[Finding]:
+    """Yield a warning for each alert that does not get through: whoever relies on it hears nothing."""
+    if isinstance(alerts, Unknown):
+        yield Finding(
+            "alerts-unread",
+            Severity.UNKNOWN,
+            "alerts",
+            "whether alerts get through is not known",
+            alerts.reason,
+            alerts.hint,
+        )
+        return
+    for alert in alerts:
+        told = []
+        if alert.since is not None:
+            reason = alert.reason.removesuffix(".")
+            told.append(f"it has failed for {duration((now - alert.since).total_seconds())}: {reason}")
+        if alert.waiting:
+            told.append(f"{plural(alert.waiting, 'notification')} not delivered yet")
+        if alert.lost:
+            told.append(f"{plural(alert.lost, 'notification')} given up")
+        yield Finding(
+            "alert-failing",
+            Severity.WARNING,
+            alert.name,
+            f"the alert {alert.name} does not get through",
+            f"The alert {alert.name} does not get through; {'; '.join(told)}.",
+            f"`vipconsole alert --test {alert.name}` sends one and shows what comes back.",
+            (alert.name,),
+        )
 
 
 def _read_failure(code: str, subject: str, short: str, failure: Unknown) -> Finding:

@@ -61,4 +61,4 @@ class RunHeader:
     tool_version: str
     variables: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     settings: Settings = field(default_factory=Settings)
-    """All settings, as they were when the run began."""
+    """All settings but the alerts, as they were when the run began."""

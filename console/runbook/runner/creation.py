@@ -182,7 +182,8 @@ async def begin_run(
         engine_version=place.engine.version,
         tool_version=__version__,
         variables=variables,
-        settings=world.settings,
+        # Who is told is no matter of a run, and a webhook may hold a secret.
+        settings=replace(world.settings, alert=()),
     )
     heads = tuple(head_of(step) for step in runbook.steps)
     return await asyncio.to_thread(create_run, state, events.Began(header, heads, who), data, now)

@@ -7,16 +7,18 @@ from dataclasses import replace
 
 from console.clock import SystemClock
 from console.diagnosis.assess import assess
+from console.diagnosis.values import Snapshot
 from console.durations import stamp
-from console.errors import EngineError, ExitCode, HostError, SwarmError, UsageError
+from console.errors import EngineError, ExitCode, HostError, SwarmError, Unknown, UsageError
 from console.journal.reader import DaemonLog
 from console.monitor.history import read_leak_log
 from console.monitor.snapshot import take_snapshot, take_snapshot_with_nodes
 from console.monitor.trends import read_trends
 from console.runbook.store.viewer import unfinished_runs
 from console.settings import Settings
+from console.storage.alerts import read_failing_alerts
 from console.storage.census import read_censuses
-from console.storage.state import state_folder
+from console.storage.state import SYSTEM_STATE, state_folder
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from screens.cli.commands.common import engine_and_log, nodes_for, result_of, settings_of
@@ -75,7 +77,11 @@ def _glance(arguments: Namespace, settings: Settings, connection: EngineConnecti
         state = state_folder()
         leak_log = read_leak_log(state, snapshot)
         snapshot = replace(
-            snapshot, censuses=read_censuses(state), leak_log=leak_log, runs=unfinished_runs(state)
+            snapshot,
+            censuses=read_censuses(state),
+            leak_log=leak_log,
+            runs=unfinished_runs(state),
+            failing_alerts=read_failing_alerts(state, snapshot.taken_at),
         )
     needs_journal = "journal" in arguments.require
     assessment = assess(
@@ -113,13 +119,33 @@ def _glance(arguments: Namespace, settings: Settings, connection: EngineConnecti
 
             now, glyphs = clock.now(), glyphs_for(os.environ)
             is_one_of_many = arguments.watch_s is not None
+            recording = "" if arguments.demo else _recording(snapshot)
             details = (EVERYTHING,) if arguments.all or arguments.network else (USUAL, *SHORTER)
             first, *shorter = (
-                render_glance(snapshot, assessment, now, glyphs, replace(detail, has_time=is_one_of_many))
+                render_glance(
+                    snapshot,
+                    assessment,
+                    now,
+                    glyphs,
+                    replace(detail, has_time=is_one_of_many, recording=recording),
+                )
                 for detail in details
             )
             print_plainly(first, render_verdict(assessment, now if is_one_of_many else None), shorter)
     return assessment.severity.exit_code
+
+
+def _recording(snapshot: Snapshot) -> str:
+    from console.monitor.watching import read_watching
+    from screens.present.recording import NEVER, recording_text
+
+    engine, state = snapshot.swarm.engine, state_folder()
+    if isinstance(engine, Unknown):
+        return ""
+    watching = read_watching(state, engine.cluster_id, engine.time)
+    # Only where the recorder of the host itself would keep it: any other directory is somebody's own.
+    never = NEVER if state == SYSTEM_STATE else ""
+    return recording_text(watching, engine.time) or never
 
 
 def _deliver(arguments: Namespace, text: str) -> None:

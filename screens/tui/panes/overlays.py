@@ -16,6 +16,7 @@ from console.monitor.values import MonitorState
 from screens.present.addresses import FIGURES, SubnetLine, subnet_lines
 from screens.present.chart import outlook_tone, source_of, sparkline
 from screens.present.findings import MARK_TONES, severities
+from screens.present.recording import recording_text
 from screens.present.text import BAD, DIM, MARKS, PLAIN, STRONG, UNKNOWN, Glyphs, Row, Span, Spans, bar
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.panes.lists import MonitorPane, title_with_failure
@@ -79,8 +80,13 @@ class Overlays(MonitorPane, SortMixin):
         yield self.rows
 
     def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
-        """The snapshot and the trends."""
-        return monitor_state.snapshot.value, monitor_state.snapshot.failure, monitor_state.trends
+        """The snapshot, the trends, and since when they have been recorded."""
+        return (
+            monitor_state.snapshot.value,
+            monitor_state.snapshot.failure,
+            monitor_state.trends,
+            monitor_state.watching,
+        )
 
     @property
     def current(self) -> OverlayLine | None:
@@ -194,7 +200,14 @@ class Overlays(MonitorPane, SortMixin):
             is_short = self.size.width < TREND_FROM
             words = current.outlook.text if is_short else current.outlook.sentence
             trend = ((f"; {current.figures.name}: ", PLAIN), (words, STRONG))
-        return title_with_failure(self.monitor_state.snapshot, count, *trend)
+        parts = (count, *trend)
+        recorded = recording_text(self.monitor_state.watching, snapshot.snapshot.now, self.environment.zone)
+        if recorded:
+            # The usual order may go for it; what the operator chose stays.
+            shorter: Span = (str(everything), DIM) if count[0].startswith(f"{everything}, worst") else count
+            longer = ((*first, (f"; {recorded}", DIM)) for first in (parts, (shorter, *trend)))
+            parts = next((note for note in longer if self.title.has_room_for(note, self.size.width)), parts)
+        return title_with_failure(self.monitor_state.snapshot, *parts)
 
     def _behind(self) -> str:
         """Return that the worst come after the network of interest, if another network is worse than that one."""

@@ -1,0 +1,29 @@
+"""How seldom a monitor may look when nobody does: that of the recorder."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from console.addresses.leak_tracker import IDLE_INTERVAL_S, TrackedTask
+
+MOTION_S = 5.0
+"""Between two snapshots while something changes, but no removal is under way."""
+CALM_S = 10.0
+"""After so long without an event and without a change, only events are waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderPace:
+    """The pace of the recorder: events wake it, and without one it takes a snapshot now and then.
+
+    Whether the host is quiet is not read then.
+    """
+
+    idle_s: float
+    """Between two snapshots while nothing changes and the engine's events arrive."""
+    restore: Callable[[str, str], Awaitable[tuple[TrackedTask, ...]]]
+    """Returns the tasks that outlived a network when the last recorder ended, by cluster ID and allocator key."""
+
+    @property
+    def longest_idle_s(self) -> float:
+        """So long without a snapshot leaves nothing out while events arrive."""
+        return self.idle_s + IDLE_INTERVAL_S

@@ -1,0 +1,1 @@
+"""The recorder: keeps what happens to a swarm while no console is open."""

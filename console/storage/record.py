@@ -1,0 +1,317 @@
+"""Keeps what the recorder saw, in the state directory: one SQLite file.
+
+One recorder writes to it, everybody reads. Nothing that changes a swarm rests on it, so an error in it is reported and
+otherwise ignored.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from console.diagnosis.values import Severity
+from console.errors import HostError
+from console.recorder.values import EventKind, RecordedEvent, WatchSpan
+from console.storage.state import OWNER_HINT, make_private
+from console.text import SENTENCE_LIMIT, clean
+
+T = TypeVar("T")
+
+FILE = "record.sqlite"
+VERSION = 1
+BUSY_S = 1.0
+"""So long another process may be reading or writing."""
+MAX_DAYS = 60
+SHARE_PER_STEP = 10
+"""Where the file is too large, one in so many of its events goes at a time, the oldest first."""
+_HOUR_S = 3600
+_SCHEMA = """
+CREATE TABLE events (
+  cluster TEXT NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, sentence TEXT NOT NULL,
+  network TEXT NOT NULL, stack TEXT NOT NULL, severity TEXT NOT NULL, is_end INTEGER NOT NULL,
+  PRIMARY KEY (cluster, at, kind, subject, sentence, network, is_end)
+) WITHOUT ROWID;
+CREATE TABLE spans (
+  cluster TEXT NOT NULL, began INTEGER NOT NULL, ended INTEGER NOT NULL,
+  PRIMARY KEY (cluster, began)
+) WITHOUT ROWID;
+CREATE TABLE counts (
+  cluster TEXT NOT NULL, hour INTEGER NOT NULL, signature TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (cluster, hour, signature)
+) WITHOUT ROWID;
+CREATE TABLE baselines (cluster TEXT PRIMARY KEY, baseline TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class RecordStore:
+    """The file in a state directory. Every method opens it, and raises HostError where it cannot be used.
+
+    Reading creates no file: where there is none, there is nothing.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._path = (state / FILE).absolute()
+
+    def add(self, cluster_id: str, events: Iterable[RecordedEvent]) -> None:
+        """Keep events. One that is there already stays one."""
+        self._do(lambda file: _add_events(file, cluster_id, events))
+
+    def keep(
+        self,
+        cluster_id: str,
+        events: Iterable[RecordedEvent],
+        counts: Mapping[datetime, Mapping[str, int]],
+        baseline: str,
+    ) -> None:
+        """Keep events, counts by the hour, and what the next state is compared with: all of it or nothing.
+
+        A recorder that is killed at any moment has neither lost an event nor keeps one twice.
+        """
+
+        def write(file: sqlite3.Connection) -> None:
+            _add_events(file, cluster_id, events)
+            for hour, hour_counts in counts.items():
+                _add_counts(file, cluster_id, hour, hour_counts)
+            file.execute("INSERT OR REPLACE INTO baselines VALUES (?, ?)", (cluster_id, baseline))
+
+        self._do(write)
+
+    def baseline(self, cluster_id: str) -> str:
+        """Return what `keep` was given last, or nothing."""
+
+        def read(file: sqlite3.Connection) -> str:
+            row = file.execute("SELECT baseline FROM baselines WHERE cluster = ?", (cluster_id,)).fetchone()
+            return "" if row is None else str(row[0])
+
+        return self._read(read, "")
+
+    def events(
+        self, cluster_id: str, since: datetime, until: datetime | None = None
+    ) -> tuple[RecordedEvent, ...]:
+        """Return what happened to a swarm from a moment until before another one, oldest first."""
+        last = 2**62 if until is None else _stored_moment(until)
+
+        def read(file: sqlite3.Connection) -> tuple[RecordedEvent, ...]:
+            rows = file.execute(
+                "SELECT at, kind, subject, sentence, network, stack, severity, is_end FROM events "
+                "WHERE cluster = ? AND at >= ? AND at < ? ORDER BY at",
+                (cluster_id, _stored_moment(since), last),
+            )
+            return tuple(
+                RecordedEvent(
+                    _moment(at),
+                    EventKind(kind),
+                    clean(str(subject)),
+                    clean(str(sentence), SENTENCE_LIMIT),
+                    clean(str(network)),
+                    clean(str(stack)),
+                    Severity(severity),
+                    bool(is_end),
+                )
+                for at, kind, subject, sentence, network, stack, severity, is_end in rows
+            )
+
+        return self._read(read, ())
+
+    def count(self, cluster_id: str) -> int:
+        """Return how many events are kept of a swarm."""
+
+        def read(file: sqlite3.Connection) -> int:
+            (count,) = file.execute("SELECT count(*) FROM events WHERE cluster = ?", (cluster_id,)).fetchone()
+            return int(count)
+
+        return self._read(read, 0)
+
+    def note_watching(self, cluster_id: str, span: WatchSpan) -> None:
+        """Keep a time of watching. The present one grows: what began at the same moment is replaced."""
+        self._do(
+            lambda file: file.execute(
+                "INSERT OR REPLACE INTO spans VALUES (?, ?, ?)",
+                (cluster_id, _stored_moment(span.began), _stored_moment(span.ended)),
+            )
+        )
+
+    def spans(self, cluster_id: str) -> tuple[WatchSpan, ...]:
+        """Return when a swarm was watched, oldest first."""
+
+        def read(file: sqlite3.Connection) -> tuple[WatchSpan, ...]:
+            rows = file.execute(
+                "SELECT began, ended FROM spans WHERE cluster = ? ORDER BY began", (cluster_id,)
+            )
+            return tuple(WatchSpan(_moment(began), _moment(ended)) for began, ended in rows)
+
+        return self._read(read, ())
+
+    def add_counts(self, cluster_id: str, hour: datetime, counts: Mapping[str, int]) -> None:
+        """Add to how often dockerd logged what has a signature (by its ID) in the hour of a moment."""
+        self._do(lambda file: _add_counts(file, cluster_id, hour, counts))
+
+    def counts(self, cluster_id: str, since: datetime) -> Mapping[datetime, Mapping[str, int]]:
+        """Return how often dockerd logged what, by the beginning of the hour and the signature's ID, oldest first."""
+        first = int(since.timestamp()) // _HOUR_S * _HOUR_S
+
+        def read(file: sqlite3.Connection) -> Mapping[datetime, Mapping[str, int]]:
+            counts: dict[datetime, dict[str, int]] = {}
+            for hour, signature_id, count in file.execute(
+                "SELECT hour, signature, count FROM counts WHERE cluster = ? AND hour >= ? ORDER BY hour, signature",
+                (cluster_id, first),
+            ):
+                moment = datetime.fromtimestamp(int(hour), UTC)
+                counts.setdefault(moment, {})[clean(str(signature_id))] = int(count)
+            return counts
+
+        return self._read(read, {})
+
+    def thin(self, now: datetime, max_bytes: int) -> None:
+        """Let go of what is older than 60 days, and of the oldest where the file is larger than `max_bytes`.
+
+        Leaks stay longest. What is in the file of several swarms counts together.
+        """
+        oldest = now - timedelta(days=MAX_DAYS)
+
+        def write(file: sqlite3.Connection) -> None:
+            file.execute("DELETE FROM events WHERE at < ?", (_stored_moment(oldest),))
+            file.execute("DELETE FROM spans WHERE ended < ?", (_stored_moment(oldest),))
+            file.execute("DELETE FROM counts WHERE hour < ?", (int(oldest.timestamp()),))
+            while _bytes_in_use(file) > max_bytes and _drop_oldest(file):
+                pass
+
+        with self._host_errors(), self._open() as file:
+            with file:
+                file.execute("BEGIN IMMEDIATE")
+                write(file)
+            # Pages in which nothing is any more go back to the disk; execute() would give back a single one.
+            file.executescript("PRAGMA incremental_vacuum")
+
+    def _read(self, read: Callable[[sqlite3.Connection], T], empty: T) -> T:
+        with self._host_errors():
+            try:
+                # SQLite would only say that it cannot open the file.
+                with self._path.open("rb"):
+                    pass
+            except FileNotFoundError:
+                return empty
+        with self._host_errors(), closing(_connect(f"{self._path.as_uri()}?mode=ro")) as file:
+            return read(file) if _check(file) else empty
+
+    def _do(self, act: Callable[[sqlite3.Connection], object]) -> None:
+        with self._host_errors(), self._open() as file, file:
+            file.execute("BEGIN IMMEDIATE")
+            act(file)
+
+    @contextmanager
+    def _host_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else clean(str(error), 200)
+            raise HostError(
+                f"The record in {clean(str(self._path), 300)} cannot be used: {reason}.",
+                OWNER_HINT
+                if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError)
+                else "If the disk has room and the file is damaged, remove the file: the recorder creates a new one.",
+            ) from error
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        make_private(self._path.parent)
+        # SQLite would make the file readable for others.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+        with closing(_connect(self._path.as_uri())) as file:
+            if not _check(file):
+                _make(file)
+            yield file
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(address, timeout=BUSY_S, isolation_level=None, uri=True)
+
+
+def _check(file: sqlite3.Connection) -> bool:
+    """Return whether the tables were made; raise where another version made them."""
+    (version,) = file.execute("PRAGMA user_version").fetchone()
+    if version not in (0, VERSION):
+        raise ValueError("another version of this program wrote it")
+    return bool(version)
+
+
+def _make(file: sqlite3.Connection) -> None:
+    # Only before the first table, and outside a transaction.
+    file.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    with file:
+        file.execute("BEGIN IMMEDIATE")
+        # Another process may have been first.
+        (version,) = file.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                file.execute(statement)
+            file.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _add_events(file: sqlite3.Connection, cluster_id: str, events: Iterable[RecordedEvent]) -> None:
+    file.executemany(
+        "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [_row(cluster_id, event) for event in events],
+    )
+
+
+def _add_counts(file: sqlite3.Connection, cluster_id: str, hour: datetime, counts: Mapping[str, int]) -> None:
+    second = int(hour.timestamp()) // _HOUR_S * _HOUR_S
+    file.executemany(
+        "INSERT INTO counts VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (cluster, hour, signature) DO UPDATE SET count = count + excluded.count",
+        [(cluster_id, second, signature_id, count) for signature_id, count in counts.items() if count],
+    )
+
+
+def _row(cluster_id: str, event: RecordedEvent) -> tuple[str | int, ...]:
+    return (
+        cluster_id,
+        _stored_moment(event.at),
+        event.kind,
+        event.subject,
+        event.sentence,
+        event.network,
+        event.stack,
+        event.severity,
+        int(event.is_end),
+    )
+
+
+def _bytes_in_use(file: sqlite3.Connection) -> int:
+    pages, free_pages, page_size = (
+        int(file.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free_pages) * page_size
+
+
+def _drop_oldest(file: sqlite3.Connection) -> bool:
+    """Delete the oldest part of what matters least; return whether there was anything."""
+    for where in ("kind <> 'leak'", "kind = 'leak'"):
+        (count,) = file.execute(f"SELECT count(*) FROM events WHERE {where}").fetchone()  # noqa: S608 - of two constants
+        if count:
+            last = (max(1, count // SHARE_PER_STEP) - 1,)
+            (at,) = file.execute(
+                f"SELECT at FROM events WHERE {where} ORDER BY at LIMIT 1 OFFSET ?",  # noqa: S608 - the same
+                last,
+            ).fetchone()
+            file.execute(f"DELETE FROM events WHERE {where} AND at <= ?", (at,))  # noqa: S608 - the same
+            return True
+    return False
+
+
+def _stored_moment(moment: datetime) -> int:
+    if moment.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=int(microseconds))
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""The recorder on a simulated engine, in simulated time."""
