@@ -70,6 +70,8 @@ async def take_snapshot_with_nodes(
 
 def join_nodes(snapshot: Snapshot, others: OtherNodes) -> Snapshot:
     """Return a snapshot with what other nodes told: their load balancers hold addresses, and the gossip's peers have names."""
+    if not others.statuses:
+        return snapshot
     load_balancers = load_balancers_of(others.statuses)
     names = peer_names(others.statuses)
     earlier, journal = snapshot.earlier, snapshot.journal
