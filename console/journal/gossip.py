@@ -1,6 +1,6 @@
 """What dockerd logs when its node loses touch with others: gossip about overlays, on TCP and UDP port 7946.
 
-The sentences were taken from dockerd 20.10.24 with that port blocked between its nodes, and from the sources that write
+The sentences were taken from dockerd 20.10.24 and 28.5.2 with that port blocked between its nodes, and from the sources that write
 them: hashicorp/memberlist's state.go, and libnetwork's networkdb/cluster.go, networkdb/networkdb.go, networkdb/delegate.go
 and agent.go of moby 20.10.24, 26.1.5 and 28.5.2. memberlist's own levels WARN and ERR both become warnings there.
 """

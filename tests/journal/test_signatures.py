@@ -91,9 +91,16 @@ def gossip(message: str, level: str, error: str = "") -> str:
     return line(message, error, tail="", level=level)
 
 
-# dockerd 20.10.24 wrote these here with port 7946 blocked between two of its three nodes, or with one of them killed.
+# dockerd 20.10.24 and 28.5.2 wrote these here with port 7946 blocked between two of three nodes, or with one of them killed.
 GOSSIPED = {
     "gossip-ping-unsent": gossip(f"memberlist: Failed to send ping: {_UNSENT}", "warning"),
+    "gossip-udp-blocked": gossip(
+        f"memberlist: Was able to connect to {PEER} but other probes {_MISCONFIGURED}", "warning"
+    ),
+    "gossip-udp-ping-unsent": gossip(f"memberlist: Failed to send UDP ping: {_UNSENT}", "warning"),
+    "gossip-udp-blocked-tcp": gossip(
+        f"memberlist: Was able to connect to {PEER} over TCP but UDP probes {_MISCONFIGURED}", "warning"
+    ),
     "gossip-unsent": gossip(f"Failed to send gossip to 10.99.0.4: {_UNSENT}", "error"),
     "gossip-member-unsent": gossip(
         f"memberlist: Failed to send gossip to 10.99.0.4:7946: {_UNSENT}", "warning"
@@ -110,13 +117,6 @@ GOSSIPED = {
 }  # fmt: skip
 # Written after the sources.
 GOSSIP_WRITTEN = {
-    "gossip-udp-ping-unsent": gossip(f"memberlist: Failed to send UDP ping: {_UNSENT}", "warning"),
-    "gossip-udp-blocked": gossip(
-        f"memberlist: Was able to connect to {PEER} but other probes {_MISCONFIGURED}", "warning"
-    ),
-    "gossip-udp-blocked-tcp": gossip(
-        f"memberlist: Was able to connect to {PEER} over TCP but UDP probes {_MISCONFIGURED}", "warning"
-    ),
     "gossip-tcp-failed": gossip(
         "memberlist: Failed fallback ping: dial tcp 10.99.0.4:7946: i/o timeout", "warning"
     ),

@@ -14,7 +14,7 @@ from console.diagnosis.values import Finding, Severity, Snapshot
 from console.durations import stamp
 from console.errors import Unknown, known
 from console.journal.gossip import GOSSIP_IDS
-from console.journal.summary import describe
+from console.journal.summary import LogFinding, describe
 from console.nodes.values import MissingPeer, NetworkCopy, NodeStatus, NodeView, peer_names, views_of
 from console.swarm.model import Network, Node, SwarmState, Task
 from console.text import duration, listed, plural
@@ -290,21 +290,32 @@ def _find_logged(status: NodeStatus, *, has_stale: bool) -> Iterator[Finding]:
     """Yield recent failures that another node's dockerd logged. This node's own are found where its journal is read."""
     if isinstance(status.journal, Unknown) or status.is_here:
         return
-    for found in status.journal.findings:
+    journal = status.journal
+    told: set[tuple[str, ...]] = set()
+    # The gossip says the same in several ways; the one that it says most often is told.
+    for found in sorted(journal.findings, key=lambda found: -found.count if _is_gossip(found) else 0):
         signature = found.signature
         severity = SEVERITIES[signature.severity]
         is_told = has_stale and signature.id in STALE_CAUSES
-        if severity is Severity.OK or is_told or is_past(found, status.journal):
+        names = (status.name, *(_other_ends(found.objects) if _is_gossip(found) else ()))
+        if severity is Severity.OK or is_told or is_past(found, journal):
             continue
+        if _is_gossip(found) and (signature.title, *names) in told:
+            continue
+        told.add((signature.title, *names))
         yield Finding(
             f"logged-{signature.id}",
             severity,
             status.name,
             f"{status.name} logged: {signature.title}",
-            f"{signature.meaning} dockerd's log on {status.name}: {describe(found, status.journal.window_s)}.",
+            f"{signature.meaning} dockerd's log on {status.name}: {describe(found, journal.window_s)}.",
             signature.advice,
-            (status.name, *(_other_ends(found.objects) if signature.id in GOSSIP_IDS else ())),
+            names,
         )
+
+
+def _is_gossip(found: LogFinding) -> bool:
+    return found.signature.id in GOSSIP_IDS
 
 
 def _other_ends(objects: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
