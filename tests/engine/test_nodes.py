@@ -201,3 +201,6 @@ def test_a_stopped_peer_is_named_with_since_when_it_has_not_answered(nodes: Node
     assert (gone["name"], gone["networks"]) == ("node3", None)
     assert gone["answered_at"] < gone["failing_since"]
     assert gone["address"] == nodes.worker.address
+    options = ("--host", nodes.leader.host, "--config", str(nodes.folder / "config.toml"))
+    why = vipconsole("why", "spread", "--json", *options, home=nodes.folder).json
+    assert finding["sentence"].partition(" Nothing")[0] in " ".join(why["notes"])

@@ -4,12 +4,16 @@ import asyncio
 import json
 import os
 import socket
+import socketserver
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -80,6 +84,82 @@ def test_a_node_that_hangs_keeps_nobody_waiting(engine: Simulation, tmp_path: Pa
         assert time.monotonic() - began < 20
     assert "did not answer in time" in reason(status(nodes, "hangs").failure)
     assert status(nodes, "well").view is not None
+
+
+class ScriptedEngine(BaseHTTPRequestHandler):
+    """An engine with one overlay, whose peers are as the script says at each inspection; the last ones stay."""
+
+    hostname, address = "", ""
+    peers: ClassVar[list[list[str]]] = []
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0].removeprefix("/v1.41").removeprefix("/v1.25")
+        swarm = {"NodeID": f"id-{self.hostname}", "NodeAddr": self.address, "LocalNodeState": "active"}
+        network = {"Id": "n" * 25, "Name": "proxy", "Scope": "swarm", "Driver": "overlay"}
+        answers = {
+            "/version": {"ApiVersion": "1.41"},
+            "/info": {"Name": self.hostname, "ServerVersion": "20.10.24", "Swarm": swarm},
+            "/networks": [network],
+        }
+        answer: object = answers.get(path)
+        if answer is None:
+            addresses = self.peers.pop(0) if len(self.peers) > 1 else self.peers[0]
+            answer = {**network, "Peers": [{"Name": f"{each:>12}", "IP": each} for each in addresses]}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def address_string(self) -> str:
+        return "here"
+
+
+@contextmanager
+def scripted(folder: Path, hostname: str, address: str, *peers: list[str]) -> Iterator[str]:
+    """Give the address of an engine that tells these peers, one list after the other."""
+    names = {"hostname": hostname, "address": address, "peers": list(peers)}
+    with ThreadingUnixStreamServer(
+        str(folder / f"{hostname}.sock"), type("Engine", (ScriptedEngine,), names)
+    ) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"unix://{folder}/{hostname}.sock"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class ThreadingUnixStreamServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
+BOTH, ONE = ["10.9.0.1", "10.9.0.2"], ["10.9.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("peers_of_a", "missing"),
+    [
+        ([BOTH], set()),
+        ([ONE], {("a", "10.9.0.2")}),
+        # Gossip was only late.
+        ([ONE, BOTH], set()),
+    ],
+)
+def test_peers_differ_only_where_they_still_do_after_a_moment(
+    tmp_path: Path, peers_of_a: list[list[str]], missing: set[tuple[str, str]]
+) -> None:
+    with (
+        scripted(tmp_path, "a", "10.9.0.1", *peers_of_a) as a,
+        scripted(tmp_path, "b", "10.9.0.2", BOTH) as b,
+    ):
+        nodes = read("unix:///nonexistent", NodeSettings("a", a), NodeSettings("b", b))
+    assert {(each.who, each.address) for each in nodes.missing} == missing
+    assert [each.failure for each in nodes.statuses] == [None, None]
 
 
 @contextmanager
