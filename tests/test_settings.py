@@ -125,7 +125,7 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
             "host must be ssh://[user@]host, tcp://host:port or unix:///path, not http://b",
         ),
         (
-            "[[node]]\nname = 'a'\nhost = 'ssh://-oProxyCommand=x'",
+            "[[node]]\nname = 'a'\nhost = 'ssh://-oProxyCommand'",
             "host must be written as ssh://[user@]host[:port]",
         ),
         ("[[node]]\nname = 'a'\nhost = 'ssh://b:99999'", "host must be written as ssh://[user@]host[:port]"),

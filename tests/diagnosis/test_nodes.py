@@ -134,6 +134,12 @@ def test_a_node_that_the_managers_hold_for_down_is_stopped_though_nothing_else_i
     assert "it has never answered here" in finding.sentence
 
 
+def test_a_stopped_peer_that_some_still_have_is_told_once() -> None:
+    state = swarm([PROXY], (), (), [HERE, B, replace(C, state="down")])
+    statuses = told("ci-host", copy(*ALL)), told("b", copy("ci-host", "b")), silent("c")
+    assert [each.code for each in about_nodes(seen(*statuses, state=state))] == ["node-stopped"]
+
+
 def test_a_node_that_only_this_host_cannot_reach_is_a_note() -> None:
     assessment = seen(told("ci-host", copy(*ALL)), told("b", copy(*ALL)), silent("c"))
     (finding,) = about_nodes(assessment)

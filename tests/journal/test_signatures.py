@@ -10,7 +10,7 @@ import pytest
 from console.journal.gossip import GOSSIP
 from console.journal.matching import LogEvent, LogMatcher, UnexplainedError, match_line
 from console.journal.parsing import parse_line
-from console.journal.signatures import SIGNATURES, SUPPRESSION, Signature
+from console.journal.signatures import SIGNATURES, SUPPRESSION, LogSeverity, Signature
 from tests.journal.journals import NEW, OLD
 from tests.journal.lines import (
     AGENT,
@@ -182,6 +182,11 @@ def test_the_table_is_covered_whole() -> None:
     ids = [each.id for each in table]
     assert sorted(ids) == sorted({*SEEN, *WRITTEN, *BARE, *GOSSIPED, *GOSSIP_WRITTEN})
     assert all(each.meaning.endswith((".", "why.")) and each.advice.endswith(".") for each in table)
+
+
+def test_what_a_restarted_node_leaves_in_the_gossip_is_only_noted() -> None:
+    noted = {each.id for each in GOSSIP if each.severity is LogSeverity.NOTE}
+    assert noted == {"gossip-suspect", "gossip-failed", "gossip-refuted"}
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ async def test_what_nodes_tell_joins_the_snapshots_and_is_asked_for_now_and_then
         async with simulated_monitor(
             simulated.host, simulated.running, state=tmp_path, settings=AWAY
         ) as watched:
-            state = await watched.until(lambda state: "node-unread" in codes(state))
+            state = await watched.until(lambda state: "node-unread" in codes(state), within_s=5)
             assert state.snapshot.value is not None
             away = state.snapshot.value.snapshot.nodes.statuses[-1]
             assert (away.name, away.view) == ("away", None)
