@@ -12,7 +12,7 @@ from console.nodes.values import NodeStatus, NodeStatuses
 from console.storage.state import make_private, write_atomically
 
 FILE = "nodes.json"
-FRESH_S = 60.0
+FRESH_S = 5.0
 """A node that answers is written down again after this time: a glance every few seconds need not write each time."""
 Row = dict[str, Any]
 

@@ -170,7 +170,7 @@ def _cut_finding(name: str, others: list[str], found: list[MissingPeer]) -> Find
         "peers-differ",
         Severity.WARNING,
         name,
-        f"{name} and {listed(others)} do not reach each other",
+        f"{name} is cut off from {listed(others)}",
         f"The nodes have different peers on {listed(networks)}: {' and '.join(parts)}. Containers there do not find each other.",
         f"Let {PORTS} through between {name} and {listed(others)}, in both directions. On both: `iptables -L -n -v` or "
         "`nft list ruleset`, and `ss -lun 'sport = :7946'`.",
