@@ -70,6 +70,19 @@ def test_a_command_that_only_reads_loads_nothing_that_changes(arguments: tuple[s
     assert not loaded & {"console.swarm.changer", "console.host.audit", "console.host.lock"}
 
 
+def test_the_recorder_and_its_alerts_load_nothing_that_changes_and_no_server_until_one_is_wanted() -> None:
+    loaded = modules_after("import screens.cli.commands.record, screens.cli.commands.alert")
+    assert "console.alerts.listener" in loaded
+    assert not {each for each in loaded if each.startswith("console.operations")}
+    assert not loaded & {
+        "console.swarm.changer",
+        "console.host.audit",
+        "prometheus_client",
+        "rich",
+        "textual",
+    }
+
+
 CONSOLE = """
 import asyncio, gc, sys
 from datetime import UTC

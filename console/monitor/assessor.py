@@ -18,7 +18,7 @@ from console.addresses.leaks import (
 )
 from console.clock import Clock
 from console.diagnosis.assess import assess
-from console.diagnosis.values import Assessment, Snapshot, UnfinishedRun
+from console.diagnosis.values import Assessment, FailingAlert, Snapshot, UnfinishedRun
 from console.errors import Result, Unknown, known
 from console.host.activity import Route
 from console.host.identity import machine_id
@@ -47,6 +47,7 @@ class AssessmentInputs:
     leak_log: LeakLog
     allocator: AllocatorGeneration | None
     runs: Result[tuple[UnfinishedRun, ...]] = ()
+    failing_alerts: Result[tuple[FailingAlert, ...]] = ()
     trends: Mapping[str, Trend] = field(default_factory=dict)
     """Until the snapshot before. They alone are no reason to assess again."""
     nodes: OtherNodes = NO_NODES
@@ -146,6 +147,7 @@ class Assessor:
             inputs.leak_log,
             dict(self._counts),
             runs=inputs.runs,
+            failing_alerts=inputs.failing_alerts,
             trends=inputs.trends,
             machine=self._machine,
         )
@@ -165,8 +167,8 @@ def _is_same(before: AssessmentInputs, now: AssessmentInputs) -> bool:
         and before.leak_log is now.leak_log
         and (before.settled_networks, before.routes, before.censuses)
         == (now.settled_networks, now.routes, now.censuses)
-        and before.runs == now.runs
         and before.nodes is now.nodes
+        and (before.runs, before.failing_alerts) == (now.runs, now.failing_alerts)
         and _says_the_same(before.journal, now.journal)
     )
 

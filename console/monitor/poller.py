@@ -225,6 +225,7 @@ class SnapshotPoller:
             self._leak_tracker.leak_log,
             self._leak_tracker.allocator,
             runs,
+            await self._context.failing_alerts(),
             self._publisher.monitor_state.trends,
             nodes=self.nodes(),
         )

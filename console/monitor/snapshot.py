@@ -10,7 +10,7 @@ from console.addresses.holders import has_duplicate_address
 from console.addresses.leaks import Census
 from console.clock import Clock
 from console.concurrency import together
-from console.diagnosis.values import Snapshot, UnfinishedRun
+from console.diagnosis.values import FailingAlert, Snapshot, UnfinishedRun
 from console.errors import HostError, Result, Unknown, unknown_from
 from console.host.activity import Route
 from console.host.identity import machine_id, read_routes
@@ -22,6 +22,7 @@ from console.nodes.reader import NodesReader
 from console.nodes.values import OtherNodes, load_balancers_of, peer_names
 from console.runbook.store.viewer import unfinished_runs
 from console.settings import SnapshotSettings
+from console.storage.alerts import read_failing_alerts
 from console.storage.census import read_censuses
 from console.swarm.model import Engine, SwarmState
 from console.swarm.reader import SwarmReader
@@ -127,6 +128,7 @@ class ContextCache:
         self._censuses: tuple[float, Result[tuple[Census, ...]]] | None = None
         self._routes: tuple[float, Result[tuple[Route, ...]]] | None = None
         self._runs: tuple[float, Result[tuple[UnfinishedRun, ...]]] | None = None
+        self._failing_alerts: tuple[float, Result[tuple[FailingAlert, ...]]] | None = None
         self._watching: tuple[float, Watching | None] | None = None
 
     async def censuses(self) -> Result[tuple[Census, ...]]:
@@ -158,6 +160,16 @@ class ContextCache:
             # The identical object where nothing changed.
             self._watching = (now_s, before if before == now else now)
         return self._watching[1]
+
+    async def failing_alerts(self) -> Result[tuple[FailingAlert, ...]]:
+        """Return the alerts of the recorder that do not get through, at most `CENSUSES_S` old."""
+        if self._state is None:
+            return ()
+        now_s = self._clock.monotonic()
+        if self._failing_alerts is None or now_s - self._failing_alerts[0] >= CENSUSES_S:
+            failing_alerts = await asyncio.to_thread(read_failing_alerts, self._state, self._clock.now())
+            self._failing_alerts = (now_s, failing_alerts)
+        return self._failing_alerts[1]
 
     async def routes(self, engine: Engine) -> Result[tuple[Route, ...]]:
         """Return this host's routes, where an engine is its own."""

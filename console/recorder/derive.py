@@ -46,8 +46,10 @@ class Derivation:
     """How often dockerd logged what, by hour and signature (ID)."""
 
 
-def derive(baseline: Baseline, state: MonitorState) -> Derivation:
+def derive(baseline: Baseline, state: MonitorState, now: datetime) -> Derivation:
     """Return what happened since a baseline: nothing where the state has no snapshot of the swarm yet.
+
+    `now` is when the swarm was last read, by the engine's clock: a snapshot in which nothing changed is the one before.
 
     A part that could not be read has not changed. Nothing is an event that was there before the first state, but for
     findings and leaks, which are as true as if they had begun with it.
@@ -55,7 +57,7 @@ def derive(baseline: Baseline, state: MonitorState) -> Derivation:
     assessed = state.snapshot.value
     if assessed is None or isinstance(assessed.snapshot.swarm.engine, Unknown):
         return Derivation(baseline, (), {})
-    swarm, now = assessed.snapshot.swarm, assessed.snapshot.now
+    swarm = assessed.snapshot.swarm
     is_first = baseline.seen_at is None
     before = baseline.swarm
     events: list[RecordedEvent] = []

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from console.addresses.leak_tracker import TrackedTask
 from console.clock import Clock
-from console.diagnosis.values import Severity
+from console.diagnosis.values import Severity, Snapshot
 from console.durations import stamp
 from console.errors import HostError, Unknown, VipconsoleError
 from console.monitor.monitor import Monitor
-from console.monitor.values import MonitorState
+from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 from console.recorder.baseline import Baseline, from_json, to_json
 from console.recorder.derive import derive
 from console.recorder.values import EventKind, RecordedEvent, StateListener, WatchSpan
@@ -30,7 +30,7 @@ THIN_EVENTS = 5000
 MAX_PENDING = 10_000
 """So many events wait for a disk that is full; then the oldest are lost, leaks last."""
 BREAK = timedelta(minutes=3)
-"""So long without a snapshot, by the engine's clock, was not watched: the machine slept, or its clock was set."""
+"""So long without a snapshot that was due, by the engine's clock, was not watched: the machine slept, or its clock was set."""
 SHORTEST_GAP = timedelta(seconds=10)
 """A shorter time without a recorder is not told: it was started again."""
 _DAMAGE = (ValueError, TypeError, KeyError, AttributeError)
@@ -71,6 +71,7 @@ class Recorder:
         self._stored_span_s = self._written_s = float("-inf")
         self._retry_s = float("-inf")
         self._thinned_s = float("-inf")
+        self._pause_s = 0.0
         self._events_since_thin = 0
         self._gaps: set[tuple[datetime, str]] = set()
         self._engine_failure: Unknown | None = None
@@ -106,10 +107,12 @@ class Recorder:
                 self._span = None
             return
         engine = assessed.snapshot.swarm.engine
-        if engine.cluster_id != self._cluster_id and not await self._begin(engine.cluster_id, engine.time):
+        now = self._read_at(state.snapshot, assessed.snapshot)
+        if engine.cluster_id != self._cluster_id and not await self._begin(engine.cluster_id, now):
             return
-        derivation = derive(self._baseline, state)
-        self._advance_span(engine.time)
+        derivation = derive(self._baseline, state, now)
+        self._advance_span(now, BREAK + timedelta(seconds=3 * self._pause_s))
+        self._pause_s = state.poll_s
         self._baseline = derivation.baseline
         self._events += derivation.events
         for hour, counts in derivation.counts.items():
@@ -118,6 +121,11 @@ class Recorder:
                 of_hour[signature_id] = of_hour.get(signature_id, 0) + count
         self._note_gaps(state)
         await self._write()
+
+    def _read_at(self, feed: Feed[AssessedSnapshot], snapshot: Snapshot) -> datetime:
+        """Return when the swarm was last read, by the engine's clock: a snapshot in which nothing changed is an old one."""
+        age = timedelta(seconds=self._clock.monotonic() - feed.at_s)
+        return self._clock.now() - age + (snapshot.now - snapshot.taken_at)
 
     async def _begin(self, cluster_id: str, now: datetime) -> bool:
         """Read where the last recorder was; return whether that was possible: else nothing may be written over it."""
@@ -146,8 +154,8 @@ class Recorder:
         self._report(f"Watching since {stamp(now)}.{before}")
         return True
 
-    def _advance_span(self, now: datetime) -> None:
-        if self._span is not None and not self._span.ended - BREAK <= now <= self._span.ended + BREAK:
+    def _advance_span(self, now: datetime, longest: timedelta) -> None:
+        if self._span is not None and not self._span.ended - longest <= now <= self._span.ended + longest:
             if now > self._span.ended:
                 self._events.append(_unwatched(self._span.ended, now, "no snapshot was taken"))
             self._span = None

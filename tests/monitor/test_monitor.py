@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from console.addresses.leaks import LeakCertainty, LeakEvidence
+from console.alerts.decision import trial
+from console.alerts.values import AlertState
 from console.diagnosis.quiescence.values import QuiescenceVerdict
 from console.diagnosis.values import Severity
 from console.monitor.monitor import Monitor, Sources
@@ -16,6 +18,7 @@ from console.monitor.values import MonitorState
 from console.settings import QuiescenceSettings, Settings
 from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.stacks import DeployedStack, Part, deploy, remove_at_once, remove_services
+from console.storage.alerts import write_alerts
 from console.swarm.client import EngineConnection
 from tests.support.engines import Simulation, simulation
 from tests.support.monitors import NO_LOG, SimulatedMonitor, account_of, simulated_monitor
@@ -375,3 +378,20 @@ def new_threads(before: set[threading.Thread]) -> set[threading.Thread]:
     # Those of the loop's own executor end with the loop.
     now = {each for each in threading.enumerate() if not each.name.startswith("asyncio_")}
     return now - before
+
+
+async def test_an_alert_that_does_not_get_through_is_a_finding_while_it_does_not(
+    simulated: Simulation, tmp_path: Path
+) -> None:
+    def failing_alerts(monitor_state: MonitorState) -> bool:
+        return "alert-failing" in finding_codes(monitor_state)
+
+    async with simulated_monitor(simulated.host, simulated.running, state=tmp_path) as watched:
+        await watched.until(is_seen)
+        assert not failing_alerts(watched.monitor_state)
+        now = watched.clock.now()
+        failing = AlertState(pending=(trial(now, "here"),), failing_since=now, reason="HTTP 500")
+        write_alerts(tmp_path, {"ops": failing})
+        await watched.until(failing_alerts, within_s=30)
+        write_alerts(tmp_path, {"ops": AlertState(delivered=1, delivered_at=now)})
+        await watched.until(lambda monitor_state: not failing_alerts(monitor_state), within_s=30)

@@ -54,7 +54,7 @@ class Film:
         assert shown.snapshot.value is not None
         assessment = replace(shown.snapshot.value.assessment, findings=findings)
         snapshot = replace(shown.snapshot, value=replace(shown.snapshot.value, assessment=assessment))
-        derivation = derive(self.baseline, replace(shown, snapshot=snapshot))
+        derivation = derive(self.baseline, replace(shown, snapshot=snapshot), at(minutes))
         assert from_json(to_json(derivation.baseline)) == replace(derivation.baseline, seen_at=None)
         self.baseline, self.counts = derivation.baseline, derivation.counts
         return derivation.events
@@ -104,7 +104,7 @@ def test_what_is_there_at_first_did_not_happen() -> None:
 
 
 def test_a_state_without_a_snapshot_says_nothing() -> None:
-    assert derive(Baseline(), MonitorState()) == Derivation(Baseline(), (), {})
+    assert derive(Baseline(), MonitorState(), NOW) == Derivation(Baseline(), (), {})
 
 
 def test_services_come_change_and_go() -> None:

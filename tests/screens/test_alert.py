@@ -1,6 +1,8 @@
 """`vipconsole alert`."""
 
 import json
+import socket
+from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +11,11 @@ import pytest
 
 from console.alerts.decision import trial
 from console.alerts.values import AlertState
+from console.clock import SystemClock
+from console.settings import Settings, load_settings
 from console.storage.alerts import write_alerts
+from screens.cli.arguments import build_parser
+from screens.cli.commands.record import listeners_of
 from screens.cli.main import main
 from tests.support.program import vipconsole
 
@@ -114,3 +120,30 @@ def test_glance_tells_that_the_file_of_alerts_cannot_be_read(
     main(["glance", "--json", "--host", "unix:///nonexistent", "--state-dir", str(tmp_path)])
     codes = [each["code"] for each in json.loads(capsys.readouterr().out)["findings"]]
     assert "alerts-unread" in codes
+
+
+def started_with(arguments: list[str], config: Path) -> Namespace:
+    return build_parser().parse_args(["record", *arguments, "--config", str(config)])
+
+
+async def test_a_simulated_swarm_alarms_nobody(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = load_settings([], config)
+    for arguments, count in ((["--demo"], 0), ([], 1)):
+        started = started_with(arguments, config)
+        assert len(listeners_of(started, settings, config.parent, SystemClock())) == count
+    assert "the swarm is simulated: nobody gets alerts" in capsys.readouterr().err
+
+
+async def test_without_alerts_and_without_an_address_nobody_listens(tmp_path: Path) -> None:
+    started = started_with([], tmp_path)
+    assert listeners_of(started, Settings(), tmp_path, SystemClock()) == []
+
+
+def test_a_recorder_that_cannot_listen_does_not_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        arguments = ["record", "--host", "unix:///nonexistent", "--state-dir", str(tmp_path)]
+        assert main([*arguments, "--listen", address]) == 3
+    assert f"Cannot listen on {address}: Address already in use." in capsys.readouterr().err

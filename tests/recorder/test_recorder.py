@@ -1,1 +1,0 @@
-"""The recorder on a simulated engine, in simulated time."""
