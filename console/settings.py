@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from console.alerts.alert import KEY as ALERT_KEY
-from console.alerts.alert import Alert, contradictions_of
+from console.alerts.alert import Alert
+from console.alerts.alert import contradictions_of as contradictions_of_alerts
 from console.errors import SettingsError
 from console.host.activity import full_name, is_glob, problem_with_service
 from console.host.root import under_root
+from console.nodes.settings import KEY as NODE_KEY
+from console.nodes.settings import NodeSettings
+from console.nodes.settings import contradictions_of as contradictions_of_nodes
 from console.text import clean, nearest
 
 THEMES = ("terminal", "dark", "light")
@@ -178,13 +182,15 @@ class Settings:
     nixos: Nixos = field(default_factory=Nixos)
     alert: tuple[Alert, ...] = ()
     """Who is told by `vipconsole record`; one table for each. The last file that has any replaces those of the others."""
+    node: tuple[NodeSettings, ...] = ()
+    """Other nodes whose engines are asked too; one table for each. None is required: one that does not answer is told."""
 
     def __post_init__(self) -> None:
         """Give the docker unit its full name, wherever the settings come from: a file, or a run that keeps them."""
         object.__setattr__(self, "docker_unit", full_name(self.docker_unit))
 
 
-LISTS: Mapping[str, type[Any]] = {ALERT_KEY: Alert}
+LISTS: Mapping[str, type[Any]] = {ALERT_KEY: Alert, NODE_KEY: NodeSettings}
 """Keys that hold tables of a kind, written `[[alert]]`."""
 
 
@@ -217,9 +223,10 @@ def load_settings(paths: Iterable[Path], required_path: Path | None = None) -> S
             ) from error
         problems: list[str] = []
         settings = _apply(settings, data, problems)
-        if not any(problem.startswith(f"[[{ALERT_KEY}]]") for problem in problems):
-            # What was taken out of a table is missing there, which is no second problem.
-            problems.extend(contradictions_of(settings.alert))
+        # What was taken out of a table is missing there, which is no second problem.
+        wrong_lists = {key for key in LISTS if any(problem.startswith(f"[[{key}]]") for problem in problems)}
+        problems.extend(() if ALERT_KEY in wrong_lists else contradictions_of_alerts(settings.alert))
+        problems.extend(() if NODE_KEY in wrong_lists else contradictions_of_nodes(settings.node))
         problems.extend(_contradictions(settings))
         if problems:
             raise SettingsError(

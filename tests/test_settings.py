@@ -4,6 +4,7 @@ import pytest
 
 from console.alerts.alert import Alert
 from console.errors import SettingsError
+from console.nodes.settings import NodeSettings
 from console.settings import Settings, load_settings, user_file
 
 
@@ -101,6 +102,37 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
             "[[alert]]\ncommand = ['/a']\n[[alert]]\nfoo = 1\nwebhook = 'http://x'",
             "[[alert]] 2: unknown key foo.",
         ),
+        ("node = 3", "node must be a list of tables: write [[node]]"),
+        ("node = ['a']", "node must be a list of tables: write [[node]]"),
+        ("[node]\nname = 'a'", "node must be a list of tables: write [[node]]"),
+        ("[[node]]\nname = 'a'\nhots = 'tcp://b:1'", "[[node]] 1: unknown key hots (did you mean host?)"),
+        ("[[node]]\nhost = 'tcp://b:1'", "[[node]] 1: name is missing"),
+        ("[[node]]\nname = 3", "[[node]] 1: name must be a string"),
+        ("[[node]]\nname = 'a'\nhost = ['x']", "[[node]] 1: host must be a string"),
+        ("[[node]]\nname = 'a'", "[[node]] 1: it needs one of host and context"),
+        (
+            "[[node]]\nname = 'a'\nhost = 'unix:///x'\ncontext = 'y'",
+            "it needs one of host and context, not both",
+        ),
+        ("[[node]]\nname = 'a b'\ncontext = 'y'", "[[node]] 1: name must be letters"),
+        ("[[node]]\nname = ''\ncontext = 'y'", "[[node]] 1: name is missing"),
+        (
+            "[[node]]\nname = 'a'\ncontext = 'y'\n[[node]]\nname = 'a'\ncontext = 'z'",
+            "[[node]] 1 and 2 are both called a",
+        ),
+        (
+            "[[node]]\nname = 'a'\nhost = 'http://b'",
+            "host must be ssh://[user@]host, tcp://host:port or unix:///path, not http://b",
+        ),
+        (
+            "[[node]]\nname = 'a'\nhost = 'ssh://-oProxyCommand'",
+            "host must be written as ssh://[user@]host[:port]",
+        ),
+        ("[[node]]\nname = 'a'\nhost = 'ssh://b:99999'", "host must be written as ssh://[user@]host[:port]"),
+        (
+            "[[node]]\nname = 'a'\nhost = 'tcp://b:1'\njournal = 'x'",
+            "journal must be ssh://[user@]host, an absolute path or none, not x",
+        ),
         ("network = ", "cannot be read"),
         ('"\x1b[2Jx" = 1', "cannot be read"),
         ('"\\u001b[2Jx" = 1', "unknown key \\x1b[2Jx"),
@@ -146,6 +178,19 @@ def test_units_that_must_be_quiet_have_their_full_names_too(tmp_path: Path) -> N
         ("deploy.service", "a.mount", "deploy-*"),
         ("tidy.timer",),
     )
+
+
+def test_other_nodes_are_a_list_of_tables_which_a_later_file_replaces(tmp_path: Path) -> None:
+    system = write(
+        tmp_path,
+        "system.toml",
+        "[[node]]\nname = 'a'\nhost = 'ssh://ops@a'\n[[node]]\nname = 'b'\ncontext = 'b'\n",
+    )
+    other = write(tmp_path, "other.toml", "network = 'web'\n")
+    own = write(tmp_path, "own.toml", "[[node]]\nname = 'c'\nhost = 'unix:///c.sock'\njournal = 'none'\n")
+    nodes = (NodeSettings("a", "ssh://ops@a"), NodeSettings("b", context="b"))
+    assert load_settings([system, other]).node == nodes
+    assert load_settings([system, own]).node == (NodeSettings("c", "unix:///c.sock", journal="none"),)
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Sources, each measured on Docker 20.10 to 29: the service's `Endpoint.VirtualIPs`, the live tasks' attachments (also
 those behind standalone containers), and the load-balancer endpoint of a node with at least one live task on the
-network (on `ingress`: of every node), which only that node's own inspection names.
+network (on `ingress`: of every node), which only that node's own inspection names: it is known of the node that was
+asked, and of those that the settings name.
 """
 
 from collections import defaultdict
@@ -113,6 +114,8 @@ class HolderIndex:
     node_names: Mapping[str, str]
     here: str
     """ID of the node that was asked."""
+    load_balancers: Mapping[str, Mapping[str, IPv4Address]]
+    """Those of other nodes that were asked too: by network ID and node ID."""
 
 
 def index_holders(swarm: SwarmState) -> HolderIndex:
@@ -136,6 +139,7 @@ def index_holders(swarm: SwarmState) -> HolderIndex:
         service_names={service.id: service.name for service in services},
         node_names={node.id: node.hostname for node in known(swarm.nodes, ())},
         here="" if isinstance(swarm.engine, Unknown) else swarm.engine.node_id,
+        load_balancers=known(swarm.load_balancers, {}),
     )
 
 
@@ -162,6 +166,10 @@ def holders_on(network: Network, index: HolderIndex) -> NetworkHolders:
             named_load_balancers += 1
             name = index.node_names.get(index.here) or "this node"
             address_holders[endpoint.address].add(Holder(HolderKind.LOAD_BALANCER, name, index.here))
+    for node_id, load_balancer in index.load_balancers.get(network.id, {}).items():
+        named_load_balancers += 1
+        name = index.node_names.get(node_id, node_id[:12])
+        address_holders[load_balancer].add(Holder(HolderKind.LOAD_BALANCER, name, node_id))
     nodes = {task.node_id for _, task in tasks if task.node_id}
     expected_load_balancers = max(len(nodes), peers, len(index.node_names) if network.ingress else 0)
     return NetworkHolders(

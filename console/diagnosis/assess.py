@@ -16,6 +16,7 @@ from console.diagnosis.findings.networks import (
     find_use,
     percent,
 )
+from console.diagnosis.findings.nodes import find_nodes
 from console.diagnosis.findings.sources import (
     find_failing_alerts,
     find_log_failures,
@@ -43,6 +44,7 @@ ORDER = (
     "no-leader",
     "deploy-waits",
     "node-without-address",
+    "overlay-stale",
     "network-full",
     "network-filling",
     "rollback-parks",
@@ -110,6 +112,7 @@ def _swarm_findings(
     yield from find_unfinished_handover(snapshot)
     yield from find_borrowed_nodes(snapshot)
     yield from find_waiting_deploys(snapshot, accounts, thresholds)
+    yield from find_nodes(snapshot)
     yield from find_unallocated_networks(networks, services, snapshot.now, thresholds)
     yield from find_same_names(networks)
     yield from find_overlaps(networks, known(snapshot.routes, ()))

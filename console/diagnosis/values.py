@@ -12,6 +12,7 @@ from console.addresses.leaks import Census, Counts, LeakLog
 from console.errors import Result, Unknown
 from console.host.activity import Route
 from console.journal.summary import Summary
+from console.nodes.values import NO_NODES, OtherNodes
 from console.swarm.model import SwarmState
 
 NO_REQUEST = Unknown("It was not requested.")
@@ -128,6 +129,8 @@ class Snapshot:
     """How the use of networks went on until now, by network ID, as far as consoles kept that."""
     runs: Result[tuple[UnfinishedRun, ...]] = ()
     """Maintenance runs of this host that keep everybody else from changing the swarm."""
+    nodes: OtherNodes = NO_NODES
+    """Other nodes that the settings name, as they themselves tell."""
     failing_alerts: Result[tuple[FailingAlert, ...]] = ()
     """Alerts of this host's recorder that do not get through."""
     machine: str = ""

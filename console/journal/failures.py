@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from console.causes.registry import CAUSES, cause_of
 from console.causes.values import Cause, ErrorSource, fill_command
+from console.journal.gossip import GOSSIP
 from console.journal.signatures import SIGNATURES, SUPPRESSION, Confidence, LogSeverity, Signature
 from console.journal.values import DaemonLine
 
@@ -112,7 +113,7 @@ _BY_CAUSE: Mapping[str, Signature] = {
     cause.id: _signature(cause) for cause in CAUSES if cause.severity is not None
 }
 FAILURES: tuple[Signature, ...] = (*_BY_CAUSE.values(), UNKNOWN_ALLOCATION, RELEASE_FAILURE)
-ALL_SIGNATURES: tuple[Signature, ...] = (*SIGNATURES, *FAILURES, SUPPRESSION)
+ALL_SIGNATURES: tuple[Signature, ...] = (*SIGNATURES, *GOSSIP, *FAILURES, SUPPRESSION)
 """Everything that a line can be recognised as."""
 ALLOCATIONS = frozenset(
     (*(cause.id for cause in CAUSES if cause.place is ErrorSource.ALLOCATOR), UNKNOWN_ALLOCATION.id)

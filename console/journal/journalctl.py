@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+import shlex
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class CommandJournal:
         clock: Clock | None = None,
         program: str = "journalctl",
     ) -> None:
+        self._remote: tuple[str, ...] = ()
+        self._environment: Mapping[str, str] | None = None
         self._unit, self._directory, self._program = unit, directory, program
         self._clock = clock or SystemClock()
 
@@ -97,16 +100,34 @@ class CommandJournal:
 
     @contextlib.asynccontextmanager
     async def _open_lines(self, options: list[str], *, of_any_unit: bool = False) -> AsyncIterator["_Lines"]:
-        require_access(self._directory)
+        if not self._remote:
+            require_access(self._directory)
         where = [] if self._directory is None else [f"--directory={self._directory}"]
         groups = [list(group) for group in matches(self._unit)]
         terms = [] if of_any_unit else [*groups[0], *(term for group in groups[1:] for term in ("+", *group))]
         command = [self._program, *where, *options, "--output=json", "--all", "--quiet", "--no-pager"]
-        async with running_command([*command, f"--output-fields={','.join(FIELDS)}", *terms]) as running:
+        command += [f"--output-fields={','.join(FIELDS)}", *terms]
+        if self._remote:
+            # ssh joins its arguments, and a shell there takes them apart.
+            command = [*self._remote, shlex.join(command)]
+        async with running_command(command, self._environment) as running:
             lines = _Lines(running.out)
             yield lines
             if lines.is_at_end:
                 await running.succeed()
+
+
+class RemoteJournal(CommandJournal):
+    """The journal of another host, for one unit.
+
+    `remote` is what a command line for a shell there is put behind, such as ssh's, run with `environment`.
+    """
+
+    def __init__(
+        self, remote: Sequence[str], environment: Mapping[str, str], unit: str, clock: Clock | None = None
+    ) -> None:
+        super().__init__(unit, clock=clock)
+        self._remote, self._environment = tuple(remote), environment
 
 
 class _Lines:

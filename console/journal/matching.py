@@ -14,6 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from console.journal.failures import field_objects, is_from_agent, match_failure
+from console.journal.gossip import GOSSIP
 from console.journal.parsing import claimed_level, parse_line
 from console.journal.signatures import BARE, SIGNATURES, SUPPRESSION, Signature
 from console.journal.values import EMPTY, DaemonLine, JournalEntry
@@ -34,11 +35,16 @@ _KINDS = {
     # The first lines that Go's runtime writes when it dies, and the head of each stack.
     "signal": "SIG[A-Z]{2,8}",
     "goroutine": r"[0-9]{1,19}(?: gp=0x[0-9a-f]+ m=(?:nil|[0-9]+ mp=0x[0-9a-f]+))? \[[^\]\"=]{1,120}\]",
-    "text": ".{1,2000}",
+    "text": ".{1,2000}", "text_too": ".{1,2000}",
+    # memberlist's names of nodes, and what libnetwork logs about its gossip (networkdb).
+    "peer": "[0-9a-f]{12}", "self": "[0-9a-f]{12}",
+    "address": r"(?:[0-9.]{7,15}|\[?[0-9a-f:.]{2,45}\]?)", "local": r"\[?[0-9a-f:.]{2,45}\]?:[0-9]{1,5}",
+    "hostname": "[A-Za-z0-9][A-Za-z0-9._-]{0,253}",
+    "entries": "[0-9]{1,10}", "rate": "[0-9]{1,10}", "queue": "(?:[5-9][0-9]{2}|[1-9][0-9]{3,9})",
 }  # fmt: skip
 _PLACEHOLDER = re.compile("<([a-z_]+)>")
 _FIELDS = {"service.id": "service", "task.id": "task", "node.id": "node"}
-_IDENTIFIERS = frozenset({"service", "task", "network", "removed", "node"})
+_IDENTIFIERS = frozenset({"service", "task", "network", "removed", "node", "peer", "address"})
 _LOUD = frozenset({"error", "fatal", "panic"})
 _STREAMS = 256
 _OBJECT_ID = re.compile(_OBJECT)
@@ -51,7 +57,8 @@ _Table = dict[str, list[tuple[Signature, re.Pattern[str], re.Pattern[str]]]]
 class LogEvent:
     """Something known that dockerd or journald said.
 
-    `ids` maps kinds (service, task, network, removed, node) to identifiers of 25 characters. `text` is clean and
+    `ids` maps kinds (service, task, network, removed, node) to identifiers of 25 characters; a `peer` is a node by the 12
+    hexadecimal digits of the gossip, an `address` that of a node. `text` is clean and
     at most 1000 characters. `dropped` counts messages lost, for a suppression.
     """
 
@@ -183,7 +190,7 @@ def _compile(template: str) -> re.Pattern[str]:
 
 def _by_level() -> _Table:
     table: _Table = {}
-    for signature in SIGNATURES:
+    for signature in (*SIGNATURES, *GOSSIP):
         entry = (signature, _compile(signature.message), _compile(signature.error))
         for level in signature.levels:
             table.setdefault(level, []).append(entry)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ _DAY_S = 86_400
 _ORDER = {LogSeverity.CRITICAL: 0, LogSeverity.WARNING: 1, LogSeverity.NOTE: 2}
 _PLURALS = {
     "service": "services", "task": "tasks", "network": "networks", "removed": "removed networks", "node": "nodes",
+    "peer": "peers", "address": "addresses",
 }  # fmt: skip
 
 
@@ -153,6 +154,23 @@ def summarise(batches: Iterable[Batch], names: Mapping[str, str], window_s: floa
     return summariser.summary(names, window_s)
 
 
+def rename(summary: Summary, names: Mapping[str, str]) -> Summary:
+    """Return a summary in which objects that had no name yet have one."""
+    return replace(
+        summary,
+        findings=tuple(
+            replace(
+                finding,
+                objects={
+                    kind: tuple(names.get(name, name) for name in found)
+                    for kind, found in finding.objects.items()
+                },
+            )
+            for finding in summary.findings
+        ),
+    )
+
+
 def describe(finding: LogFinding, window_s: float | None = None, zone: tzinfo = LOCAL) -> str:
     """Return one clean line: how often, within which time, first and last, which services and networks.
 
@@ -199,6 +217,7 @@ def kinds_at_fault(kinds: Iterable[str], signature: Signature | None = None) -> 
         or "<node>" in signature.message
     ):
         shown_kinds.append("node")
+    shown_kinds += ["peer", "address"]
     return tuple(kind for kind in shown_kinds if kind in named_kinds)
 
 

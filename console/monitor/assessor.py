@@ -23,7 +23,9 @@ from console.errors import Result, Unknown, known
 from console.host.activity import Route
 from console.host.identity import machine_id
 from console.journal.summary import Summary
+from console.monitor.snapshot import join_nodes
 from console.monitor.values import AssessedSnapshot
+from console.nodes.values import NO_NODES, OtherNodes
 from console.settings import Thresholds
 from console.swarm.model import SwarmState
 
@@ -48,6 +50,7 @@ class AssessmentInputs:
     failing_alerts: Result[tuple[FailingAlert, ...]] = ()
     trends: Mapping[str, Trend] = field(default_factory=dict)
     """Until the snapshot before. They alone are no reason to assess again."""
+    nodes: OtherNodes = NO_NODES
 
 
 class Assessor:
@@ -131,7 +134,7 @@ class Assessor:
         same = tuple(
             network for network in known(swarm.networks, ()) if network.id in inputs.settled_networks
         )
-        return Snapshot(
+        snapshot = Snapshot(
             self._host,
             self._clock.now(),
             inputs.took_s,
@@ -148,6 +151,7 @@ class Assessor:
             trends=inputs.trends,
             machine=self._machine,
         )
+        return join_nodes(snapshot, inputs.nodes)
 
 
 def _is_same(before: AssessmentInputs, now: AssessmentInputs) -> bool:
@@ -163,6 +167,7 @@ def _is_same(before: AssessmentInputs, now: AssessmentInputs) -> bool:
         and before.leak_log is now.leak_log
         and (before.settled_networks, before.routes, before.censuses)
         == (now.settled_networks, now.routes, now.censuses)
+        and before.nodes is now.nodes
         and (before.runs, before.failing_alerts) == (now.runs, now.failing_alerts)
         and _says_the_same(before.journal, now.journal)
     )

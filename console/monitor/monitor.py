@@ -14,11 +14,13 @@ from console.host.reader import HostReader
 from console.journal.reader import DaemonLog
 from console.monitor.history import History
 from console.monitor.log_follower import LogFollower
+from console.monitor.nodes_feed import NodesFeed
 from console.monitor.pace import RecorderPace
 from console.monitor.poller import QuiescenceFeed, SnapshotPoller
 from console.monitor.schedule import EventListener
 from console.monitor.snapshot import ContextCache
 from console.monitor.values import MonitorState, StatePublisher
+from console.nodes.reader import NodesReader
 from console.settings import Settings
 from console.storage.history import HistoryStore
 from console.storage.recorder_lock import recorder_of
@@ -78,6 +80,10 @@ class Monitor:
             quiescence if pace is None else None,
             self._poller.wake,
         )
+        # The demo keeps nothing, and has no other nodes.
+        nodes = NodesReader(sources.connection, settings, clock, sources.state) if settings.node else None
+        self._nodes_feed = NodesFeed(nodes if sources.state is not None else None, clock, self._poller.wake)
+        self._poller.nodes = lambda: self._nodes_feed.nodes
         self._first_snapshot: asyncio.Future[SwarmState] | None = None
         self._poller.listener = self._listener
         self._poller.pace = pace
@@ -100,6 +106,8 @@ class Monitor:
             "log": self._log_follower.run(),
             "history": self._history.run(),
         }
+        if self._nodes_feed.reader is not None:
+            works["nodes"] = self._nodes_feed.run()
         if self._quiescence_feed is not None:
             works["host"] = self._quiescence_feed.run()
         feeds = [asyncio.create_task(work, name=name) for name, work in works.items()]

@@ -30,6 +30,7 @@ from console.monitor.pace import CALM_S, MOTION_S, RecorderPace
 from console.monitor.schedule import EventListener, InspectionSchedule, pause_s, retry_s, urgent_pause_s
 from console.monitor.snapshot import ContextCache
 from console.monitor.values import StatePublisher
+from console.nodes.values import NO_NODES, OtherNodes
 from console.settings import Settings
 from console.swarm.model import Engine, SwarmState
 from console.swarm.repeated import RepeatedReader
@@ -113,6 +114,7 @@ class SnapshotPoller:
         self.listener: EventListener | None = None
         self.pace: RecorderPace | None = None
         self.summary: Callable[[], Result[Summary]] = lambda: NO_JOURNAL_YET
+        self.nodes: Callable[[], OtherNodes] = lambda: NO_NODES
         self.on_snapshot: Callable[[SwarmState], None] = lambda _: None
 
     def wake(self, is_urgent: bool = False) -> None:  # noqa: FBT001, FBT002 - a callback of the event listener
@@ -225,6 +227,7 @@ class SnapshotPoller:
             runs,
             await self._context.failing_alerts(),
             self._publisher.monitor_state.trends,
+            nodes=self.nodes(),
         )
         snapshot = await self._assessor.assess(inputs)
         trends = self._history.take(

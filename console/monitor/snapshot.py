@@ -1,7 +1,10 @@
 """Takes one snapshot: engine and, where the engine is its own, host; and rereads what is stored about them."""
 
 import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from console.addresses.holders import has_duplicate_address
 from console.addresses.leaks import Census
@@ -12,9 +15,11 @@ from console.errors import HostError, Result, Unknown, unknown_from
 from console.host.activity import Route
 from console.host.identity import machine_id, read_routes
 from console.journal.reader import DaemonLog, read_recent, whose_host
-from console.journal.summary import Summary, summarise
+from console.journal.summary import Summary, rename, summarise
 from console.monitor.values import Watching
 from console.monitor.watching import read_watching
+from console.nodes.reader import NodesReader
+from console.nodes.values import OtherNodes, load_balancers_of, peer_names
 from console.runbook.store.viewer import unfinished_runs
 from console.settings import SnapshotSettings
 from console.storage.alerts import read_failing_alerts
@@ -52,6 +57,32 @@ async def take_snapshot(
     )
     took_s = clock.monotonic() - start
     return Snapshot(reader.host, clock.now(), took_s, swarm, earlier, routes, journal, machine=machine_id())
+
+
+async def take_snapshot_with_nodes(
+    taking: Coroutine[Any, Any, Snapshot], nodes: NodesReader | None
+) -> Snapshot:
+    """Return a snapshot that is being taken, joined with what other nodes tell meanwhile."""
+    if nodes is None:
+        return await taking
+    snapshot, others = await together(taking, nodes.read())
+    return join_nodes(snapshot, others)
+
+
+def join_nodes(snapshot: Snapshot, others: OtherNodes) -> Snapshot:
+    """Return a snapshot with what other nodes told: their load balancers hold addresses, and the gossip's peers have names."""
+    if not others.statuses:
+        return snapshot
+    load_balancers = load_balancers_of(others.statuses)
+    names = peer_names(others.statuses)
+    earlier, journal = snapshot.earlier, snapshot.journal
+    return replace(
+        snapshot,
+        swarm=replace(snapshot.swarm, load_balancers=load_balancers),
+        earlier=None if earlier is None else replace(earlier, load_balancers=load_balancers),
+        journal=journal if isinstance(journal, Unknown) else rename(journal, names),
+        nodes=others,
+    )
 
 
 async def _take_second_snapshot(

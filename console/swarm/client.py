@@ -59,6 +59,11 @@ def engine_or_context(name: str) -> str:
     """Return the address of an engine that is named by it, or by a docker context. Raises UsageError."""
     if "://" in name or name.startswith("/"):
         return resolve_host(name)
+    return resolve_host(context_host(name))
+
+
+def context_host(name: str) -> str:
+    """Return the address that a docker context names. Raises UsageError."""
     from docker.context import ContextAPI  # noqa: PLC0415 - nobody else needs what it loads
 
     try:
@@ -74,7 +79,7 @@ def engine_or_context(name: str) -> str:
             f"There is no docker context {clean(name)}.",
             "`docker context ls` lists them. Or give an address with --host.",
         )
-    return resolve_host(str(context.Host).replace("http+unix://", "unix://"))
+    return str(context.Host).replace("http+unix://", "unix://")
 
 
 def parse_version(text: str) -> tuple[int, int]:

@@ -89,7 +89,6 @@ class Network:
     is_leftover: bool = False
     """Whether the swarm has removed it, and only the copy of the node that was asked is still there, for as long as a
     container of it runs. Engines up to 28 tell; on later ones only a changed `created` shows it."""
-
     has_ipv6: bool = False
     """Whether it was made with IPv6: Docker 28 and later never allocate such an overlay."""
     stack: str = ""
@@ -169,10 +168,8 @@ class Service:
     probe: str = ""
     """Whose probe it is, as `HOST/PROCESS`: a service of this program's own that walks the ring of a network for a
     moment. Empty for every other service."""
-
     parked_by: str = ""
-    """Which recreation of its network parked it, as `MACHINE/RUN`, or `?` where its label does not tell. Empty for every
-    service that is not parked."""
+    """Which recreation of its network parked it, as `MACHINE/RUN`, or `?` where its label does not tell; else empty."""
     ports: tuple[PublishedPort, ...] = ()
     rolls_back_to_parked: bool = False
     """Whether a rollback would park it, because its previous specification is that of a parked service."""
@@ -398,3 +395,5 @@ class SwarmState:
     services: Result[tuple[Service, ...]]
     tasks: Result[tuple[Task, ...]]
     nodes: Result[tuple[Node, ...]]
+    load_balancers: Result[Mapping[str, Mapping[str, IPv4Address]]] = field(default_factory=dict)
+    """Those of other nodes that told them: by network ID and node ID."""

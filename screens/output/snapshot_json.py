@@ -11,6 +11,7 @@ from console.durations import iso
 from console.errors import Result, Unknown, known
 from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.summary import LogFinding, Summary
+from console.nodes.values import NetworkCopy, NodeStatus, OtherNodes
 from console.swarm.model import Engine
 from screens.output.plain import json_text
 
@@ -24,6 +25,7 @@ def as_json(snapshot: Snapshot, assessment: Assessment) -> str:
         "engine": _engine(snapshot),
         "networks": [_network(account) for account in assessment.accounts],
         "journal": journal_json(snapshot.journal),
+        "nodes": _nodes(snapshot.nodes),
         "findings": [finding_json(finding) for finding in assessment.findings],
     }
     return json_text(document)
@@ -119,6 +121,41 @@ def _holders(holders_by_address: AddressHolders) -> list[Mapping[str, Any]]:
         }
         for address, holders in holders_by_address.items()
     ]
+
+
+def _nodes(nodes: OtherNodes) -> list[Mapping[str, Any]]:
+    """Return the nodes that the settings name, each with the age of what is known of it."""
+    return [_node(status) for status in nodes.statuses]
+
+
+def _node(status: NodeStatus) -> Mapping[str, Any]:
+    view, failure = status.view, status.failure
+    return {
+        "name": status.name,
+        "where": status.where,
+        "is_here": status.is_here,
+        "answered_at": iso(status.answered_at),
+        "unknown": None if failure is None else failure.reason,
+        "hint": None if failure is None else failure.hint,
+        "failing_since": iso(status.failing_since),
+        "node_id": status.node_id or None,
+        "address": status.address or None,
+        "version": None if view is None else view.version,
+        "state": None if view is None else view.state,
+        "networks": None if view is None else [_copy(copy) for copy in view.copies if copy.peers is not None],
+        "journal": journal_json(status.journal),
+    }
+
+
+def _copy(copy: NetworkCopy) -> Mapping[str, Any]:
+    return {
+        "name": copy.name,
+        "id": copy.id,
+        "subnets": [str(subnet) for subnet in copy.subnets],
+        "peers": [{"id": peer.id, "address": peer.address} for peer in copy.peers or ()],
+        "load_balancer": None if copy.load_balancer is None else str(copy.load_balancer),
+        "containers": copy.containers,
+    }
 
 
 def finding_json(finding: Finding) -> Mapping[str, Any]:

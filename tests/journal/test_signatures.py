@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from console.journal.gossip import GOSSIP
 from console.journal.matching import LogEvent, LogMatcher, UnexplainedError, match_line
 from console.journal.parsing import parse_line
-from console.journal.signatures import SIGNATURES, SUPPRESSION, Signature
+from console.journal.signatures import SIGNATURES, SUPPRESSION, LogSeverity, Signature
 from tests.journal.journals import NEW, OLD
 from tests.journal.lines import (
     AGENT,
@@ -80,6 +81,75 @@ WRITTEN = {
         tail=AGENT,
     ),
 }
+PEER, OTHER = "90ca27933dd9", "2b156e2a49ab"
+_UNSENT = "write udp [::]:7946->10.99.0.4:7946: sendto: operation not permitted"
+_MISCONFIGURED = "failed, network may be misconfigured"
+
+
+def gossip(message: str, level: str, error: str = "") -> str:
+    """Return a line of the gossip, which has no fields."""
+    return line(message, error, tail="", level=level)
+
+
+# dockerd 20.10.24 and 28.5.2 wrote these here with port 7946 blocked between two of three nodes, or with one of them killed.
+GOSSIPED = {
+    "gossip-ping-unsent": gossip(f"memberlist: Failed to send ping: {_UNSENT}", "warning"),
+    "gossip-udp-blocked": gossip(
+        f"memberlist: Was able to connect to {PEER} but other probes {_MISCONFIGURED}", "warning"
+    ),
+    "gossip-udp-ping-unsent": gossip(f"memberlist: Failed to send UDP ping: {_UNSENT}", "warning"),
+    "gossip-udp-blocked-tcp": gossip(
+        f"memberlist: Was able to connect to {PEER} over TCP but UDP probes {_MISCONFIGURED}", "warning"
+    ),
+    "gossip-unsent": gossip(f"Failed to send gossip to 10.99.0.4: {_UNSENT}", "error"),
+    "gossip-member-unsent": gossip(
+        f"memberlist: Failed to send gossip to 10.99.0.4:7946: {_UNSENT}", "warning"
+    ),
+    "gossip-suspect": gossip(f"memberlist: Suspect {PEER} has failed, no acks received", "info"),
+    "gossip-failed": gossip(
+        f"memberlist: Marking {PEER} as failed, suspect timeout reached (0 peer confirmations)", "info"
+    ),
+    "gossip-refuted": gossip(f"memberlist: Refuting a suspect message (from: {PEER})", "warning"),
+    "gossip-sync-failed": gossip(
+        f"bulk sync to node {PEER} failed: failed to send a TCP message during bulk sync: "
+        "dial tcp 10.99.0.4:7946: i/o timeout", "warning",
+    ),
+}  # fmt: skip
+# Written after the sources.
+GOSSIP_WRITTEN = {
+    "gossip-tcp-failed": gossip(
+        "memberlist: Failed fallback ping: dial tcp 10.99.0.4:7946: i/o timeout", "warning"
+    ),
+    "gossip-tcp-ping-failed": gossip(
+        "memberlist: Failed fallback TCP ping: dial tcp [fd00::4]:7946: i/o timeout", "warning"
+    ),
+    "gossip-health": gossip(
+        f"NetworkDB stats node1({PEER}) - healthscore:2 (connectivity issues)", "warning"
+    ),
+    "gossip-queue": gossip(
+        f"NetworkDB stats node1({PEER}) - netID:{N} leaving:false netPeers:3 entries:812 Queue qLen:1204 netMsg/s:40",
+        "info",
+    ),
+    "gossip-sync-late": gossip(f"Bulk sync to node {PEER} timed out", "error"),
+    "gossip-sync-periodic": gossip(
+        f"periodic bulk sync failure for network {N}: bulk sync to node {PEER} failed: EOF", "error"
+    ),
+    "gossip-sync-joining": gossip(
+        f"Error bulk syncing while joining network {N}: bulk sync failed on node {PEER}: EOF", "error"
+    ),
+    "gossip-join-retry": gossip(
+        "Failed to join memberlist [10.99.0.2] on retry: 1 error occurred: dial tcp 10.99.0.2:7946: i/o timeout",
+        "error",
+    ),
+    "gossip-join-old": gossip(
+        "Error in joining gossip cluster : could not join node to memberlist: EOF(join will be retried in background)",
+        "error",
+    ),
+    "gossip-join": gossip(
+        "Error in joining gossip cluster: join will be retried in background", "error",
+        "could not join node to memberlist: EOF",
+    ),
+}  # fmt: skip
 BARE = {
     "crash-panic": "panic: runtime error: invalid memory address or nil pointer dereference",
     "crash-fatal": "fatal error: concurrent map writes",
@@ -100,17 +170,53 @@ def test_every_line_that_dockerd_wrote_has_its_signature(path: Path, column: int
     assert [each for each in telling if "executable file not found" not in each] == []
 
 
-@pytest.mark.parametrize("key", [*WRITTEN, *BARE])
+@pytest.mark.parametrize("key", [*WRITTEN, *BARE, *GOSSIPED, *GOSSIP_WRITTEN])
 def test_every_sentence_from_the_sources_has_its_signature(key: str) -> None:
-    event = found((WRITTEN | BARE)[key])
+    event = found((WRITTEN | BARE | GOSSIPED | GOSSIP_WRITTEN)[key])
     assert event is not None
     assert event[0] == key
 
 
 def test_the_table_is_covered_whole() -> None:
-    ids = [each.id for each in SIGNATURES]
-    assert sorted(ids) == sorted({*SEEN, *WRITTEN, *BARE})
-    assert all(each.meaning.endswith((".", "why.")) and each.advice.endswith(".") for each in SIGNATURES)
+    table = (*SIGNATURES, *GOSSIP)
+    ids = [each.id for each in table]
+    assert sorted(ids) == sorted({*SEEN, *WRITTEN, *BARE, *GOSSIPED, *GOSSIP_WRITTEN})
+    assert all(each.meaning.endswith((".", "why.")) and each.advice.endswith(".") for each in table)
+
+
+def test_what_a_restarted_node_leaves_in_the_gossip_is_only_noted() -> None:
+    noted = {each.id for each in GOSSIP if each.severity is LogSeverity.NOTE}
+    assert noted == {"gossip-suspect", "gossip-failed", "gossip-refuted"}
+
+
+@pytest.mark.parametrize(
+    ("message", "ids"),
+    [
+        (GOSSIPED["gossip-suspect"], {"peer": PEER}),
+        (GOSSIPED["gossip-unsent"], {"address": "10.99.0.4"}),
+        (GOSSIP_WRITTEN["gossip-tcp-ping-failed"], {"address": "[fd00::4]"}),
+        (GOSSIP_WRITTEN["gossip-queue"], {"network": N}),
+        (GOSSIP_WRITTEN["gossip-health"], {}),
+    ],
+)
+def test_the_gossip_names_the_other_node(message: str, ids: dict[str, str]) -> None:
+    event = found(message)
+    assert event is not None
+    assert event[1] == ids
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        # Every five minutes each network says how long its queue is; a short one is nothing to tell.
+        GOSSIP_WRITTEN["gossip-queue"].replace("1204", "499"),
+        # Two different nodes in one line.
+        GOSSIPED["gossip-unsent"].replace("gossip to 10.99.0.4", "gossip to 10.99.0.5"),
+        GOSSIPED["gossip-suspect"].replace(PEER, "node3"),
+    ],
+)
+def test_what_only_looks_like_trouble_of_the_gossip_is_none(message: str) -> None:
+    assert found(message) is None
 
 
 def test_what_looks_like_the_leak_is_no_evidence_of_it() -> None:

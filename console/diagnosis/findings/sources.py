@@ -15,7 +15,7 @@ SUBJECTS = ("service", "network", "removed")
 """Kinds of objects that a failure is about; it also names the node and the task that it happened on."""
 
 
-_SEVERITIES = {
+SEVERITIES = {
     signatures.LogSeverity.CRITICAL: Severity.CRITICAL,
     signatures.LogSeverity.WARNING: Severity.WARNING,
     signatures.LogSeverity.NOTE: Severity.OK,
@@ -37,7 +37,7 @@ def find_log_failures(journal: Result[Summary], *, is_required: bool) -> Iterato
             )
         return
     for log_finding in journal.findings:
-        severity = _SEVERITIES[log_finding.signature.severity]
+        severity = SEVERITIES[log_finding.signature.severity]
         if severity is not Severity.OK and not is_past(log_finding, journal):
             yield Finding(
                 f"logged-{log_finding.signature.id}",

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from console.clock import SystemClock
 from console.errors import UsageError
@@ -18,6 +18,9 @@ from console.settings import SYSTEM_FILE, Settings, load_settings, user_file
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection, resolve_host
 from console.text import clean
+
+if TYPE_CHECKING:
+    from console.nodes.reader import NodesReader
 
 T = TypeVar("T")
 
@@ -86,6 +89,15 @@ def engine_and_log(arguments: Namespace, settings: Settings) -> Iterator[tuple[E
     clock = SystemClock() if getattr(arguments, "time_passes", False) else None
     with demo_engine(clock=clock) as demo, connect(demo.host, settings) as connection:
         yield connection, demo_log(arguments, settings, demo.journal)
+
+
+def nodes_for(arguments: Namespace, connection: EngineConnection, settings: Settings) -> "NodesReader | None":
+    """Return what reads the nodes that the settings name; None for a demo, whose swarm they have nothing to do with."""
+    if is_simulated(arguments) or not settings.node:
+        return None
+    from console.nodes.reader import NodesReader
+
+    return NodesReader(connection, settings, SystemClock(), state_folder())
 
 
 def demo_log(arguments: Namespace, settings: Settings, journal: Path) -> DaemonLog:

@@ -12,7 +12,7 @@ from console.durations import stamp
 from console.errors import EngineError, ExitCode, HostError, SwarmError, Unknown, UsageError
 from console.journal.reader import DaemonLog
 from console.monitor.history import read_leak_log
-from console.monitor.snapshot import take_snapshot
+from console.monitor.snapshot import take_snapshot, take_snapshot_with_nodes
 from console.monitor.trends import read_trends
 from console.runbook.store.viewer import unfinished_runs
 from console.settings import Settings
@@ -21,7 +21,7 @@ from console.storage.census import read_censuses
 from console.storage.state import SYSTEM_STATE, state_folder
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import engine_and_log, result_of, settings_of
+from screens.cli.commands.common import engine_and_log, nodes_for, result_of, settings_of
 from screens.output.plain import print_plainly, progress, say
 
 
@@ -69,7 +69,9 @@ def _watch(arguments: Namespace, settings: Settings, connection: EngineConnectio
 def _glance(arguments: Namespace, settings: Settings, connection: EngineConnection, log: DaemonLog) -> int:
     clock = SystemClock()
     reader = EngineReader(connection)
-    snapshot = result_of(take_snapshot(reader, log, clock, settings.snapshot, settle=not arguments.quick))
+    nodes = nodes_for(arguments, connection, settings)
+    taking = take_snapshot(reader, log, clock, settings.snapshot, settle=not arguments.quick)
+    snapshot = result_of(take_snapshot_with_nodes(taking, nodes))
     # The demo's swarm is a new one every time: nothing in the store is about it.
     if not arguments.demo:
         state = state_folder()

@@ -7,20 +7,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from console.clock import SystemClock
+from console.diagnosis.findings.nodes import find_nodes
 from console.diagnosis.values import Snapshot
 from console.diagnosis.why.evidence import ServiceStatus, lines_of
 from console.diagnosis.why.explain import WhyAnswer, explain
 from console.errors import Unknown, VipconsoleError, known
 from console.journal.matching import LogEvent
 from console.journal.reader import DaemonLog, read_recent, whose_host
-from console.monitor.snapshot import take_snapshot
+from console.monitor.snapshot import take_snapshot, take_snapshot_with_nodes
 from console.settings import Settings
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import engine_and_log, is_simulated, result_of, settings_of
+from screens.cli.commands.common import engine_and_log, is_simulated, nodes_for, result_of, settings_of
 
 MARGIN_S = 60.0
 """dockerd may log a line shortly before the timestamp of the object that the line is about."""
+NODE_CODES = ("node-stopped", "peers-differ", "copy-stale")
+"""Findings about nodes that may be why a service that runs is not reached, or does not run where it should."""
 FURTHEST_S = 7 * 86_400.0
 """How far back dockerd's log is read at most."""
 
@@ -48,8 +51,11 @@ async def _answer(
 ) -> tuple[Snapshot, WhyAnswer]:
     # dockerd's log is read below, once it is known how far back; the snapshot itself does not need it.
     polling = replace(settings.snapshot, journal_s=1)
-    snapshot = await take_snapshot(EngineReader(connection), log, SystemClock(), polling)
+    nodes = nodes_for(arguments, connection, settings)
+    taking = take_snapshot(EngineReader(connection), log, SystemClock(), polling)
+    snapshot = await take_snapshot_with_nodes(taking, nodes)
     names = tuple(arguments.name)
+    about_nodes = tuple(finding.sentence for finding in find_nodes(snapshot) if finding.code in NODE_CODES)
     answer = explain(snapshot, settings.thresholds, names)
     not_running = [
         explained_service
@@ -57,7 +63,7 @@ async def _answer(
         if explained_service.explanation.standing is not ServiceStatus.RUNS
     ]
     if not not_running:
-        return snapshot, answer
+        return snapshot, replace(answer, notes=(*answer.notes, *about_nodes))
     window_s = min(
         FURTHEST_S,
         max(
@@ -69,7 +75,7 @@ async def _answer(
     lines, notes = await _read_lines(settings, log, snapshot, window_s)
     outside, more = await _read_ports(connection, answer)
     answer = explain(snapshot, settings.thresholds, names, lines, outside)
-    return snapshot, replace(answer, notes=(*answer.notes, *notes, *more))
+    return snapshot, replace(answer, notes=(*answer.notes, *notes, *more, *about_nodes))
 
 
 async def _read_ports(
