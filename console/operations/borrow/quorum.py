@@ -50,18 +50,23 @@ class QuorumRescue:
         Raises EngineTimeout where an engine does not do what it is told.
         """
         phase = self.progress.record.phase
-        if phase is BorrowPhase.JOINING:
-            return await self._without_temporary()
         if phase is BorrowPhase.HANDING_OVER and not await self.needs.has_log():
             return await self.rejoin()
+        if phase is BorrowPhase.JOINING or await self._temporary_has_left():
+            return await self._without_temporary()
         return None
 
+    async def _temporary_has_left(self) -> bool:
+        with suppress(EngineError):
+            return (await self.needs.temporary.membership.read()).state is MemberState.INACTIVE
+        return False
+
     async def _without_temporary(self) -> Member:
-        """Let the real manager form the swarm alone: the temporary one died as it joined."""
+        """Let the real manager form the swarm alone: the temporary one died as it joined, or has left while it was counted."""
         address = self.progress.record.manager_address
         async with self.progress.step("form the swarm with the real manager alone"):
             self.needs.tell(
-                "the temporary manager died as it joined, and without it there is no quorum: tasks may restart"
+                "the temporary manager is lost, and without it there is no quorum: tasks may restart"
             )
             await self._form(self.needs.real, address)
         return self.needs.real
