@@ -10,7 +10,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 
-from console.errors import EngineError, EngineUnreachable, known
+from console.errors import EngineError, EngineUnreachable, NotManager, known
 from console.operations.borrow.backup import read_addresses
 from console.operations.borrow.members import AnswerWatch, Member
 from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, Progress
@@ -53,12 +53,17 @@ class QuorumRescue:
         if phase is BorrowPhase.HANDING_OVER and not await self.needs.has_log():
             return await self.rejoin()
         if phase is BorrowPhase.JOINING or await self._temporary_has_left():
-            return await self._without_temporary()
+            # An engine that was demoted says for some seconds that it is a manager still.
+            with suppress(NotManager):
+                return await self._without_temporary()
         return None
 
     async def _temporary_has_left(self) -> bool:
+        """Whether the temporary manager is in no swarm, or lost its data, and the real one is a manager."""
         with suppress(EngineError):
-            return (await self.needs.temporary.membership.read()).state is MemberState.INACTIVE
+            temporary = await self.needs.temporary.membership.read()
+            real = await self.needs.real.membership.read()
+            return temporary.state is MemberState.INACTIVE and real.is_manager
         return False
 
     async def _without_temporary(self) -> Member:
