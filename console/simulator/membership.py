@@ -132,6 +132,13 @@ class Membership:
             self._store.nodes[node.id] = node
             engine.become(node)
 
+    def form_alone(self, node: SimNode) -> None:
+        """Let a manager be the only one, as `--force-new-cluster` does: the others stay listed, and vote no more."""
+        for other in self._managers.all:
+            if other is not node:
+                other.role, other.is_leader = "worker", False
+        self._managers.elect()
+
     def leave(self, engine: "JoiningEngine", *, is_forced: bool) -> None:
         """Let an engine forget the swarm; its node stays listed. A manager does so by force only."""
         self.check_leave(engine.identity.membership, is_forced=is_forced)

@@ -72,6 +72,16 @@ def _join_swarm(context: Context) -> Response:
     return Response(200, seconds=JOIN_S)
 
 
+def _init_swarm(context: Context) -> Response:
+    engine = context.engine
+    if not body_of(context).get("ForceNewCluster"):
+        raise Refusal("no new swarm is made in the simulation", 501)
+    if engine.identity.membership != "manager":
+        raise Refusal("This node is not a swarm manager.", 503)
+    engine.membership.form_alone(engine.node)
+    return Response(200, engine.node.id, seconds=JOIN_S)
+
+
 def _leave_swarm(context: Context) -> Response:
     engine, is_forced = context.engine, is_set(context, "force")
     if isinstance(engine, SimulatedEngine):
@@ -86,6 +96,7 @@ SWARM_ROUTES: tuple[Route, ...] = (
     route("POST", "/swarm/update", _update_swarm),
     route("GET", "/swarm/unlockkey", _read_unlock_key),
     route("POST", "/swarm/unlock", _unlock_swarm, manager=False),
+    route("POST", "/swarm/init", _init_swarm, manager=False),
     route("POST", "/swarm/join", _join_swarm, manager=False),
     route("POST", "/swarm/leave", _leave_swarm, manager=False),
     route("GET", "/nodes", _list_nodes),

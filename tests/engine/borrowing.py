@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -80,13 +80,24 @@ class BusyManager:
         return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - began_s)
 
     def borrow(self, *more: str) -> Outcome:
-        return self.run("reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, *more)
+        return self._once_quiet(
+            lambda: self.run("reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, *more)
+        )
+
+    def _once_quiet(self, borrow: Callable[[], Outcome], within_s: float = 300.0) -> Outcome:
+        """Borrow; services whose tasks have just failed are not quiet for a while. Nothing is done then."""
+        end_s = time.monotonic() + within_s
+        while "It is not quiet" in (done := borrow()).err and time.monotonic() < end_s:
+            self.world.pass_time(3.0)
+        return done
 
     def borrow_until(self, number: int, victim: str, *more: str) -> Outcome:
         """Borrow, and let something die right after the moment of that number (`tests.support.mortal_borrow`)."""
         program = (sys.executable, str(Path(mortal_borrow.__file__)), str(number), victim)
-        return self.run(
-            "reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, *more, program=program
+        return self._once_quiet(
+            lambda: self.run(
+                "reclaim", "--by", "borrow", "--yes", "--host", self.engine.host, *more, program=program
+            )
         )
 
     def kill_temporary(self) -> None:

@@ -112,9 +112,7 @@ def test_a_swarm_that_locks_its_managers_needs_the_key(host: BusyManager) -> Non
         key = host.engine.namespaces.directory / "key"
         key.write_text(host.engine.docker("swarm", "unlock-key", "-q"))
         before = host.containers()
-        done = host.run(
-            "reclaim", "--by", "borrow", "--yes", "--host", host.engine.host, "--unlock-key-file", str(key)
-        )
+        done = host.borrow("--unlock-key-file", str(key))
         assert done.code == 0, done.err
         assert key.read_text().strip() not in done.out + done.err
         assert host.containers() == before
@@ -135,12 +133,6 @@ def test_whatever_dies_at_any_moment(
         before = host.containers()
         with host.engine.kept_alive() if victim in ("real", "all") else nullcontext():
             done = host.borrow_until(moments, victim)
-            for _ in range(60):
-                # Services whose tasks have just failed are not quiet for a while. Nothing was done then.
-                if "It is not quiet" not in done.err:
-                    break
-                host.world.pass_time(5.0)
-                done = host.borrow_until(moments, victim)
             host.finish() if (host.state / "borrow").exists() else None
         host.check_nothing_is_left()
         if victim in ("program", "temporary"):

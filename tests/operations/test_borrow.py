@@ -135,13 +135,21 @@ async def test_a_refused_join_costs_nothing(tmp_path: Path) -> None:
         await require_untouched(world)
 
 
-@pytest.mark.parametrize("moment", [PAUSED, DEMOTED])
-async def test_lost_data_of_the_temporary_manager_ends_in_an_error_with_the_way_back(
-    moment: int, tmp_path: Path
+async def test_the_real_manager_leads_alone_where_the_temporary_one_lost_its_data_before_it_led(
+    tmp_path: Path,
 ) -> None:
     with borrow_world(tmp_path) as world:
+        with happening_at(PAUSED, lambda: world.kill_temporary(loses_data=True)):
+            outcome = await world.run()
+        assert (outcome.result.leader, outcome.lost) == (HERE, ())
+        assert any("without it there is no quorum" in line for line in world.told)
+        await world.require_as_before()
+
+
+async def test_lost_data_of_the_only_manager_ends_in_an_error_with_the_way_back(tmp_path: Path) -> None:
+    with borrow_world(tmp_path) as world:
         with (
-            happening_at(moment, lambda: world.kill_temporary(loses_data=True)),
+            happening_at(DEMOTED, lambda: world.kill_temporary(loses_data=True)),
             pytest.raises(Declined) as told,
         ):
             await world.run()

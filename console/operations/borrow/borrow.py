@@ -57,6 +57,8 @@ class ManagerBorrow:
         self._watch = AnswerWatch(self._clock, self._real)
         self._rescue = QuorumRescue(dependencies, self._progress, self._watch)
         self._began_s = self._clock.monotonic()
+        self._was_restarted = False
+        # Whether the temporary manager was started again: then it may join once more, although it was demoted.
 
     async def run(self) -> BorrowResult:
         """Borrow a manager and give it back; where that fails, everything is made what it was, if it can be.
@@ -142,6 +144,7 @@ class ManagerBorrow:
             return
         async with self._progress.step("start the temporary manager again"):
             # Its vote may be what the swarm lacks; and only it knows whether it has joined.
+            self._was_restarted = True
             await self._needs.engine.start(self._now.cable)
         self._watch.member = self._temporary
         async with self._kept_alive():
@@ -181,6 +184,10 @@ class ManagerBorrow:
                 await self._progress.change_node(
                     self._real, node_id, demote_borrowed, lambda node: node.desired_role == "worker"
                 )
+                if self._was_restarted:
+                    await self._progress.wait(
+                        self._temporary_knows, "the temporary manager is a worker", DEMOTED_WITHIN_S
+                    )
                 await self._progress.wait(
                     self._real_leads_alone, f"{self._now.node_name} leads alone", DEMOTED_WITHIN_S
                 )
@@ -294,10 +301,23 @@ class ManagerBorrow:
         roles = await read_roles(self._real.reader)
         return self._now.node_id in {node.id for node in roles.reachable}
 
+    async def _temporary_knows(self) -> bool:
+        """Whether the temporary manager knows that it was demoted, or is in no swarm.
+
+        One that died before it knew it starts as a manager, and joins once more. If it left in that moment, the real one would
+        count it and have no quorum (seen on 20.10.24).
+        """
+        member = await self._temporary.membership.read()
+        return member.state is MemberState.INACTIVE or (
+            member.state is MemberState.ACTIVE and not member.is_manager
+        )
+
     async def _real_leads_alone(self) -> bool:
+        # What a node is by its role comes a moment before what votes.
         roles = await read_roles(self._real.reader)
         leads = roles.leader is not None and roles.leader.id == self._now.node_id
-        return leads and self._now.temporary_id not in await self._real.reader.manager_ids()
+        votes = self._now.temporary_id in {node.id for node in roles.managers}
+        return leads and not votes and self._now.temporary_id not in await self._real.reader.manager_ids()
 
     async def _node_removed(self) -> bool:
         swarm = await self._real.reader.lists(10)
@@ -323,6 +343,7 @@ class ManagerBorrow:
                 with suppress(VipconsoleError):
                     if not await self._needs.engine.is_running():
                         self._tell("the temporary manager died: starting it again")
+                        self._was_restarted = True
                         await self._needs.engine.start(self._now.cable)
                     # systemd may have started it again. Once it is demoted it must not be asked (`AnswerWatch`).
                     if self._needs.unlock_key and self._now.phase is not BorrowPhase.RELEASING:

@@ -10,7 +10,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 
-from console.errors import EngineError, EngineUnreachable, known
+from console.errors import EngineError, EngineUnreachable, NotManager, known
 from console.operations.borrow.backup import read_addresses
 from console.operations.borrow.members import AnswerWatch, Member
 from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, Progress
@@ -50,18 +50,28 @@ class QuorumRescue:
         Raises EngineTimeout where an engine does not do what it is told.
         """
         phase = self.progress.record.phase
-        if phase is BorrowPhase.JOINING:
-            return await self._without_temporary()
         if phase is BorrowPhase.HANDING_OVER and not await self.needs.has_log():
             return await self.rejoin()
+        if phase is BorrowPhase.JOINING or await self._temporary_has_left():
+            # An engine that was demoted says for some seconds that it is a manager still.
+            with suppress(NotManager):
+                return await self._without_temporary()
         return None
 
+    async def _temporary_has_left(self) -> bool:
+        """Whether the temporary manager is in no swarm, or lost its data, and the real one is a manager."""
+        with suppress(EngineError):
+            temporary = await self.needs.temporary.membership.read()
+            real = await self.needs.real.membership.read()
+            return temporary.state is MemberState.INACTIVE and real.is_manager
+        return False
+
     async def _without_temporary(self) -> Member:
-        """Let the real manager form the swarm alone: the temporary one died as it joined."""
+        """Let the real manager form the swarm alone: the temporary one died as it joined, or has left while it was counted."""
         address = self.progress.record.manager_address
         async with self.progress.step("form the swarm with the real manager alone"):
             self.needs.tell(
-                "the temporary manager died as it joined, and without it there is no quorum: tasks may restart"
+                "the temporary manager is lost, and without it there is no quorum: tasks may restart"
             )
             await self._form(self.needs.real, address)
         return self.needs.real
