@@ -139,6 +139,7 @@ in
       serviceConfig = hardening // {
         Type = "exec";
         ExecStart = "${cfg.package}/bin/vipconsole record";
+        Environment = "MALLOC_ARENA_MAX=1";
         Restart = "always";
         RestartSec = 2;
         TimeoutStopSec = 30;
