@@ -38,7 +38,8 @@ def cost(processes: Sequence["subprocess.Popen[bytes]"]) -> list[tuple[float, fl
 
 @pytest.mark.parametrize("name", ["200 services", IN_MOTION])
 def test_what_recording_costs(tmp_path: Path, name: str) -> None:
-    environment = program_environment(home=tmp_path)
+    # As its unit starts it.
+    environment = program_environment({"MALLOC_ARENA_MAX": "1"}, tmp_path)
     with engine(name, tmp_path) as host:
         commands = (
             [sys.executable, "-c", LISTENER, host],

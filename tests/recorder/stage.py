@@ -69,8 +69,13 @@ class Stage:
         before = len(self.connection.asked)
         result = self.do(act)
         deadline = time.monotonic() + MAX_WAIT_S
+        turns = 0
         while self._work is not None and len(self.connection.asked) == before:
             await asyncio.sleep(0.001)
+            turns += 1
+            if turns % 500 == 0:
+                # It may have looked an instant before, and then waits a little.
+                await self._step(0.1)
             assert time.monotonic() < deadline, "no event is heard"
         return result
 

@@ -22,16 +22,16 @@ from tests.support.engines import read_swarm
 pytestmark = pytest.mark.timeout(280)
 
 DAYS, KILLS = 11, 10
-IDLE_S = 1200.0
+IDLE_S = 3600.0
 """Between two snapshots when nothing happens: 30 s would only take longer."""
 RESTART_S = 3.5
 """Until systemd has started it again, and it has read the swarm."""
-MAX_BYTES = 160 * 1024
+MAX_BYTES = 128 * 1024
 
 
 def a_swarm() -> SimulatedEngine:
     engine = SimulatedEngine(EngineInfo("1.41"))
-    config = {"Driver": "default", "Config": [{"Subnet": "10.0.1.0/24"}]}
+    config = {"Driver": "default", "Config": [{"Subnet": "10.0.1.0/25"}]}
     engine.networks.create({"Name": "proxy", "Driver": "overlay", "Attachable": True, "IPAM": config})
     deploy(engine, "traefik", (Part("app", ("proxy",), is_internal=False),))
     engine.advance(60)
@@ -64,7 +64,7 @@ class Decline:
 
     async def stack(self, name: str, kill_after_s: float | None) -> None:
         """Deploy a stack and remove it; where a number is given, kill the recorder so long after the removal begins."""
-        parts = (Part("app", ("proxy",), replicas=self.random.randint(16, 20)), Part("db"))
+        parts = (Part("app", ("proxy",), replicas=self.random.randint(9, 10)), Part("db"))
         stack = self.shown.do(partial(deploy, stack=name, parts=parts))
         self.stacks.append(name)
         await self.shown.let(20, step_s=0.5)
@@ -76,10 +76,10 @@ class Decline:
         if kill_after_s is not None and kill_after_s >= 0:
             await self.shown.let(kill_after_s)
             await self.kill()
-        await self.shown.let(25, step_s=0.5)
+        await self.shown.let(20, step_s=0.5)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 2, 3, 8])
 async def test_every_leak_of_eleven_days_is_in_the_record_of_a_recorder_that_is_killed(
     seed: int, tmp_path: Path
 ) -> None:
@@ -108,7 +108,7 @@ async def test_every_leak_of_eleven_days_is_in_the_record_of_a_recorder_that_is_
         swarm = await read_swarm(shown.simulated.host)
         spans = RecordStore(shown.state).spans(shown.cluster_id)
         now = shown.do(lambda engine: engine.now)
-    assert len(truth) > 180, free
+    assert len(truth) >= 99, free
     assert sorted(leaked(events)) == sorted(truth)
     for event in events:
         if event.kind is EventKind.LEAK:

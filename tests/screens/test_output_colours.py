@@ -39,7 +39,7 @@ RUNNING = (
 )
 SAYS_NOTHING_OF_A_SWARM = {"console", "record", "rehearse", "validate", "schema"}
 """The console has colours of its own; a rehearsal needs root and an engine, and prints what `run` prints; the others print no
-state at all."""
+state at all, the recorder only messages."""
 
 
 def test_every_command_is_looked_at() -> None:
