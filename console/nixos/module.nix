@@ -151,6 +151,7 @@ in
           [ "${cfg.package}/bin/vipconsole record" ]
           ++ lib.optional (cfg.record.listen != null) "--listen ${cfg.record.listen}"
         );
+        Environment = "MALLOC_ARENA_MAX=1";
         Restart = "always";
         RestartSec = 2;
         TimeoutStopSec = 30;
