@@ -37,7 +37,10 @@ class AlertListener:
         self._listen = dependencies.listen
         self._host = host_name()
         self._deliverers: tuple[Deliverer, ...] = ()
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._keeper: asyncio.Task[None] | None = None
+        self._deliveries: tuple[asyncio.Task[None], ...] = ()
+        self._others: tuple[asyncio.Task[None], ...] = ()
+        self._is_closing = False
         self._newest: MonitorState | None = None
         self._is_changed = asyncio.Event()
         self._store_failure = ""
@@ -54,26 +57,28 @@ class AlertListener:
 
     async def take(self, state: MonitorState) -> None:
         """Decide what is to be told of a state; it is sent by others."""
-        if not self._tasks:
+        if self._keeper is None:
             await self._begin()
         self._newest = state
         self._decide(state)
 
     async def close(self) -> None:
         """Let an attempt that is under way end, and write down what waits."""
+        if self._keeper is None:
+            return
         for deliverer in self._deliverers:
             deliverer.close()
-        keeper, ticker, *deliveries = self._tasks or (None, None)
-        if deliveries:
-            await asyncio.wait(deliveries, timeout=CLOSE_S)
-        await cancel_all(*self._tasks)
-        if keeper is not None and ticker is not None:
-            await self._write()
-            for delivery in deliveries:
-                # What ended it by a bug is raised, as it would be in the recorder itself.
-                if not delivery.cancelled():
-                    delivery.result()
-        self._tasks = ()
+        if self._deliveries:
+            await asyncio.wait(self._deliveries, timeout=CLOSE_S)
+        await cancel_all(*self._deliveries, *self._others)
+        # It is not cancelled: a thread that writes goes on, and two would write the same file.
+        self._is_closing = True
+        self._is_changed.set()
+        await self._keeper
+        for delivery in self._deliveries:
+            # What ended it by a bug is raised, as it would be in the recorder itself.
+            if not delivery.cancelled():
+                delivery.result()
 
     async def _begin(self) -> None:
         kept: dict[str, AlertState] = {}
@@ -86,8 +91,11 @@ class AlertListener:
             Deliverer(alert, kept.get(alert.title, AlertState()), self._dependencies, self._is_changed.set)
             for alert in self._alerts
         )
-        work = (self._keep(), self._tick(), *(deliverer.run() for deliverer in self._deliverers))
-        self._tasks = tuple(asyncio.create_task(part, name="alerts") for part in work)
+        self._keeper = asyncio.create_task(self._keep(), name="alerts kept")
+        self._others = (asyncio.create_task(self._tick(), name="alerts decided"),)
+        self._deliveries = tuple(
+            asyncio.create_task(deliverer.run(), name="alerts sent") for deliverer in self._deliverers
+        )
         self._is_changed.set()
 
     def _decide(self, state: MonitorState) -> None:
@@ -106,14 +114,15 @@ class AlertListener:
                 self._is_changed.set()
 
     async def _keep(self) -> None:
-        """Write down what changed, and only then let it be sent."""
-        while True:
+        """Write down what changed, and only then let it be sent; end after what was known when this was closed."""
+        while not self._is_closing:
             await self._is_changed.wait()
             self._is_changed.clear()
             written = self.states
             await self._write()
             for deliverer in self._deliverers:
                 deliverer.wake(written[deliverer.alert.title])
+        await self._write()
 
     async def _write(self) -> None:
         """Write down what is known now; a failure is told, once."""

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,9 +23,9 @@ from console.alerts.deliverer import (
     pause_s,
 )
 from console.alerts.listener import AlertListener
-from console.alerts.values import Delivery, Notification
+from console.alerts.values import AlertState, Delivery, Notification
 from console.diagnosis.values import FailingAlert, Severity
-from console.storage.alerts import FILE, read_alerts, read_failing_alerts
+from console.storage.alerts import FILE, read_alerts, read_failing_alerts, write_alerts
 from tests.alerts.states import Outbox, away, found, state_of
 from tests.support.monitors import HandClock
 from tests.support.swarms import NOW
@@ -253,6 +255,28 @@ async def test_an_attempt_that_is_under_way_at_the_end_is_finished(bench: Bench)
         asyncio.get_running_loop().call_later(0.02, go_on.set)
     assert len(bench.outbox.sent) == 1
     assert bench.kept() == 0
+
+
+async def test_two_threads_never_write_the_file_at_once_and_the_last_word_is_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, writing, began = write_alerts, threading.Lock(), threading.Event()
+
+    def slowly(state: Path, alerts: Mapping[str, AlertState]) -> None:
+        assert writing.acquire(blocking=False), "another thread is writing"
+        began.set()
+        time.sleep(0.05)
+        write(state, alerts)
+        writing.release()
+
+    monkeypatch.setattr(console.alerts.listener, "write_alerts", slowly)
+    bench.outbox.failing = "HTTP 500"
+    async with bench.listener() as listener:
+        await listener.take(state_of())
+        await bench.eventually(began.is_set)
+        await listener.take(state_of(found()))
+    assert bench.kept() == 1
+    assert bench.said in ([], ["The alert ops does not get through: HTTP 500. It is tried again."])
 
 
 async def test_a_file_that_cannot_be_written_silences_nobody(bench: Bench) -> None:
