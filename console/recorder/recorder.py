@@ -265,8 +265,10 @@ class Recorder:
 
 def _unwatched(since: datetime, until: datetime, why: str) -> RecordedEvent:
     lasted = duration((until - since).total_seconds())
-    sentence = f"Nothing was recorded for {lasted}, since {stamp(since)}: {why}."
-    return RecordedEvent(until, EventKind.WATCHING, "recorder", sentence)
+    sentence = (
+        f"Nothing was recorded for {lasted}, since {stamp(since)}: {why}. What leaked then may be missing."
+    )
+    return RecordedEvent(since, EventKind.WATCHING, "recorder", sentence)
 
 
 def stored_tasks(store: RecordStore) -> Callable[[str, str], Awaitable[tuple[TrackedTask, ...]]]:

@@ -1,0 +1,138 @@
+"""A real engine while nobody looks: twenty stacks are removed, and the record names what leaked and by which stack."""
+
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from console.recorder.values import EventKind, RecordedEvent
+from console.storage.record import RecordStore
+from tests.contract.world import Stack, World
+from tests.engine.lab import Engine
+from tests.support.program import PROGRAM, Outcome, program_environment, vipconsole
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+
+STACKS, LEAKING = 20, 12
+GRACE_S = 3.0
+"""So long what leaks is there to be seen."""
+
+
+@pytest.fixture(scope="module")
+def world(engine: Engine) -> Iterator[World]:
+    with World(engine.socket, time.sleep, engine.restart, "engine") as real:
+        yield real
+
+
+@contextmanager
+def recorder(engine: Engine, state: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Let the program record until the block ends; it ends by SIGTERM, with code 0."""
+    with subprocess.Popen(
+        [str(PROGRAM), "record", "--host", engine.host],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=program_environment(home=state),
+    ) as process:
+        try:
+            assert process.stderr is not None
+            said = []
+            for line in process.stderr:
+                said.append(line)
+                if "Watching since" in line:
+                    break
+            assert "Watching since" in said[-1], said
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, rest = process.communicate(timeout=60)
+        assert (process.returncode, "Traceback" in rest) == (0, False), rest
+
+
+def addresses_in(events: tuple[RecordedEvent, ...]) -> set[str]:
+    sentences = (event.sentence for event in events if event.kind is EventKind.LEAK)
+    return {address for sentence in sentences for address in re.findall(r"\d+\.\d+\.\d+\.\d+", sentence)}
+
+
+def remove_safely(world: World, stacks: Sequence[Stack]) -> None:
+    """Remove stacks so that it is seen that their tasks ended before their networks."""
+    for stack in stacks:
+        world.remove_service(stack.services[0])
+    world.wait_until_gone([stack.services[0] for stack in stacks])
+    world.pass_time(2)
+    for stack in stacks:
+        world.remove_network(stack.networks[0])
+
+
+def test_twenty_removals_with_no_console_open(engine: Engine, world: World, tmp_path: Path) -> None:
+    def program(*arguments: str) -> Outcome:
+        return vipconsole(*arguments, "--host", engine.host, home=tmp_path, environment={"COLUMNS": "80"})
+
+    proxy = world.create_overlay("proxy", world.fresh_subnet(26), attachable=True)
+    before = world.walk_ring(proxy)
+    cluster_id = world.client.info()["Swarm"]["Cluster"]["ID"]
+    began = datetime.now(UTC)
+
+    def events() -> tuple[RecordedEvent, ...]:
+        return RecordStore(tmp_path).events(cluster_id, began - timedelta(minutes=1))
+
+    with recorder(engine, tmp_path):
+        second = program("record")
+        assert second.code == 3
+        assert "Another recorder is at work" in second.err
+        stacks: list[Stack] = []
+        for _ in range(STACKS):
+            stack = world.deploy_stack([proxy], stop_grace_s=GRACE_S)
+            stacks.append(stack)
+        for stack in stacks:
+            world.wait_for_state(stack.services[0], "running")
+        for stack in stacks[:LEAKING]:
+            # What leaks is what still stops when its network goes.
+            world.remove_stack(stack)
+        remove_safely(world, stacks[LEAKING:])
+        world.wait_until_gone([stack.services[0] for stack in stacks])
+        lost = world.wait_until(
+            lambda: addresses if len(addresses := addresses_in(events())) == LEAKING else set(),
+            "the record has twelve addresses",
+        )
+        assert "recorded since" in program("glance").out
+
+    # The ring, walked by somebody else, lacks exactly those.
+    assert before - world.walk_ring(proxy) == lost
+    leaking = [stack.name for stack in stacks[:LEAKING]]
+    recorded = events()
+    assert Counter(event.stack for event in recorded if event.kind is EventKind.LEAK) == Counter(leaking)
+    removed = Counter(event.subject for event in recorded if event.kind is EventKind.REMOVAL)
+    for stack in stacks:
+        assert removed[f"{stack.name}_app"] == removed[f"{stack.name}_internal"] == 1
+    deployed = Counter(event.subject for event in recorded if event.kind is EventKind.DEPLOY)
+    assert all(deployed[f"{stack.name}_app"] == 1 for stack in stacks)
+    assert not [event for event in recorded if event.kind is EventKind.WATCHING], recorded
+
+    # `history` names each of them afterwards.
+    (network,) = program("history", "proxy", "--json").json["networks"]
+    assert sorted(leak["stack"] for leak in network["leaks"]) == sorted(leaking)
+    assert {address for leak in network["leaks"] for address in leak["addresses"]} == lost
+    assert "not recorded since" in " ".join(program("glance").out.split())
+
+
+def test_a_restart_of_dockerd_is_in_the_record(engine: Engine, world: World, tmp_path: Path) -> None:
+    cluster_id = world.client.info()["Swarm"]["Cluster"]["ID"]
+    began = datetime.now(UTC)
+
+    def restarts() -> list[RecordedEvent]:
+        events = RecordStore(tmp_path).events(cluster_id, began - timedelta(minutes=1))
+        return [event for event in events if event.kind is EventKind.RESTART]
+
+    with recorder(engine, tmp_path):
+        world.restart_engine()
+        (restart,) = world.wait_until(restarts, "the restart is in the record", 60)
+    assert restart.subject == "dockerd"
+    assert abs(restart.at - began) < timedelta(minutes=2)
