@@ -36,7 +36,7 @@ RUNNING = (
     ("decide", "none", "none", "retry"),
     ("abandon", "none"),
 )
-SAYS_NOTHING_OF_A_SWARM = {"console", "rehearse", "validate", "schema"}
+SAYS_NOTHING_OF_A_SWARM = {"console", "rehearse", "validate", "schema", "record", "alert"}
 """The console has colours of its own; a rehearsal needs root and an engine, and prints what `run` prints; the others print no
 state at all."""
 
