@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
-from console.addresses.holders import Pool
+from console.addresses.holders import AddressHolders, HolderKind, Pool
 from console.durations import is_known
 from console.errors import Unknown, known
 from console.swarm.model import Network, SubnetUse, SwarmState
@@ -270,7 +270,7 @@ def leak_by_name(
     census: Census | None,
     observed_addresses: Collection[IPv4Address],
     pool: Pool,
-    held_addresses: Collection[IPv4Address],
+    held_addresses: AddressHolders,
     unaccounted_count: int,
 ) -> Leak | None:
     """Return what census and leak log say about a subnet of which `unaccounted_count` addresses have no known holder now.
@@ -289,8 +289,14 @@ def leak_by_name(
     ]
     if census is None and not new_addresses:
         return None
-    # Which of several subnets other nodes' load balancers are in is not known: each may have all of them.
-    load_balancers = 0 if census is None else min(census.load_balancers_at_most, len(remaining))
+    # Which of several subnets other nodes' load balancers are in is not known: each may have all of them, but for those
+    # that their nodes have named since.
+    named_load_balancers = sum(
+        any(holder.kind is HolderKind.LOAD_BALANCER for holder in held_addresses.get(address, ()))
+        for address in census_addresses
+    )
+    allowance = 0 if census is None else max(0, census.load_balancers_at_most - named_load_balancers)
+    load_balancers = min(allowance, len(remaining))
     names = tuple(sorted((*remaining, *new_addresses)))
     count = min(len(names) - load_balancers, unaccounted_count)
     observed_count = min(len(new_addresses), count)

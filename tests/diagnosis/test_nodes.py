@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, ip_network
 import pytest
 
 from console.addresses.holders import HolderKind
+from console.addresses.leaks import Census, allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown
@@ -99,6 +100,25 @@ def test_load_balancers_of_other_nodes_are_named_holders() -> None:
     # That of c is still counted from the peers, and no address is counted twice.
     assert (subnet.count(HolderKind.LOAD_BALANCER), subnet.unnamed_load_balancers) == (3, 1)
     assert subnet.accounted == 3 + 3
+
+
+def test_load_balancers_that_are_named_are_no_longer_among_what_a_census_found() -> None:
+    # Two leaked, and two are those of b and c: when the census was taken nobody could tell which.
+    found = tuple(IPv4Address(f"10.0.1.{last}") for last in (10, 11, 40, 41))
+    statuses = (
+        told("ci-host", copy(*ALL)),
+        told("b", copy(*ALL), load_balancer="10.0.1.10"),
+        told("c", copy(*ALL), load_balancer="10.0.1.11"),
+    )
+    state = joined(OtherNodes(statuses))
+    allocator = allocator_of(state.swarm)
+    assert allocator is not None
+    census = Census("id-proxy", "proxy", ago(60), allocator, found, 2)
+    for nodes, leaked, possibly in ((OtherNodes(statuses), found[2:], 0), (OtherNodes(), found, 2)):
+        snapshot_now = replace(joined(nodes), censuses=(census,))
+        (account,) = assess(snapshot_now, Thresholds()).accounts
+        leak = account.subnets[0].leak
+        assert (leak.count, leak.addresses, leak.possibly_load_balancers) == (2, leaked, possibly)
 
 
 def test_this_nodes_own_copy_is_not_counted_twice() -> None:

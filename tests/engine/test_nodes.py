@@ -14,6 +14,7 @@ import pytest
 from tests.contract.world import World
 from tests.engine.cluster import swarm_of
 from tests.engine.lab import Engine
+from tests.support.changes import operator
 from tests.support.program import vipconsole
 
 pytestmark = pytest.mark.engine
@@ -33,12 +34,12 @@ class Nodes:
         ]
         (folder / "config.toml").write_text("[snapshot]\nsettle_s = 1\n" + "\n".join(rows))
 
-    def glance(self) -> dict[str, Any]:
+    def glance(self, state: Path | None = None) -> dict[str, Any]:
         """Return what a glance at the leader says, once the journals hold what the engines have logged."""
         for number, engine in enumerate(self.engines, 1):
             (self.folder / f"node{number}.json").write_text(journal_of(engine))
         options = ("--host", self.leader.host, "--config", str(self.folder / "config.toml"))
-        answer = vipconsole("glance", "--json", *options, home=self.folder)
+        answer = vipconsole("glance", "--json", *options, home=state or self.folder)
         assert answer.code in (0, 1, 2), answer.err
         seen: dict[str, Any] = answer.json
         return seen
@@ -125,6 +126,19 @@ def test_nodes_that_are_well_tell_their_load_balancers_and_nothing_else(nodes: N
     }  # fmt: skip
     (copies,) = {len(copy["peers"]) for each in seen["nodes"] for copy in each["networks"]}
     assert copies == 3
+
+
+def test_a_census_and_the_nodes_together_name_what_leaked(nodes: Nodes) -> None:
+    (proxy,) = [each["id"] for each in nodes.glance()["networks"] if each["name"] == "proxy"]
+    lost = nodes.world.leak_fast(proxy, 4)
+    with operator() as someone:
+        census = someone.run("census", "proxy", "--yes", "--json", "--host", nodes.leader.host)
+        # It asks only the leader, and cannot tell two load balancers from what leaked.
+        assert census.json["load_balancers_at_most"] == 2, census.err
+        seen = nodes.glance(someone.state)
+    (subnet,) = [each["subnets"][0] for each in seen["networks"] if each["name"] == "proxy"]
+    assert (subnet["leaked"]["count"], subnet["leaked"]["possibly_load_balancers"]) == (4, 0)
+    assert set(subnet["leaked"]["addresses"]) == lost
 
 
 def test_a_stale_vxlan_interface_is_named_with_its_node_and_network(nodes: Nodes) -> None:

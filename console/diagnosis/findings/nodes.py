@@ -6,6 +6,7 @@ All but the rejected tasks need the nodes' own words, and so only the nodes that
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from console.causes.networks import RENEW
 from console.causes.registry import cause_of
@@ -236,10 +237,9 @@ def _find_stale_overlays(snapshot: Snapshot) -> Iterator[Finding]:
     for task in known(swarm.tasks, ()):
         if not task.error or task.is_alive or (snapshot.now - task.since).total_seconds() > WINDOW_S:
             continue
-        match = cause_of(task.error)
-        if match is not None and match.cause.id in STALE_CAUSES and task.node_id:
-            network = _network_of(match.names, task, swarm)
-            groups[task.node_id, network, match.cause.id].append(task)
+        cause, subnet = _stale_cause(task.error)
+        if cause and task.node_id:
+            groups[task.node_id, _network_of(subnet, task, swarm), cause].append(task)
     for (node_id, network, cause), tasks in sorted(groups.items()):
         if _works_again(node_id, network, tasks, swarm):
             continue
@@ -264,9 +264,18 @@ def _find_stale_overlays(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-def _network_of(names: Mapping[str, str], task: Task, swarm: SwarmState) -> str:
+@lru_cache(1024)
+def _stale_cause(error: str) -> tuple[str, str]:
+    """Return the cause of an error about stale overlay state, and the subnet in it; nothing for any other error."""
+    # Tasks in a crash loop fail with few different errors, thousands of times.
+    match = cause_of(error)
+    if match is None or match.cause.id not in STALE_CAUSES:
+        return "", ""
+    return match.cause.id, match.names.get("subnet", "")
+
+
+def _network_of(subnet: str, task: Task, swarm: SwarmState) -> str:
     """Return the name of the overlay that an error is about: by the subnet in it, else the task's only one."""
-    subnet = names.get("subnet", "")
     for network in known(swarm.networks, ()):
         if subnet and any(str(each.network) == subnet for each in network.subnets):
             return network.name
