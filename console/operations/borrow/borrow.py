@@ -26,6 +26,8 @@ JOINED_WITHIN_S = 180.0
 """A new manager is sent the swarm's log since its last snapshot, 450 entries a second: 20 s for 6,000 entries, of which there are
 10,000 at most (measured on 20.10.24)."""
 DEMOTED_WITHIN_S = 120.0
+ENOUGH_WITHIN_S = 60.0
+"""An engine takes some seconds to start, longer where it has many containers, and to lead."""
 REMOVED_WITHIN_S = 60.0
 ALIVE_EVERY_S = 1.0
 
@@ -140,6 +142,13 @@ class ManagerBorrow:
         """Make the real manager what it was before, and remove the temporary one."""
         if self._now.phase is BorrowPhase.PREPARING:
             # It has not joined, and nothing in the swarm was changed.
+            await self._remove_host_part()
+            return
+        if self._now.phase is BorrowPhase.RELEASING and await self._real_is_enough():
+            # One that died before it knew that it was demoted would join once more as it starts.
+            async with self._progress.step("end the temporary manager"):
+                await self._needs.engine.remove()
+            await self._release()
             await self._remove_host_part()
             return
         async with self._progress.step("start the temporary manager again"):
@@ -292,6 +301,13 @@ class ManagerBorrow:
             return None
 
         return await self._progress.wait(attempt, "the swarm has a leader", ANSWERED_WITHIN_S)
+
+    async def _real_is_enough(self) -> bool:
+        """Whether the real manager leads without the temporary one's vote."""
+        try:
+            return await self._progress.wait(self._real_leads_alone, "it leads alone", ENOUGH_WITHIN_S)
+        except EngineTimeout:
+            return False
 
     async def _both_vote(self) -> bool:
         reachable = {node.id for node in (await read_roles(self._real.reader)).reachable}

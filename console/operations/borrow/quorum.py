@@ -52,18 +52,28 @@ class QuorumRescue:
         phase = self.progress.record.phase
         if phase is BorrowPhase.HANDING_OVER and not await self.needs.has_log():
             return await self.rejoin()
-        if phase is BorrowPhase.JOINING or await self._temporary_has_left():
+        if phase is BorrowPhase.JOINING or await self._temporary_never_votes():
             # An engine that was demoted says for some seconds that it is a manager still.
             with suppress(NotManager):
                 return await self._without_temporary()
         return None
 
-    async def _temporary_has_left(self) -> bool:
-        """Whether the temporary manager is in no swarm, or lost its data, and the real one is a manager."""
+    async def _temporary_never_votes(self) -> bool:
+        """Whether the temporary manager is in no swarm or a worker, or gone while it was released; and the real one a manager.
+
+        One that died before it knew that it was demoted joins once more as it starts, and may be stopped before it is taken out
+        again (seen on 20.10.24).
+        """
+        is_releasing = self.progress.record.phase is BorrowPhase.RELEASING
         with suppress(EngineError):
-            temporary = await self.needs.temporary.membership.read()
-            real = await self.needs.real.membership.read()
-            return temporary.state is MemberState.INACTIVE and real.is_manager
+            if not (await self.needs.real.membership.read()).is_manager:
+                return False
+            try:
+                temporary = await self.needs.temporary.membership.read()
+            except EngineError:
+                return is_releasing
+            is_worker = temporary.state is MemberState.ACTIVE and not temporary.is_manager
+            return temporary.state is MemberState.INACTIVE or (is_releasing and is_worker)
         return False
 
     async def _without_temporary(self) -> Member:
