@@ -6,7 +6,8 @@ import pytest
 
 from tests.engine.borrowing import BusyManager, busy_manager
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+# Minutes each: dockerd is slow to start where it has lost its part of the swarm. tests/operations has the same without an engine.
+pytestmark = [pytest.mark.engine, pytest.mark.sweep, pytest.mark.timeout(900)]
 
 AS_IT_JOINS = 0
 """The moment, for `tests.support.mortal_borrow`."""
@@ -36,7 +37,6 @@ def test_the_real_manager_dies_as_it_becomes_one_again(host: BusyManager) -> Non
     host.check_nothing_is_left()
 
 
-@pytest.mark.sweep
 def test_the_temporary_manager_dies_as_it_joins(host: BusyManager) -> None:
     done = host.borrow_until(AS_IT_JOINS, "temporary")
     if "without it there is no quorum" in done.err:
