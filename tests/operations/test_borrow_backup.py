@@ -181,7 +181,7 @@ def test_the_way_back_asks_the_right_sockets_in_the_right_order(script: Path, tm
 def test_where_the_temporary_manager_is_dead_the_real_one_promotes_itself(
     script: Path, tmp_path: Path
 ) -> None:
-    calls = by_hand(script, tmp_path, dead="node promote node-here")
+    calls = by_hand(script, tmp_path, dead=f"{TEMPORARY} node promote")
     assert [call for call in calls if "promote" in call] == [
         f"-H {TEMPORARY} node promote node-here",
         f"-H {REAL} node promote node-here",

@@ -173,9 +173,8 @@ real() {{ docker -H {quote(places.host)} "$@"; }}
 temporary() {{ docker -H {quote(places.temporary_host)} "$@"; }}
 
 # 1. The real manager becomes a manager again, and takes tasks. The manager that leads can do that.
-for manager in temporary real; do
-  "$manager" node promote {record.node_id} 2>/dev/null && break
-done
+# While the lead changes neither of them takes it.
+until temporary node promote {record.node_id} 2>/dev/null || real node promote {record.node_id} 2>/dev/null; do sleep 1; done
 echo "waiting until {node} is a manager"
 until real node inspect --format '{{{{.ManagerStatus.Reachability}}}}' {record.node_id} 2>/dev/null | grep -qx reachable; do sleep 1; done
 before=$(real node inspect --format '{{{{index .Spec.Labels "{AVAILABILITY_LABEL}"}}}}' {record.node_id})
