@@ -221,6 +221,7 @@ class Recorder:
         try:
             await asyncio.to_thread(self._store.keep, self._cluster_id, events, counts, to_json(baseline))
         except BaseException:
+            # Also where it is cancelled: what was taken out is written by the next call, or at the very end.
             self._events, self._counts = [*events, *self._events], counts
             self._bound()
             raise

@@ -58,7 +58,7 @@ class WatchSpan:
 
 
 class StateListener(Protocol):
-    """Whoever else is told what the recorder sees: alerts, the exporter."""
+    """One that is told what the recorder sees: alerts, the exporter."""
 
     async def take(self, state: MonitorState) -> None:
         """Take in a monitor state, each newer than the last; states in between may be skipped. It must not block long."""

@@ -5,28 +5,19 @@ names of what leaked, so an error in it is reported and otherwise ignored.
 """
 
 import json
-import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import TypeVar
 
 from console.addresses.forecast import Point
 from console.addresses.leaks import LeakEntry
-from console.errors import HostError
-from console.storage.state import OWNER_HINT, make_private
+from console.storage.database import DatabaseKind, StateDatabase
 from console.text import clean
 
-T = TypeVar("T")
-
 FILE = "history.sqlite"
-VERSION = 1
-BUSY_S = 1.0
-"""So long another console may be writing."""
 MAX_DAYS = 60
 MAX_ROWS = 300_000
 MAX_LEAKS = 5000
@@ -45,6 +36,12 @@ CREATE TABLE leaks (
   PRIMARY KEY (cluster, allocator, network, task)
 ) WITHOUT ROWID;
 """
+_KIND = DatabaseKind(
+    "history",
+    "If it is damaged, remove the file: a new one is created. Until then trends cover this session only.",
+    version=1,
+    schema=_SCHEMA,
+)
 
 SeriesKey = tuple[str, str]
 """Network ID and key of the series."""
@@ -64,7 +61,7 @@ class HistoryStore:
     """The file in a state directory. Every method opens it, and raises HostError where it cannot be used."""
 
     def __init__(self, state: Path) -> None:
-        self._path = (state / FILE).absolute()
+        self._database = StateDatabase(state / FILE, _KIND)
 
     def load(self, cluster_id: str, allocator: str) -> StoredHistory:
         """Return what was kept of a swarm; of its leaks only those of an allocator."""
@@ -72,15 +69,15 @@ class HistoryStore:
         def read(file: sqlite3.Connection) -> StoredHistory:
             return StoredHistory(_points(file, cluster_id), _entries(file, cluster_id, allocator))
 
-        return self._do(read, "BEGIN")
+        return self._database.do(read, "BEGIN")
 
     def entries(self, cluster_id: str, allocator: str) -> tuple[LeakEntry, ...]:
         """Return what was seen leaking, newest first; nothing where there is no file; it creates none."""
-        return self._read(lambda file: _entries(file, cluster_id, allocator), ())
+        return self._database.read(lambda file: _entries(file, cluster_id, allocator), ())
 
     def points(self, cluster_id: str) -> Mapping[SeriesKey, tuple[Point, ...]]:
         """Return the use of a swarm's networks, oldest first; nothing where there is no file; it creates none."""
-        return self._read(lambda file: _points(file, cluster_id), {})
+        return self._database.read(lambda file: _points(file, cluster_id), {})
 
     def add_points(self, cluster_id: str, points: Iterable[tuple[SeriesKey, Point]]) -> None:
         """Keep points, each once for its minute."""
@@ -88,7 +85,9 @@ class HistoryStore:
             (cluster_id, network, series, int(point.at.timestamp()) // 60 * 60, point.used)
             for (network, series), point in points
         ]
-        self._do(lambda file: file.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", rows))
+        self._database.do(
+            lambda file: file.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", rows)
+        )
 
     def change_leaks(
         self,
@@ -110,7 +109,7 @@ class HistoryStore:
             )
             file.executemany("INSERT OR REPLACE INTO leaks VALUES (?, ?, ?, ?, ?, ?)", new)
 
-        self._do(write)
+        self._database.do(write)
 
     def thin(self, now: datetime, allocator_of: Mapping[str, str]) -> None:
         """Let go of what is old, and of leaks of other allocators than these (by cluster ID)."""
@@ -139,59 +138,7 @@ class HistoryStore:
                     (cluster, cluster, MAX_LEAKS - 1),
                 )
 
-        self._do(write)
-
-    def _read(self, read: Callable[[sqlite3.Connection], T], empty: T) -> T:
-        with self._host_errors():
-            try:
-                # SQLite would only say that it cannot open the file.
-                with self._path.open("rb"):
-                    pass
-            except FileNotFoundError:
-                return empty
-        with self._host_errors(), closing(_connect(f"{self._path.as_uri()}?mode=ro")) as file:
-            return read(file) if _check(file) else empty
-
-    def _do(self, act: Callable[[sqlite3.Connection], T], begin: str = "BEGIN IMMEDIATE") -> T:
-        with self._host_errors(), self._open() as file, file:
-            # A transaction that begins by reading and goes on to write is refused at once while another writes.
-            file.execute(begin)
-            return act(file)
-
-    @contextmanager
-    def _host_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
-            reason = error.strerror if isinstance(error, OSError) else clean(str(error), 200)
-            raise HostError(
-                f"The history in {clean(str(self._path), 300)} cannot be used: {reason}.",
-                OWNER_HINT
-                if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError)
-                else "If it is damaged, remove the file: a new one is created. Until then trends cover this session only.",
-            ) from error
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        make_private(self._path.parent)
-        # SQLite would make the file readable for others.
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-        with closing(_connect(self._path.as_uri())) as file:
-            if not _check(file):
-                _make(file)
-            yield file
-
-
-def _connect(address: str) -> sqlite3.Connection:
-    return sqlite3.connect(address, timeout=BUSY_S, isolation_level=None, uri=True)
-
-
-def _check(file: sqlite3.Connection) -> bool:
-    """Return whether the tables were made; raise where another version made them."""
-    (version,) = file.execute("PRAGMA user_version").fetchone()
-    if version not in (0, VERSION):
-        raise ValueError("another version of this program wrote it")
-    return bool(version)
+        self._database.do(write)
 
 
 def _points(file: sqlite3.Connection, cluster_id: str) -> Mapping[SeriesKey, tuple[Point, ...]]:
@@ -210,17 +157,6 @@ def _entries(file: sqlite3.Connection, cluster_id: str, allocator: str) -> tuple
         (cluster_id, allocator),
     )
     return tuple(_entry(text) for (text,) in rows)
-
-
-def _make(file: sqlite3.Connection) -> None:
-    with file:
-        file.execute("BEGIN IMMEDIATE")
-        # Another console may have been first.
-        (version,) = file.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                file.execute(statement)
-            file.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _text(entry: LeakEntry) -> str:

@@ -4,26 +4,17 @@ One recorder writes to it, everybody reads. Nothing that changes a swarm rests o
 otherwise ignored.
 """
 
-import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 from console.diagnosis.values import Severity
-from console.errors import HostError
 from console.recorder.values import EventKind, RecordedEvent, WatchSpan
-from console.storage.state import OWNER_HINT, make_private
+from console.storage.database import DatabaseKind, StateDatabase
 from console.text import SENTENCE_LIMIT, clean
 
-T = TypeVar("T")
-
 FILE = "record.sqlite"
-VERSION = 1
-BUSY_S = 1.0
-"""So long another process may be reading or writing."""
 MAX_DAYS = 60
 SHARE_PER_STEP = 10
 """Where the file is too large, one in so many of its events goes at a time, the oldest first."""
@@ -44,6 +35,13 @@ CREATE TABLE counts (
 ) WITHOUT ROWID;
 CREATE TABLE baselines (cluster TEXT PRIMARY KEY, baseline TEXT NOT NULL) WITHOUT ROWID;
 """
+_KIND = DatabaseKind(
+    "record",
+    "If the disk has room and the file is damaged, remove the file: the recorder creates a new one.",
+    version=1,
+    schema=_SCHEMA,
+    before_tables="PRAGMA auto_vacuum = INCREMENTAL",
+)
 
 
 class RecordStore:
@@ -53,11 +51,11 @@ class RecordStore:
     """
 
     def __init__(self, state: Path) -> None:
-        self._path = (state / FILE).absolute()
+        self._database = StateDatabase(state / FILE, _KIND)
 
     def add(self, cluster_id: str, events: Iterable[RecordedEvent]) -> None:
         """Keep events. One that is there already stays one."""
-        self._do(lambda file: _add_events(file, cluster_id, events))
+        self._database.do(lambda file: _add_events(file, cluster_id, events))
 
     def keep(
         self,
@@ -77,7 +75,7 @@ class RecordStore:
                 _add_counts(file, cluster_id, hour, hour_counts)
             file.execute("INSERT OR REPLACE INTO baselines VALUES (?, ?)", (cluster_id, baseline))
 
-        self._do(write)
+        self._database.do(write)
 
     def baseline(self, cluster_id: str) -> str:
         """Return what `keep` was given last, or nothing."""
@@ -86,7 +84,7 @@ class RecordStore:
             row = file.execute("SELECT baseline FROM baselines WHERE cluster = ?", (cluster_id,)).fetchone()
             return "" if row is None else str(row[0])
 
-        return self._read(read, "")
+        return self._database.read(read, "")
 
     def events(
         self, cluster_id: str, since: datetime, until: datetime | None = None
@@ -114,7 +112,7 @@ class RecordStore:
                 for at, kind, subject, sentence, network, stack, severity, is_end in rows
             )
 
-        return self._read(read, ())
+        return self._database.read(read, ())
 
     def count(self, cluster_id: str) -> int:
         """Return how many events are kept of a swarm."""
@@ -123,11 +121,11 @@ class RecordStore:
             (count,) = file.execute("SELECT count(*) FROM events WHERE cluster = ?", (cluster_id,)).fetchone()
             return int(count)
 
-        return self._read(read, 0)
+        return self._database.read(read, 0)
 
     def note_watching(self, cluster_id: str, span: WatchSpan) -> None:
         """Keep a time of watching. The present one grows: what began at the same moment is replaced."""
-        self._do(
+        self._database.do(
             lambda file: file.execute(
                 "INSERT OR REPLACE INTO spans VALUES (?, ?, ?)",
                 (cluster_id, _stored_moment(span.began), _stored_moment(span.ended)),
@@ -143,7 +141,7 @@ class RecordStore:
             )
             return tuple(WatchSpan(_moment(began), _moment(ended)) for began, ended in rows)
 
-        return self._read(read, ())
+        return self._database.read(read, ())
 
     def clusters(self) -> tuple[str, ...]:
         """Return the swarms that were watched, by their IDs, the one that was watched last first."""
@@ -152,11 +150,11 @@ class RecordStore:
             rows = file.execute("SELECT cluster FROM spans GROUP BY cluster ORDER BY max(ended) DESC")
             return tuple(str(cluster) for (cluster,) in rows)
 
-        return self._read(read, ())
+        return self._database.read(read, ())
 
     def add_counts(self, cluster_id: str, hour: datetime, counts: Mapping[str, int]) -> None:
         """Add to how often dockerd logged what has a signature (by its ID) in the hour of a moment."""
-        self._do(lambda file: _add_counts(file, cluster_id, hour, counts))
+        self._database.do(lambda file: _add_counts(file, cluster_id, hour, counts))
 
     def counts(self, cluster_id: str, since: datetime) -> Mapping[datetime, Mapping[str, int]]:
         """Return how often dockerd logged what, by the beginning of the hour and the signature's ID, oldest first."""
@@ -172,7 +170,7 @@ class RecordStore:
                 counts.setdefault(moment, {})[clean(str(signature_id))] = int(count)
             return counts
 
-        return self._read(read, {})
+        return self._database.read(read, {})
 
     def thin(self, now: datetime, max_bytes: int) -> None:
         """Let go of what is older than 60 days, and of the oldest where the file is larger than `max_bytes`.
@@ -188,76 +186,12 @@ class RecordStore:
             while _bytes_in_use(file) > max_bytes and _drop_oldest(file):
                 pass
 
-        with self._host_errors(), self._open() as file:
+        with self._database.opened() as file:
             with file:
                 file.execute("BEGIN IMMEDIATE")
                 write(file)
             # Pages in which nothing is any more go back to the disk; execute() would give back a single one.
             file.executescript("PRAGMA incremental_vacuum")
-
-    def _read(self, read: Callable[[sqlite3.Connection], T], empty: T) -> T:
-        with self._host_errors():
-            try:
-                # SQLite would only say that it cannot open the file.
-                with self._path.open("rb"):
-                    pass
-            except FileNotFoundError:
-                return empty
-        with self._host_errors(), closing(_connect(f"{self._path.as_uri()}?mode=ro")) as file:
-            return read(file) if _check(file) else empty
-
-    def _do(self, act: Callable[[sqlite3.Connection], object]) -> None:
-        with self._host_errors(), self._open() as file, file:
-            file.execute("BEGIN IMMEDIATE")
-            act(file)
-
-    @contextmanager
-    def _host_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
-            reason = error.strerror if isinstance(error, OSError) else clean(str(error), 200)
-            raise HostError(
-                f"The record in {clean(str(self._path), 300)} cannot be used: {reason}.",
-                OWNER_HINT
-                if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError)
-                else "If the disk has room and the file is damaged, remove the file: the recorder creates a new one.",
-            ) from error
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        make_private(self._path.parent)
-        # SQLite would make the file readable for others.
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-        with closing(_connect(self._path.as_uri())) as file:
-            if not _check(file):
-                _make(file)
-            yield file
-
-
-def _connect(address: str) -> sqlite3.Connection:
-    return sqlite3.connect(address, timeout=BUSY_S, isolation_level=None, uri=True)
-
-
-def _check(file: sqlite3.Connection) -> bool:
-    """Return whether the tables were made; raise where another version made them."""
-    (version,) = file.execute("PRAGMA user_version").fetchone()
-    if version not in (0, VERSION):
-        raise ValueError("another version of this program wrote it")
-    return bool(version)
-
-
-def _make(file: sqlite3.Connection) -> None:
-    # Only before the first table, and outside a transaction.
-    file.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    with file:
-        file.execute("BEGIN IMMEDIATE")
-        # Another process may have been first.
-        (version,) = file.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                file.execute(statement)
-            file.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _add_events(file: sqlite3.Connection, cluster_id: str, events: Iterable[RecordedEvent]) -> None:

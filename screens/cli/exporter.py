@@ -26,7 +26,7 @@ from screens.output.recording_metrics import Family, Recording, recording_famili
 
 Request: TypeAlias = socket.socket | tuple[bytes, socket.socket]
 REQUESTS = 8
-"""So many are answered at the same time; whoever else comes is turned away."""
+"""So many are answered at the same time; any other is turned away."""
 REQUEST_S = 10.0
 """Time limit of each silence of a caller."""
 COUNT_INTERVAL_S = 60.0

@@ -8,7 +8,7 @@ import pytest
 from console.causes.addresses import MISSING_ATTACHMENT
 from console.diagnosis.assess import assess
 from console.diagnosis.findings.networks import percent
-from console.diagnosis.values import Assessment, FailingAlert, Finding, Severity, Snapshot
+from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown
 from console.host.activity import Route
 from console.settings import Thresholds
@@ -394,21 +394,3 @@ def test_a_finding_of_several_networks_is_one_of_each() -> None:
     seen = snapshot(state, routes=(Route(IPv4Network("10.0.0.0/15"), "tun0"),))
     for name, severity in (("alpha", Severity.WARNING), ("proxy", Severity.WARNING), ("far", Severity.OK)):
         assert assess(seen, THRESHOLDS, (name,)).severity is severity
-
-
-def test_an_alert_that_does_not_get_through_is_a_warning() -> None:
-    failing = FailingAlert("ops", ago(3 * 3600), "HTTP 500", 2, 1)
-    lost = FailingAlert("chat", None, "", 0, 7)
-    seen = replace(snapshot(swarm()), failing_alerts=(failing, lost))
-    found = {
-        finding.subject: finding
-        for finding in assess(seen, Thresholds()).findings
-        if finding.code == "alert-failing"
-    }
-    assert {finding.severity for finding in found.values()} == {Severity.WARNING}
-    assert found["ops"].sentence == (
-        "The alert ops does not get through; it has failed for 3 h: HTTP 500; 2 notifications not delivered yet; "
-        "1 notification given up."
-    )
-    assert found["chat"].sentence == "The alert chat does not get through; 7 notifications given up."
-    assert found["chat"].hint == "`vipconsole alert --test chat` sends one and shows what comes back."

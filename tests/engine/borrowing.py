@@ -128,6 +128,9 @@ class BusyManager:
             "iptables": "\n".join(
                 line for line in inside("iptables-save").splitlines() if "vipconsole" in line
             ),
+            "nft": "\n".join(
+                line for line in inside("nft", "list", "ruleset").splitlines() if "vipconsole" in line
+            ),
             "nodes": self.engine.docker(
                 "node", "ls", "--format", "{{.Hostname}} {{.Availability}} {{.ManagerStatus}}"
             ),

@@ -132,7 +132,7 @@ def test_callers_that_say_nothing_hold_up_only_their_own_places(monkeypatch: pyt
         with (
             socket.create_connection(place, 60),
             socket.create_connection(place, 60),
-            # Both places are taken: whoever else comes is turned away at once.
+            # Both places are taken: any other is turned away at once.
             socket.create_connection(place, 60) as third,
         ):
             third.settimeout(60)

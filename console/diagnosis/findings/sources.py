@@ -150,7 +150,7 @@ def _host_read_failures(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def find_failing_alerts(alerts: Result[tuple[FailingAlert, ...]], now: datetime) -> Iterator[Finding]:
-    """Yield a warning for each alert that does not get through: whoever relies on it hears nothing."""
+    """Yield a warning for each alert that does not get through: nobody hears what it was to tell."""
     if isinstance(alerts, Unknown):
         yield Finding(
             "alerts-unread",

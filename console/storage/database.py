@@ -1,0 +1,110 @@
+"""A SQLite file in the state directory that nothing vital rests on: an error in it is reported and otherwise ignored.
+
+Several processes may use it at once. Reading creates no file: where there is none, there is nothing.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from console.errors import HostError
+from console.storage.state import OWNER_HINT, make_private
+from console.text import clean
+
+T = TypeVar("T")
+
+BUSY_S = 1.0
+"""So long another process may be reading or writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseKind:
+    """What is in such a file, and how it is spoken of."""
+
+    name: str
+    """As in "The history in … cannot be used"."""
+    hint: str
+    """What to do where it is damaged."""
+    version: int
+    schema: str
+    """The statements that make its tables, with `;` between them."""
+    before_tables: str = ""
+    """What has to be set before the first table, outside a transaction."""
+
+
+class StateDatabase:
+    """The file. Every method opens it, and raises HostError where it cannot be used."""
+
+    def __init__(self, path: Path, kind: DatabaseKind) -> None:
+        self._path = path.absolute()
+        self._kind = kind
+
+    def read(self, read: Callable[[sqlite3.Connection], T], empty: T) -> T:
+        """Return what `read` gives, or `empty` where there is no file or nothing in it."""
+        with self._host_errors():
+            try:
+                # SQLite would only say that it cannot open the file.
+                with self._path.open("rb"):
+                    pass
+            except FileNotFoundError:
+                return empty
+        with self._host_errors(), closing(_connect(f"{self._path.as_uri()}?mode=ro")) as file:
+            return read(file) if self._is_made(file) else empty
+
+    def do(self, act: Callable[[sqlite3.Connection], T], begin: str = "BEGIN IMMEDIATE") -> T:
+        """Do something in one transaction, all of it or nothing; the file is made where there is none."""
+        with self.opened() as file, file:
+            # A transaction that begins by reading and goes on to write is refused at once while another writes.
+            file.execute(begin)
+            return act(file)
+
+    @contextmanager
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        """Give the file outside a transaction; it is made where there is none."""
+        with self._host_errors():
+            make_private(self._path.parent)
+            # SQLite would make the file readable for others.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+            with closing(_connect(self._path.as_uri())) as file:
+                if not self._is_made(file):
+                    self._make(file)
+                yield file
+
+    @contextmanager
+    def _host_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else clean(str(error), 200)
+            is_ours = not isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError)
+            raise HostError(
+                f"The {self._kind.name} in {clean(str(self._path), 300)} cannot be used: {reason}.",
+                self._kind.hint if is_ours else OWNER_HINT,
+            ) from error
+
+    def _is_made(self, file: sqlite3.Connection) -> bool:
+        """Return whether the tables were made; raise where another version made them."""
+        (version,) = file.execute("PRAGMA user_version").fetchone()
+        if version not in (0, self._kind.version):
+            raise ValueError("another version of this program wrote it")
+        return bool(version)
+
+    def _make(self, file: sqlite3.Connection) -> None:
+        if self._kind.before_tables:
+            file.execute(self._kind.before_tables)
+        with file:
+            file.execute("BEGIN IMMEDIATE")
+            # Another process may have been first.
+            (version,) = file.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in filter(str.strip, self._kind.schema.split(";")):
+                    file.execute(statement)
+                file.execute(f"PRAGMA user_version = {self._kind.version}")
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(address, timeout=BUSY_S, isolation_level=None, uri=True)
