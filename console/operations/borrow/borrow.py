@@ -59,8 +59,8 @@ class ManagerBorrow:
         self._watch = AnswerWatch(self._clock, self._real)
         self._rescue = QuorumRescue(dependencies, self._progress, self._watch)
         self._began_s = self._clock.monotonic()
-        self._was_restarted = False
         # Whether the temporary manager was started again: then it may join once more, although it was demoted.
+        self._was_restarted = False
 
     async def run(self) -> BorrowResult:
         """Borrow a manager and give it back; where that fails, everything is made what it was, if it can be.
