@@ -126,7 +126,8 @@ def rescue(both: TwoManagers, state: Path, clock: Hours, *, has_log: bool = Fals
     real, temporary = (FakeEngine(both, is_real).member for is_real in (True, False))
 
     async def has_it() -> bool:
-        return has_log
+        # Once it has joined again it has one.
+        return has_log or both.real_id == NEW
 
     async def start() -> None:
         both.call("start without its log")
