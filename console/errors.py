@@ -21,9 +21,11 @@ VipconsoleError
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import TypeAlias, TypeVar
+
+from console.frozen import frozen
 
 T = TypeVar("T")
 
@@ -153,7 +155,7 @@ class NotManager(SwarmError):
     """The engine is a worker of its swarm, and workers do not see the swarm."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """A part that could not be read: why, and what to do about it."""
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -10,6 +10,7 @@ from console.alerts.alert import KEY as ALERT_KEY
 from console.alerts.alert import Alert
 from console.alerts.alert import contradictions_of as contradictions_of_alerts
 from console.errors import SettingsError
+from console.frozen import frozen
 from console.host.activity import full_name, is_glob, problem_with_service
 from console.host.root import under_root
 from console.nodes.settings import KEY as NODE_KEY
@@ -29,7 +30,7 @@ _TOO_MUCH = 1e9
 """No number of the settings is that large."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Thresholds:
     """When a figure becomes a warning or critical."""
 
@@ -44,7 +45,7 @@ class Thresholds:
     """How long a network may be without a subnet, or a service without its VIP."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SnapshotSettings:
     """Time limits and pauses of snapshots."""
 
@@ -60,7 +61,7 @@ class SnapshotSettings:
     """Pause between two snapshots in the console; longer when the engine is slow, shorter after an event."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuiescenceSettings:
     """What must hold before this host and its swarm count as quiet."""
 
@@ -98,7 +99,7 @@ class QuiescenceSettings:
             object.__setattr__(self, name, full_names)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Guard:
     """What the guard may do before a batch of deploys."""
 
@@ -118,7 +119,7 @@ class Guard:
     """Overlays (globs) that are never removed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reclaim:
     """How leaked addresses are given back."""
 
@@ -126,7 +127,7 @@ class Reclaim:
     """Whether the swarm's join tokens are made new after a manager was borrowed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunSettings:
     """What maintenance runs may do."""
 
@@ -134,7 +135,7 @@ class RunSettings:
     """Absolute paths of the programs that a runbook's `exec` may run; none unless they are named."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RehearsalSettings:
     """What a rehearsal on a private engine may take of this host."""
 
@@ -142,7 +143,7 @@ class RehearsalSettings:
     """Memory that its tasks must fit in: services with the most replicas get fewer where they do not."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordSettings:
     """How the recorder watches, and how much it keeps."""
 
@@ -152,7 +153,7 @@ class RecordSettings:
     """Size of the record: what is oldest goes first, and leaks last. Nothing is kept for more than 60 days."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Nixos:
     """Where the configuration of a NixOS host is; unused on other hosts."""
 
@@ -164,7 +165,7 @@ class Nixos:
     """The flake that the host is built from, such as `.#host`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """Everything that an operator can set."""
 

@@ -95,7 +95,7 @@ from console.monitor.monitor import Monitor, Sources
 from screens.tui.app import ConsoleApp
 from screens.present.text import UNICODE
 from screens.tui.environment import ConsoleEnvironment
-import screens.cli.commands.console
+import screens.cli.commands.live_console
 
 async def show():
     sources = Sources(EngineConnection("unix:///nonexistent", 1), DaemonLog(open_journal()), None)

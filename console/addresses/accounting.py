@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Network
 from types import MappingProxyType
@@ -33,12 +33,13 @@ from console.addresses.leaks import (
     unknown_leak,
 )
 from console.errors import Unknown, known
+from console.frozen import frozen
 from console.swarm.model import Network, SubnetUse, SwarmState
 
 _NetworkState = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, SubnetUse]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubnetAccount:
     """The addresses of one IPv4 subnet of an overlay."""
 
@@ -69,7 +70,7 @@ class SubnetAccount:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkAccount:
     """How the addresses of one overlay are used: held, leaked and free, subnet by subnet."""
 
@@ -137,7 +138,7 @@ class NetworkAccount:
             yield from address_holders.items()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EarlierLeaks:
     """What earlier evidence says about leaks that one snapshot does not show."""
 
@@ -182,7 +183,7 @@ def account(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _EarlierEvidence:
     snapshots: Mapping[str, _NetworkState] | None
     earlier_leaks: EarlierLeaks

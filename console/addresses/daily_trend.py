@@ -7,9 +7,10 @@ count most.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, median
+
+from console.frozen import frozen
 
 STEP_HOURS = 2
 """The use is given for moments so far apart, as far as those that the history keeps of older days."""
@@ -46,7 +47,7 @@ MAX_RETURNED = 0.5
 """Of what was gained, so much at most came back: where all comes back, nothing fills."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DailyTrend:
     """How the use of a network goes on by the last days."""
 

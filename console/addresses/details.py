@@ -1,7 +1,6 @@
 """The details of one address: who holds it, since when, and the evidence. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from console.addresses.accounting import SubnetAccount
@@ -10,11 +9,12 @@ from console.addresses.leaks import LeakEvidence
 from console.addresses.map import AddressMap, Cell, CellKind
 from console.durations import NOT_KNOWN, is_known, moment
 from console.errors import known
+from console.frozen import frozen
 from console.swarm.model import Service, SwarmState, Task
 from console.text import duration, plural
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddressDetails:
     """What an address is, in a word or two, and the sentences below it."""
 
@@ -22,7 +22,7 @@ class AddressDetails:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holders:
     """A swarm's services and tasks by ID: they show since when an address is held."""
 

@@ -10,7 +10,7 @@ neither nights nor what a day gives back. The last 24 hours count beside it only
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
@@ -24,6 +24,7 @@ from console.addresses.daily_trend import (
     last_gains,
 )
 from console.addresses.leaks import LeakEntry
+from console.frozen import frozen
 
 LOOKBACK = timedelta(hours=24)
 """The rate of the last hours is that of so long at most."""
@@ -50,7 +51,7 @@ SAME_REMOVAL = timedelta(minutes=2)
 """Tasks of a stack that ended within so long were lost by the same removal."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Point:
     """How full a network was at some moment."""
 
@@ -59,7 +60,7 @@ class Point:
     """Addresses that cannot be handed out; a lower bound where leaks are not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trend:
     """The use of one network over time, and its trend where there are enough points for one."""
 

@@ -3,7 +3,6 @@
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -12,6 +11,7 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import HolderKind
 from console.durations import is_known
 from console.errors import Result, Unknown, known
+from console.frozen import frozen
 from console.swarm.model import ALIVE, Service, SwarmState, Task
 
 LARGEST = 3
@@ -30,7 +30,7 @@ class GroupKind(StrEnum):
     """A task whose service and stack are gone."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HolderGroup:
     """What is removed as a whole: how many addresses of one network it holds, and what else it is.
 

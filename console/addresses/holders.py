@@ -13,6 +13,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 from console.errors import Unknown, known
+from console.frozen import frozen
 from console.swarm.model import Network, Service, Subnet, SwarmState, Task
 
 SMALLEST_WITH_BROADCAST = 30
@@ -20,7 +21,7 @@ SMALLEST_WITH_BROADCAST = 30
 (moby libnetwork/ipams/defaultipam)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pool:
     """The addresses of one IPv4 subnet that can become someone's.
 
@@ -95,7 +96,7 @@ AddressHolders = Mapping[IPv4Address, tuple[Holder, ...]]
 """Every held address with its holders: one, or several where Swarm gave the same address twice."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkHolders:
     """Who holds which address on one network, and how many hold one that is not known."""
 
@@ -104,7 +105,7 @@ class NetworkHolders:
     """Other nodes' load balancers: they hold an address each, but only their own nodes tell which."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HolderIndex:
     """A swarm's services and live tasks by network, so that many networks cost one pass."""
 

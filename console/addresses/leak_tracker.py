@@ -7,7 +7,7 @@ entered, and the leak log says so. All this holds only if a snapshot asks for th
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from ipaddress import IPv4Address
 
@@ -22,6 +22,7 @@ from console.addresses.leaks import (
     valid_entries,
 )
 from console.errors import Unknown, known
+from console.frozen import frozen
 from console.swarm.model import Attachment, Network, SwarmState, Task
 from console.text import listed, plural
 
@@ -42,7 +43,7 @@ INCOMPLETE_LIST = Unknown(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrackedTask:
     """A live task that has addresses on several networks, and what the tracker remembers of it."""
 
@@ -63,7 +64,7 @@ class TrackedTask:
         return tuple(attachment for attachment in self.task.attachments if attachment.addresses)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnownNetworks:
     """The overlays of a swarm, those removed lately, and those that tasks name but no list shows."""
 
@@ -136,7 +137,7 @@ def _service_by_container(task: Task, swarm: SwarmState) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeakTracker:
     """The leak log, and what the next step must know of the snapshots before it."""
 

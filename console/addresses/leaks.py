@@ -1,7 +1,7 @@
 """What leaked, how that is known and how sure it is: the log of watched leaks, and a census while it is valid. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from console.addresses.holders import AddressHolders, HolderKind, Pool
 from console.durations import is_known
 from console.errors import Unknown, known
+from console.frozen import frozen
 from console.swarm.model import Network, SubnetUse, SwarmState
 
 ONE_SNAPSHOT = "There is only one snapshot, and addresses may have been changing hands."
@@ -21,7 +22,7 @@ UNKNOWN_SUBNET = "Other nodes' load balancers hold addresses here, and which sub
 UNDERCOUNT = "More addresses have a holder than the engine counts as taken."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AllocatorGeneration:
     """What hands out a swarm's addresses. A leak lasts exactly as long as the allocator in which it happened."""
 
@@ -37,7 +38,7 @@ class AllocatorGeneration:
     """When a borrowed manager rebuilt it last, by the label of the node that leads; nothing where none has."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Census:
     """The addresses of a network that a census found taken by nobody."""
 
@@ -51,7 +52,7 @@ class Census:
     """So many of them may be other nodes' load balancers, which only those nodes name; all others leaked."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EngineLeakCount:
     """What the engine counted as leaked in a subnet when it was last quiet there.
 
@@ -67,7 +68,7 @@ Counts = Mapping[tuple[str, IPv4Network], EngineLeakCount]
 """By network ID and subnet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StaleCensus:
     """A census that says nothing about this swarm any more, and why."""
 
@@ -159,7 +160,7 @@ def allocator_key(allocator: AllocatorGeneration | None, managers: int) -> str:
     return f"{allocator.leader_id} {allocator.daemon_began} {allocator.rebuilt}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeakEntry:
     """What one task leaked on one network that stays."""
 
@@ -178,7 +179,7 @@ class LeakEntry:
     """When the task was first seen ended, by the engine's clock."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MonitoringGap:
     """A time without close enough monitoring: leaks in it are in no log."""
 
@@ -189,7 +190,7 @@ class MonitoringGap:
     """A sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeakLog:
     """What was seen leaking since monitoring began, as far as it is still valid.
 
@@ -240,7 +241,7 @@ class LeakEvidence(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leak:
     """The leaked addresses of one subnet: taken in the allocator, and held by nobody."""
 

@@ -5,13 +5,13 @@ Only addresses about which something is known are kept one by one, so that a /8 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
 from console.addresses.holders import AddressHolders, Holder, HolderKind, Pool
 from console.addresses.leaks import LeakEntry, LeakEvidence
+from console.frozen import frozen
 
 BLOCK = 256
 """Addresses of one block: larger subnets are shown block by block."""
@@ -58,7 +58,7 @@ _OF_KIND = {
 _KINDS_WITH_HOLDER = frozenset((*_OF_KIND.values(), CellKind.TWICE))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cell:
     """One address of a subnet, with its holders or the leak that lost it."""
 
@@ -69,7 +69,7 @@ class Cell:
     """The leak log's entry, where it was seen leaking."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """Up to 256 consecutive addresses, and how many there are of each mark."""
 
@@ -91,7 +91,7 @@ class Block:
         return self.held_count + self.counts.get(CellKind.LEAKED, 0) + self.counts.get(CellKind.TAKEN, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddressMap:
     """One subnet, address by address where something is known, else as a whole."""
 

@@ -1,11 +1,11 @@
 """When a network will be full, in words: the same on every screen, in every finding and on paper. Pure."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import MAX_HOURS, MIN_COVERAGE, Trend
+from console.frozen import frozen
 from console.text import duration, plural
 
 LONG_MINUTES, LONG_HOURS = 90.0, 36.0
@@ -16,7 +16,7 @@ WHOLE_FROM = 2
 HOURS_OF_DAY, HOURS_OF_WEEK = 24.0, 168.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outlook:
     """How the use of a network goes on."""
 

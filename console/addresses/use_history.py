@@ -2,12 +2,12 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from console.addresses.forecast import Point, Trend
 from console.addresses.leaks import LeakEntry
+from console.frozen import frozen
 
 RECENT = timedelta(days=1)
 LIMITS = (timedelta(minutes=25), timedelta(hours=2, minutes=25))
@@ -17,7 +17,7 @@ AHEAD_SHARE = 5
 LEAST_SPAN = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UseSource:
     """What the history of a network is made of."""
 
@@ -28,7 +28,7 @@ class UseSource:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UseColumn:
     """A part of the time."""
 
@@ -38,7 +38,7 @@ class UseColumn:
     """Addresses that were seen leaking in it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UseHistory:
     """The use of a network from `begin` to `now`, and the forecast from now on."""
 

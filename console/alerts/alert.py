@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
+from console.frozen import frozen
 from console.text import clean, nearest
 
 KEY = "alert"
@@ -16,7 +17,7 @@ FORMATS = ("json", "slack", "ntfy", "matrix")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alert:
     """Who is told what the recorder finds: a program or a web address."""
 

@@ -3,12 +3,13 @@
 import json
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from html import escape
 
 from console.alerts.values import Notification, Occasion
 from console.diagnosis.values import Severity
 from console.errors import HostError
+from console.frozen import frozen
 
 SCHEMA = "vipconsole.alert/1"
 NTFY_LIMIT_BYTES = 4000
@@ -20,7 +21,7 @@ _WIDE = "\u200b"
 """Takes no room: a name after @ that holds it calls nobody."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Body:
     """A body, and the headers that belong to it."""
 

@@ -6,12 +6,13 @@ What cannot be judged now, since something could not be read, neither begins nor
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from console.alerts.values import FindingKey, Memory, Notification, Occasion
 from console.diagnosis.values import Finding, Severity
 from console.errors import Unknown
+from console.frozen import frozen
 from console.monitor.values import MonitorState
 from console.text import SENTENCE_LIMIT, clean, duration
 
@@ -27,7 +28,7 @@ SWARM = "swarm"
 _OF_RUNS = ("run-unfinished", "borrow-unfinished")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Present:
     """What is found at a moment."""
 

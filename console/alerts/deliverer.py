@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from random import random
 
@@ -12,6 +12,7 @@ from console.alerts.sending import send as send_once
 from console.alerts.values import AlertState, Delivery, Notification
 from console.clock import Clock
 from console.concurrency import sleep_unless
+from console.frozen import frozen
 from console.text import plural
 
 MAX_PENDING = 100
@@ -25,7 +26,7 @@ LONGEST_WISH_S = 3600.0
 Send = Callable[[Alert, Notification], Awaitable[Delivery]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AlertDependencies:
     """What sending alerts needs."""
 

@@ -1,11 +1,12 @@
 """What is sent to whom, what an alert remembers, and how its sending goes."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
 from console.diagnosis.values import Severity
+from console.frozen import frozen
 
 FindingKey = tuple[str, str]
 """Code and subject of a finding: the same thing, however its sentence changes."""
@@ -24,7 +25,7 @@ class Occasion(StrEnum):
     """Somebody tries the alert."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notification:
     """What one alert tells. All its texts are clean."""
 
@@ -51,7 +52,7 @@ class Notification:
         return sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Memory:
     """What an alert knows of one finding."""
 
@@ -68,7 +69,7 @@ class Memory:
     """Since when it has not been seen."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AlertState:
     """What is kept of one alert, also when the recorder is started again."""
 
@@ -97,7 +98,7 @@ class AlertState:
         return self.delivered_at is None or self.delivered_at < self.lost_at
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """What one attempt came to."""
 

@@ -2,9 +2,9 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+from console.frozen import frozen
 from console.journal.signatures import Confidence, LogSeverity
 
 COMMAND_WORDS = {
@@ -70,7 +70,7 @@ class ErrorSource(StrEnum):
     """The manager that gives out addresses, subnets and VXLAN numbers."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cause:
     """A cause: how its errors read, what it means and what to do.
 
@@ -102,7 +102,7 @@ class Cause:
     """Whether it is used only where no other cause fits."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Match:
     """The cause of an error, and what the error names: such as its `network`, `port` or `image`."""
 

@@ -1,7 +1,6 @@
 """What is on a network, and what recreating the network would do to each of it. Pure."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
@@ -9,6 +8,7 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import HolderKind
 from console.diagnosis.why.progress import PAUSE_STATES
 from console.errors import Result, Unknown, known
+from console.frozen import frozen
 from console.swarm.model import Network, Service, SwarmState, Task
 
 UPDATING = ("updating", "rollback_started")
@@ -38,7 +38,7 @@ _RANK = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attachment:
     """A service or container on a network."""
 
@@ -58,7 +58,7 @@ class Attachment:
     """Why it is refused or waits, and what to do about it; a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attachments:
     """Everything on a network, by name; what would refuse its recreation first."""
 

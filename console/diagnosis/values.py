@@ -1,7 +1,7 @@
 """Snapshots, and the findings that they lead to."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Trend
 from console.addresses.leaks import Census, Counts, LeakLog
 from console.errors import Result, Unknown
+from console.frozen import frozen
 from console.host.activity import Route
 from console.journal.summary import Summary
 from console.nodes.values import NO_NODES, OtherNodes
@@ -42,7 +43,7 @@ _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 _EXIT_CODES = {Severity.OK: 0, Severity.WARNING: 1, Severity.CRITICAL: 2, Severity.UNKNOWN: 3}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One result of an assessment: what is wrong or worth noting, and what to do."""
 
@@ -60,7 +61,7 @@ class Finding:
     """The objects it is about, all of them, where the sentence names only the first few."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnfinishedRun:
     """A run, or another operation with a record on disk, that has changed something and is not over.
 
@@ -89,7 +90,7 @@ class UnfinishedRun:
         return f"The {self.kind} {self.run_id}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FailingAlert:
     """An alert of the recorder that does not get through."""
 
@@ -104,7 +105,7 @@ class FailingAlert:
     """Notifications that never were."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Snapshot:
     """One dated snapshot of a swarm, and of this host where the engine is its own."""
 
@@ -143,7 +144,7 @@ class Snapshot:
         return self.taken_at if isinstance(engine, Unknown) else engine.time
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assessment:
     """What a snapshot means: findings, the accounts of the overlays, and a verdict over all."""
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from console.clock import Clock
 from console.concurrency import until
 from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
 from console.errors import VipconsoleError, known
+from console.frozen import frozen
 from console.guard.collector import Collector, keep_of, remember_restart
 from console.guard.policy import RESTART_PERMISSION, decide
 from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
@@ -21,7 +22,7 @@ from console.text import duration, listed, plural
 Tell = Callable[[str], object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuardOutcome:
     """The last decision, and what the guard changed before it."""
 
@@ -47,7 +48,7 @@ class GuardOutcome:
         return self.decision.verdict
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Actuator:
     """The operations that the guard may use: prune, borrow a manager, restart, report."""
 
@@ -126,7 +127,7 @@ async def _restart(
     return await _judge(collector, options, before, decision, _Cure(ReclaimMethod.RESTART, did, behind))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Cure:
     """What was done to get addresses back, and what it did to what ran."""
 

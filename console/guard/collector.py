@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from console.diagnosis.quiescence.values import QuiescenceRules, Report
 from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
 from console.diagnosis.values import Snapshot
 from console.errors import HostError, Result, Unknown, VipconsoleError, unknown_from
+from console.frozen import frozen
 from console.guard.shortage import Daemon, GuardInputs
 from console.host.lock_probe import LOCK, holder_of_lock
 from console.host.reader import HostReader
@@ -40,7 +41,7 @@ MEMORY_FILE = "guard.json"
 SCHEMA = "vipconsole.guard-memory/1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collector:
     """Reads a swarm and its host for the guard."""
 

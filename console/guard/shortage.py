@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -19,6 +18,7 @@ from console.diagnosis.quiescence.crash_loops import FAILURE_STATES, STOP_STATES
 from console.diagnosis.quiescence.values import Report
 from console.diagnosis.values import Assessment, Snapshot
 from console.errors import Result, Unknown, known
+from console.frozen import frozen
 from console.operations.reclaim import ReclaimMethod
 from console.settings import Thresholds
 from console.swarm.model import Service, Task
@@ -48,7 +48,7 @@ class GuardVerdict(StrEnum):
     UNKNOWN = "cannot know"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuardOptions:
     """What the operator wants and allows."""
 
@@ -66,7 +66,7 @@ class GuardOptions:
     """Whether the guard has just had the allocator rebuilt: nothing has leaked since, so what is free at most is free."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Daemon:
     """The unit of the docker daemon, as far as a restart of it is concerned."""
 
@@ -78,7 +78,7 @@ class Daemon:
     """Running containers outside the swarm whose restart policy would not bring them back."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuardInputs:
     """Everything that a decision rests on."""
 
@@ -103,7 +103,7 @@ class GuardInputs:
     """Why no manager can be borrowed on this host; None where one can be, and where it is not allowed anyway."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shortage:
     """A network on which addresses are exhausted."""
 
@@ -119,7 +119,7 @@ class Shortage:
     """Addresses that would be free if every leaked one were given back."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuardDecision:
     """What the guard does and says. The same value is shown by `--dry-run` and acted on without it."""
 

@@ -4,11 +4,11 @@ Every text in a value has passed `console.text.clean`.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network
 
 from console.errors import Result
+from console.frozen import frozen
 
 SERVICE = "service"
 
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\@-]*)?\.[a-z]+")
 _LONGEST = 255
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route:
     """A destination that this host reaches by another way than an overlay."""
 
@@ -35,7 +35,7 @@ class Route:
     device: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Process:
     """A process of this host."""
 
@@ -48,7 +48,7 @@ class Process:
     """May hold secrets: matched against, never shown."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SystemdJob:
     """A job of systemd that is not finished."""
 
@@ -59,7 +59,7 @@ class SystemdJob:
     """`waiting` or `running`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unit:
     """A unit of systemd."""
 
@@ -85,7 +85,7 @@ class Unit:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timer:
     """A timer of systemd, and when it fires next."""
 
@@ -93,7 +93,7 @@ class Timer:
     next_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """Somebody at a terminal."""
 
@@ -104,7 +104,7 @@ class Login:
     since: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnProcess:
     """The present process, among the others."""
 
@@ -115,7 +115,7 @@ class OwnProcess:
     """The systemd unit that it belongs to, or nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inapplicable:
     """A reading that has no meaning here, and why: an engine elsewhere, a machine without systemd, nothing configured."""
 
@@ -124,7 +124,7 @@ class Inapplicable:
     """Whether it was asked for in the settings all the same; then it can never be known."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostActivity:
     """One snapshot of this host."""
 

@@ -9,13 +9,13 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from console.clock import Clock
 from console.errors import HostError
+from console.frozen import frozen
 from console.host.process import CommandFailed, output_of
 from console.host.reader import Run
 from console.host.streaming import LINE_LIMIT_BYTES, Listen, Program
@@ -56,7 +56,7 @@ class ProgramState(StrEnum):
     """It is not there, and how it ended is not known: it was never started, or the machine was."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProgramStatus:
     """How far a program is, and how it ended."""
 

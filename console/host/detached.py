@@ -9,10 +9,11 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from console.errors import HostError
+from console.frozen import frozen
 from console.host.process import CommandFailed, output_of
 from console.host.reader import BOOTED, Run, has_systemd, read_units
 from console.text import clean, last_line
@@ -24,7 +25,7 @@ STOP_WITHIN_S = 1800
 """For so long systemd waits for a process that it told to end, in seconds: it ends after what it is in the midst of."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DetachedProgram:
     """What is started."""
 

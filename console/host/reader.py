@@ -6,13 +6,13 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from console.concurrency import together
 from console.errors import HostError, Result, Unknown, unknown_from
+from console.frozen import frozen
 from console.host.activity import (
     HostActivity,
     Inapplicable,
@@ -198,7 +198,7 @@ def unavailable_activity(reason: Inapplicable | Unknown, own: OwnProcess) -> Hos
     return HostActivity(own, reason, reason, reason, reason, reason, reason)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostPaths:
     """Where a host is read."""
 

@@ -6,9 +6,10 @@ import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from console.errors import HostError
+from console.frozen import frozen
 from console.host.process import PATH, OutputPipe, output_pipe
 from console.text import clean
 
@@ -27,7 +28,7 @@ Listen = Callable[[bytes], Awaitable[object]]
 """Is given each line, raw."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Program:
     """What to run."""
 
@@ -70,7 +71,7 @@ async def run_streaming(
     return code if code >= 0 else 128 - code
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _PipeReader:
     """A pipe, and the task that reads it."""
 

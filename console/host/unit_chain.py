@@ -3,13 +3,13 @@
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 
 from console.clock import Clock
 from console.errors import HostError, StepFailed
+from console.frozen import frozen
 from console.host.activity import full_name, is_glob
 from console.host.process import output_of
 from console.host.reader import Run, property_blocks
@@ -29,7 +29,7 @@ _BUSY = ("activating", "deactivating", "reloading")
 Tell = Callable[[str], Awaitable[object]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DaemonUnit:
     """The unit as systemd knows it."""
 
@@ -78,7 +78,7 @@ def _span_s(text: str) -> float:
     return total_s
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainUnit:
     """A unit of a chain, as it is now."""
 

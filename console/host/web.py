@@ -7,10 +7,11 @@ import ssl
 from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from email.parser import BytesHeaderParser
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
+from console.frozen import frozen
 from console.text import clean
 
 HEAD_LIMIT_BYTES = 65_536
@@ -23,7 +24,7 @@ ANSWER_S = 2.0
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |$)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """The answer of one address."""
 
@@ -39,7 +40,7 @@ class Reply:
     """What the answer to a post begins with, raw."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Posting:
     """What is posted. Where the address holds a user and a password, they are sent as such (basic authentication)."""
 
@@ -48,7 +49,7 @@ class Posting:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpOptions:
     """How addresses are asked."""
 

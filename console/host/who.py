@@ -3,16 +3,16 @@
 import os
 import pwd
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from console.frozen import frozen
 from console.text import clean
 
 NOBODY = 4294967295
 """What `/proc/self/loginuid` holds for a process that no login started (proc(5))."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Who:
     """An operator: the user that acts, the one who logged in, and from where. Empty where it is not known."""
 

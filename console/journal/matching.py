@@ -9,10 +9,11 @@ systemd.journal-fields(7)); and a line whose fields name something that is no id
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from types import MappingProxyType
 
+from console.frozen import frozen
 from console.journal.failures import field_objects, is_from_agent, match_failure
 from console.journal.gossip import GOSSIP
 from console.journal.parsing import claimed_level, parse_line
@@ -53,7 +54,7 @@ _VARIES = re.compile(rf"\b(?:{_OBJECT}|[0-9a-f]{{12,64}}|\d[\d.:/]*)\b")
 _Table = dict[str, list[tuple[Signature, re.Pattern[str], re.Pattern[str]]]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogEvent:
     """Something known that dockerd or journald said.
 
@@ -71,7 +72,7 @@ class LogEvent:
     dropped: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnexplainedError:
     """An error of dockerd's that has no signature. `text` is clean, `pattern` the same without what varies.
 

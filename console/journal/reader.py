@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from console.errors import HostError, Result, Unknown, unknown_from
+from console.frozen import frozen
 from console.host.identity import UNIX, why_engine_is_foreign
 from console.host.root import has_own_root, under_root
 from console.journal import journalctl, native
@@ -50,7 +50,7 @@ def open_journal(unit: str = DEFAULT_UNIT, directory: Path | None = None) -> Jou
     return journalctl.CommandJournal(unit, directory)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DaemonLog:
     """Where dockerd's lines are read from."""
 

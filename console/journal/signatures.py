@@ -5,8 +5,9 @@ swarmkit's manager/allocator/network.go, agent/errors.go and manager/manager.go,
 datastore and network.go. Where the two engines say it differently, both sentences are here.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from console.frozen import frozen
 
 BARE = ("",)
 """The level of a line that is not of dockerd's logger: a crash of its runtime."""
@@ -46,7 +47,7 @@ class Confidence(StrEnum):
     POSSIBLE = "possible"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """One sentence of dockerd's and its meaning; `title` says in a few words what it is about.
 

@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 
 from console.durations import LOCAL, TimeFormat, clock_time, stamp
+from console.frozen import frozen
 from console.journal.failures import ALL_SIGNATURES
 from console.journal.matching import LogEvent, LogMatcher, UnexplainedError
 from console.journal.signatures import AGENT_MESSAGE, Confidence, LogSeverity, Signature
@@ -28,7 +29,7 @@ STRETCH = timedelta(minutes=1)
 """What was logged is forgotten in pieces of this length."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogFinding:
     """All events of one signature. `objects` maps a kind to names, or identifiers where no name is known.
 
@@ -53,7 +54,7 @@ class LogFinding:
         return self.count * self.signature.lost_addresses
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ErrorPattern:
     """Errors of dockerd's without a signature that are alike. `text` is the last of them, clean.
 
@@ -68,7 +69,7 @@ class ErrorPattern:
     objects: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NO_OBJECTS)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summary:
     """What was read. The worst comes first, and the latest first among equals.
 

@@ -1,9 +1,11 @@
 """What is read from a journal, as frozen values. Text in them is raw unless a field says that it is clean."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from types import MappingProxyType
+
+from console.frozen import frozen
 
 DEFAULT_UNIT = "docker.service"
 """The systemd unit of dockerd on Debian, Fedora and NixOS alike."""
@@ -15,7 +17,7 @@ EMPTY: Mapping[str, str] = MappingProxyType({})
 """No names, no fields."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JournalEntry:
     """One entry of the journal that is dockerd's own, or journald's message about dockerd's unit.
 
@@ -40,7 +42,7 @@ class JournalEntry:
     is_cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JournalGap:
     """Entries before what follows, after `after` (a cursor) if it is set, may be missing: `reason`, a sentence."""
 
@@ -48,7 +50,7 @@ class JournalGap:
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Batch:
     """Entries in the order of the journal; the `gaps` come before the first of them.
 
@@ -68,7 +70,7 @@ class Batch:
         return self.entries[-1].cursor if self.entries else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """What to read at most: from a time or from after a cursor on, the newest entries first when it is too much.
 
@@ -82,7 +84,7 @@ class Window:
     deadline_s: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DaemonLine:
     """One line of dockerd's log, parsed: logfmt, or JSON with `log-format: json`.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 
@@ -20,6 +20,7 @@ from console.clock import Clock
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, FailingAlert, Snapshot, UnfinishedRun
 from console.errors import Result, Unknown, known
+from console.frozen import frozen
 from console.host.activity import Route
 from console.host.identity import machine_id
 from console.journal.summary import Summary
@@ -33,7 +34,7 @@ AGE_S = 10.0
 """An unchanged state is assessed again after this time: findings say how long something has lasted."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AssessmentInputs:
     """Everything that one assessment rests on."""
 

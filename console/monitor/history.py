@@ -23,6 +23,7 @@ from console.clock import Clock
 from console.concurrency import sleep_unless
 from console.diagnosis.values import Snapshot
 from console.errors import HostError, Result, Unknown, known, unknown_from
+from console.frozen import frozen
 from console.monitor.values import StatePublisher
 from console.storage.history import HistoryStore, SeriesKey
 from console.swarm.model import Engine
@@ -43,7 +44,7 @@ WRITE_INTERVAL_S = 60.0
 THIN_INTERVAL_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Series:
     """Points that can be compared with each other."""
 

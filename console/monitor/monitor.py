@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 
 from console.clock import Clock, SystemClock
 from console.diagnosis.quiescence.values import QuiescenceRules
 from console.diagnosis.quiescence.waiter import OwnHost, QuiescenceTracker
 from console.errors import Unknown
+from console.frozen import frozen
 from console.host.reader import HostReader
 from console.journal.reader import DaemonLog
 from console.monitor.history import History
@@ -30,7 +30,7 @@ from console.swarm.model import SwarmState
 from console.swarm.repeated import RepeatedReader
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sources:
     """Where the monitor reads from."""
 

@@ -1,9 +1,9 @@
 """How seldom a monitor may look when nobody does: that of the recorder."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from console.addresses.leak_tracker import IDLE_INTERVAL_S, TrackedTask
+from console.frozen import frozen
 
 MOTION_S = 5.0
 """Between two snapshots while something changes, but no removal is under way."""
@@ -11,7 +11,7 @@ CALM_S = 10.0
 """After so long without an event and without a change, only events are waited for."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecorderPace:
     """The pace of the recorder: events wake it, and without one it takes a snapshot now and then.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -14,6 +14,7 @@ from console.clock import Clock
 from console.diagnosis.quiescence.values import Report
 from console.diagnosis.values import Assessment, Finding, Snapshot
 from console.errors import Unknown
+from console.frozen import frozen
 from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.summary import Summary
 
@@ -22,7 +23,7 @@ MAX_LINES = 5000
 """Lines of dockerd's log that are kept while monitoring."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Feed(Generic[T]):
     """The last value that one source gave, and why its newest attempt gave none.
 
@@ -38,7 +39,7 @@ class Feed(Generic[T]):
     """Since when it fails."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AssessedSnapshot:
     """A snapshot with the findings and accounts that its assessment gave."""
 
@@ -46,7 +47,7 @@ class AssessedSnapshot:
     assessment: Assessment
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One line of dockerd's log. `number` grows by one with each, also over those that were dropped."""
 
@@ -60,7 +61,7 @@ class Line:
     """What it means, where it has a signature; errors without one are unexplained."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Log:
     """What dockerd logged lately."""
 
@@ -71,7 +72,7 @@ class Log:
     """Lines that came while monitoring and made room for newer ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watching:
     """Whether a swarm is recorded, and since when."""
 
@@ -80,7 +81,7 @@ class Watching:
     """Since when it has been recorded; where no recorder is at work, until when it was. By the engine's clock."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MonitorState:
     """Everything that the panes show, as of one moment. Parts that did not change are the very same objects."""
 

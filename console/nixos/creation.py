@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from itertools import pairwise
 
+from console.frozen import frozen
 from console.nixos.shell import PRINTING_COMMANDS, Script, ShellCommand, program_name, script_of
 from console.nixos.source import UNKNOWN, NixSource, Text, Word
 
@@ -32,7 +33,7 @@ _ENDS_HERE = re.compile(rb"\s*[\"'](?!\s*,)")
 _END_OF_LINE = re.compile(rb"(?<!\\)\n|\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkCreateCommand:
     """One command that creates a network."""
 
@@ -65,7 +66,7 @@ class Use(StrEnum):
     """It may run, in a way that is not understood."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mention:
     """A text that speaks of creating a network and is no command where it stands."""
 
@@ -94,7 +95,7 @@ class Mention:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateCommands:
     """Everything in a Nix file that creates a Docker network, or speaks of it."""
 

@@ -5,12 +5,13 @@ import re
 import shlex
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
 from console.errors import Declined, HostError, Result, Unknown, unknown_from
+from console.frozen import frozen
 from console.host.process import output_of
 from console.nixos.file import FileBackup, NixFile, read_nix_file, unified_diff
 from console.nixos.source import NixSource
@@ -114,7 +115,7 @@ def _complaint(error: HostError) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edit:
     """What is to be done to a file, if anything."""
 

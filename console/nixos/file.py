@@ -7,10 +7,10 @@ import os
 import pwd
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import Declined, HostError
+from console.frozen import frozen
 from console.host.process import PATH, output_of
 from console.host.reader import BOOTED, has_systemd
 from console.host.root import under_root
@@ -35,7 +35,7 @@ def short(system: str) -> str:
     return f"{name} ({digest[:8]})" if dash else system
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NixosPaths:
     """The places of one host."""
 
@@ -95,7 +95,7 @@ def _home() -> str:
         return "/"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NixFile:
     """A file as it was read."""
 

@@ -3,10 +3,10 @@
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import Declined, HostError
+from console.frozen import frozen
 from console.host.activity import full_name
 from console.host.background import ProgramState, ProgramStatus
 from console.host.reader import property_blocks
@@ -27,7 +27,7 @@ _LEANS = ("Requires", "Requisite", "BindsTo", "PartOf")
 """What stops or restarts a unit together with another one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Activation:
     """What would happen to the units of this host. nixos-rebuild does not promise that this is complete."""
 
@@ -53,7 +53,7 @@ class Activation:
         return (*lines, *(["restarts systemd itself"] if self.restarts_systemd else []))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnitAtRisk:
     """A unit that must go on, and would be stopped or restarted."""
 
@@ -187,7 +187,7 @@ async def units_at_risk(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _UnitFacts:
     """A unit as systemd knows it."""
 

@@ -4,11 +4,11 @@ import asyncio
 import json
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from console.errors import Declined, HostError, Result, unknown_from
+from console.frozen import frozen
 from console.host.streaming import Program, run_streaming
 from console.nixos.file import STORE_PATH, NixosPaths
 from console.nixos.prediction import Activation, UnitAtRisk, docker_units_at_risk, predict
@@ -210,7 +210,7 @@ async def _run_and_report(
     return code, output, progress
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BuildResult:
     """A system that is built, beside the one that runs."""
 
@@ -222,7 +222,7 @@ class BuildResult:
     """Of the docker unit and its socket."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BuildRequest:
     """What is to be built, and where its links go."""
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
+from console.frozen import frozen
 from console.nixos.source import UNKNOWN, Text, Word
 
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh"))
@@ -30,7 +31,7 @@ _EXECUTED = re.compile(
 """What systemd takes from the front of a command line: its prefixes, and the name where a unit file is written out."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShellCommand:
     """A command with its arguments; redirections and assignments before it are left out."""
 
@@ -52,7 +53,7 @@ class ShellCommand:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Passage:
     """A part of a script that no shell runs as it is: from one place in the file to another."""
 
@@ -64,7 +65,7 @@ class Passage:
     """For a here-document: whether it goes into a file or to a program that may run it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Script:
     """What a script consists of; scripts that it holds are taken apart too."""
 

@@ -5,10 +5,11 @@ Only tree-sitter's trees are read here; nothing is evaluated, so whatever comes 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import tree_sitter_nix
 from tree_sitter import Language, Node, Parser
+
+from console.frozen import frozen
 
 UNKNOWN = "\ue000"
 """Stands for text that only an evaluation would know. It is a private character, so no file means it."""
@@ -22,7 +23,7 @@ _LAST_COMMA = re.compile(rb",(?=" + _GAP + rb"\})", re.DOTALL)
 """May be the comma behind the last argument of a function; it may stand in a string or in a comment as well."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """What a string comes to, and for each byte of it where in the file it comes from."""
 
@@ -35,7 +36,7 @@ class Text:
         return Text(self.content[start:end], self.places[start : end + 1])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Word:
     """One word of a command: its text, with `UNKNOWN` for every piece that is not known, and where it begins."""
 

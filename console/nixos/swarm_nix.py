@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 
+from console.frozen import frozen
 from console.nixos.creation import NetworkCreateCommand, Use, find_creations
 from console.nixos.source import UNKNOWN, NixSource
 from console.text import clean, listed
@@ -34,7 +35,7 @@ class SubnetVerdict(StrEnum):
     """It cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Insertion:
     """What is to be put into a file, and before which byte."""
 
@@ -48,7 +49,7 @@ class Insertion:
         return "".join(f'"{word}" ' for word in self.words) if self.is_list else " ".join((*self.words, ""))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkSetting:
     """What was found in a file."""
 

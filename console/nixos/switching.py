@@ -8,7 +8,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, fields
 from enum import StrEnum
 from errno import EAGAIN
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from console.clock import Clock
 from console.errors import Declined, HostError
+from console.frozen import frozen
 from console.host.background import (
     BackgroundProgram,
     DetachedSession,
@@ -68,7 +69,7 @@ class SwitchOutcome(StrEnum):
     """The end is unknown: the machine was rebooted, or systemd has forgotten it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SwitchVerdict:
     """How a switch ended, in a sentence, and what to do about it."""
 
@@ -108,7 +109,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Switch:
     """One switch that was begun: what is written down before, so that it is found again after a crash."""
 
@@ -131,7 +132,7 @@ class Switch:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Switch":
         """Return what was written down."""
-        return cls(**{slot: data[slot] for slot in cls.__slots__})
+        return cls(**{each.name: data[each.name] for each in fields(cls)})
 
 
 def new_switch(system: str, name: str, folder: Path, places: NixosPaths) -> Switch:

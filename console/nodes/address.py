@@ -1,8 +1,8 @@
 """Where the engine of another node is reached, as the settings write it. Pure."""
 
 import re
-from dataclasses import dataclass
 
+from console.frozen import frozen
 from console.text import clean
 
 SSH = "ssh://"
@@ -17,7 +17,7 @@ _SSH = re.compile(
 DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SshAddress:
     """A host behind ssh, and the engine's socket there."""
 

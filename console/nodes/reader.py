@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from urllib.parse import quote
 from console.clock import Clock
 from console.concurrency import together
 from console.errors import EngineNotFound, MalformedReply, Result, Unknown, VipconsoleError, unknown_from
+from console.frozen import frozen
 from console.journal.reader import DaemonLog, read_recent
 from console.journal.summary import summarise
 from console.journal.values import Batch
@@ -38,7 +39,7 @@ NO_WAY = Unknown("No way to this node's journal is known.", "Set `journal` in it
 OWN_JOURNAL = Unknown("It is the journal of the engine that shows the swarm, and read as such.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Reading:
     """One node, and what its journal held: only when all nodes are read is it known what the others are called."""
 

@@ -1,8 +1,8 @@
 """One `[[node]]` of the settings, and what can be wrong with it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from console.frozen import frozen
 from console.nodes.address import NAME, problem_with_host, problem_with_journal
 from console.text import clean
 
@@ -10,7 +10,7 @@ KEY = "node"
 """Its key in a settings file."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeSettings:
     """Another node's engine that snapshots ask too."""
 

@@ -1,16 +1,16 @@
 """What other nodes themselves tell, as frozen values. Every text is clean."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from console.errors import Result, Unknown
+from console.frozen import frozen
 from console.journal.summary import Summary
 
 NOT_READ = Unknown("It was not read.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Peer:
     """A node that takes part in an overlay, as another node's gossip has it."""
 
@@ -20,7 +20,7 @@ class Peer:
     """Where the gossip reaches it; the address that the node advertises."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkCopy:
     """A node's own copy of an overlay. A manager also lists overlays that it takes no part in: those have no `peers`."""
 
@@ -34,7 +34,7 @@ class NetworkCopy:
     """How many endpoints it has besides."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeView:
     """What one engine told about itself and its overlays, at one moment."""
 
@@ -54,7 +54,7 @@ class NodeView:
         return next((copy for copy in self.copies if copy.id == network_id and copy.peers is not None), None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeStatus:
     """A node that is to be asked: what it last told and when, and since when it has not answered.
 
@@ -114,7 +114,7 @@ def load_balancers_of(statuses: NodeStatuses) -> dict[str, dict[str, IPv4Address
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MissingPeer:
     """An address that some nodes have among their peers of a network, or answer from, and that another node lacks there."""
 
@@ -145,7 +145,7 @@ def missing_peers(statuses: NodeStatuses) -> frozenset[MissingPeer]:
     return frozenset(missing)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OtherNodes:
     """The nodes that the settings name, as of one moment; empty where they name none."""
 

@@ -9,6 +9,7 @@ from console.addresses.holders import holders_on, index_holders
 from console.addresses.leaks import allocator_of
 from console.clock import Clock
 from console.errors import Declined, EngineError, Unknown, UsageError
+from console.frozen import frozen
 from console.operations.census_walk import (
     FREE_AT_LEAST,
     LOOK_EVERY_STEPS,
@@ -65,7 +66,7 @@ def decline_unless_walkable(walkable: WalkableNetwork, *, is_large_allowed: bool
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CensusDependencies:
     """What a census is taken with."""
 

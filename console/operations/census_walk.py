@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address
 from math import ceil, prod
@@ -11,6 +10,7 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.holders import Pool
 from console.addresses.leaks import AllocatorGeneration, Census
 from console.errors import Declined
+from console.frozen import frozen
 from console.operations.probes import Prober
 
 FREE_AT_LEAST = 5
@@ -39,7 +39,7 @@ def steps_until_picked(subnets: int) -> int:
     return 1 if subnets == 1 else max(8, ceil(2.5 * subnets))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WalkableNetwork:
     """A network that can be walked."""
 
@@ -73,7 +73,7 @@ class WalkableNetwork:
         return MAX_WALKS * (self.steps_of_a_walk + 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Walk:
     """One way round the ring, or round the ring of each subnet."""
 
@@ -81,7 +81,7 @@ class Walk:
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CensusResult:
     """What a census found."""
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from console.clock import Clock
 from console.errors import EngineError, EngineRefused, SwarmError, VipconsoleError
+from console.frozen import frozen
 from console.operations.probes import run_to_end
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class ChangeRecords(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RetryingChanger:
     """Retries changes until they are seen, and records each before and after."""
 
@@ -155,7 +156,7 @@ async def _forget(_: Mapping[str, Any]) -> None:
     """Record nothing: it was not recorded that the change was begun either."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """A change of one object: how it is recorded, how it is made, and how it is seen to be made."""
 

@@ -1,9 +1,9 @@
 """Who changes the swarm: whether anybody else does, or has left it half changed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from console.errors import Declined, EngineError, Result, Unknown
+from console.frozen import frozen
 from console.operations.probes import remove_leftovers_in
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import borrowed_elsewhere, foreign, roles_of
@@ -13,7 +13,7 @@ from console.swarm.reader import SwarmReader
 from console.text import listed, plural
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LockOwner:
     """Who wants to change the swarm."""
 

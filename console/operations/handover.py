@@ -10,13 +10,13 @@ once it is a manager. Labels on the node tell what is to be brought back, wherev
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, TypeVar
 
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import Declined, EngineError, EngineTimeout, Unknown
+from console.frozen import frozen
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import (
     MANAGERS_AT_LEAST,
@@ -68,7 +68,7 @@ class Ending(StrEnum):
     """An interrupted hand-over was undone, because it cannot continue: no address came back."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HandoverResult:
     """What came of a hand-over."""
 

@@ -5,13 +5,13 @@ made bears the label of a probe and a name of this program's: whatever happens, 
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any
 
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import EngineError, EngineTimeout, Unknown
+from console.frozen import frozen
 from console.operations.probes import IMAGE, NOWHERE, ProbeOwner, Prober, network_name, run_to_end
 from console.swarm.changer import SwarmChanger
 from console.swarm.model import Network, SwarmState, Task
@@ -29,7 +29,7 @@ WITHIN_S = 30.0
 POLL_S = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leaks:
     """What was lost."""
 

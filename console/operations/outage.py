@@ -1,12 +1,12 @@
 """How an operation that takes services down reports how far it is: its phase, and who went down or came up again."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from console.errors import VipconsoleError
+from console.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutageReport:
     """What has changed in an outage since the last report."""
 

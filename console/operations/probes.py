@@ -6,13 +6,13 @@ Whatever happens to the process that made one, its label tells whose it is, and 
 import asyncio
 import os
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeVar
 
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import Declined, EngineError, EngineRefused, EngineTimeout, Unknown, known
+from console.frozen import frozen
 from console.swarm.changer import SwarmChanger
 from console.swarm.model import SwarmState
 from console.swarm.parse import PROBE_LABEL
@@ -33,7 +33,7 @@ NETWORK_PREFIX = "vipconsole-scratch-"
 """Name prefix of networks that exist only for a proof, and are removed again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProbeOwner:
     """The machine and the process that a probe belongs to."""
 
@@ -96,7 +96,7 @@ def after_spec(owner: ProbeOwner) -> Mapping[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prober:
     """Asks a network for its next address with a probe."""
 

@@ -1,11 +1,11 @@
 """Removes overlays that nobody uses: which ones, purely, and then one after the other."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from console.durations import is_known
 from console.errors import EngineRefused
+from console.frozen import frozen
 from console.swarm.changer import SwarmChanger
 from console.swarm.model import Network
 from console.swarm.reader import SwarmReader
@@ -15,7 +15,7 @@ KEEP_LABEL = "vipconsole.keep"
 """A network with this label, whatever its value, is never removed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PruneExclusions:
     """What is never removed."""
 
@@ -24,7 +24,7 @@ class PruneExclusions:
     younger_than_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PruneResult:
     """What came of it, by name."""
 

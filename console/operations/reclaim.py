@@ -5,12 +5,12 @@ A restart stops every container of that host, and they come back. The other way 
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import EngineTimeout, Unknown, known
+from console.frozen import frozen
 from console.swarm.managers import (
     MANAGERS_AT_LEAST,
     NO_LEADER,
@@ -35,7 +35,7 @@ class ReclaimMethod(StrEnum):
     RESTART = "restart"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReclaimPlan:
     """What would be done; or why it cannot be, and then nothing else."""
 
@@ -52,7 +52,7 @@ class ReclaimPlan:
     """What can go wrong and what helps then, in a few sentences."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReclaimTarget:
     """Where it would be done."""
 
@@ -199,7 +199,7 @@ def _restart(roles: ManagerRoles, swarm: SwarmState, target: ReclaimTarget) -> R
 POLL_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RestartResult:
     """What came of a restart."""
 

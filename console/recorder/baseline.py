@@ -5,7 +5,7 @@ Values and their JSON. Pure.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from console.addresses.leak_tracker import TrackedTask
 from console.addresses.leaks import AllocatorGeneration
 from console.diagnosis.values import Severity
+from console.frozen import frozen
 from console.swarm.model import Attachment, SwarmState, Task
 from console.text import NAME_LIMIT, clean
 
@@ -21,7 +22,7 @@ T = TypeVar("T")
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceMark:
     """What of a service tells whether it was updated, and how."""
 
@@ -36,7 +37,7 @@ class ServiceMark:
     network_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenFinding:
     """A finding that began and has not ended."""
 
@@ -47,7 +48,7 @@ class OpenFinding:
     """Since when it is not there, by the engine's clock; it may come back."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Baseline:
     """The last state of a swarm, as far as what happens next is told by it. Empty before the first one."""
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -10,6 +10,7 @@ from console.addresses.leaks import LeakEntry, LeakLog, allocator_key, allocator
 from console.diagnosis.values import Finding, Severity
 from console.durations import is_known
 from console.errors import Unknown, known
+from console.frozen import frozen
 from console.monitor.values import MonitorState
 from console.recorder.baseline import Baseline, OpenFinding, ServiceMark
 from console.recorder.journal import journal_events
@@ -36,7 +37,7 @@ REBUILD_REST, SAME_REBUILD = timedelta(seconds=30), timedelta(minutes=2)
 """A line that says that the allocator was rebuilt comes before the snapshot that shows why: a restart or another leader."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Derivation:
     """What happened, and what to compare the next state with."""
 

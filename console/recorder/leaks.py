@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from console.addresses.leaks import LeakEntry
+from console.frozen import frozen
 from console.recorder.values import EventKind, RecordedEvent
 
 SAME_TIME = timedelta(minutes=10)
@@ -18,7 +18,7 @@ _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 _MORE = re.compile(r" and (\d+) more on ")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeakRecord:
     """What one task leaked on one network."""
 
@@ -40,7 +40,7 @@ class LeakRecord:
         return self.stack or self.service
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StackLeaks:
     """All that a stack leaked, or a service of no stack."""
 

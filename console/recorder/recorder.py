@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from console.addresses.leak_tracker import TrackedTask
@@ -11,6 +11,7 @@ from console.clock import Clock
 from console.diagnosis.values import Severity, Snapshot
 from console.durations import stamp
 from console.errors import HostError, Unknown, VipconsoleError
+from console.frozen import frozen
 from console.monitor.monitor import Monitor
 from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 from console.recorder.baseline import Baseline, from_json, to_json
@@ -36,7 +37,7 @@ SHORTEST_GAP = timedelta(seconds=10)
 _DAMAGE = (ValueError, TypeError, KeyError, AttributeError)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecorderOptions:
     """How large the record may be, and who is told in a sentence what is watched and what is wrong."""
 

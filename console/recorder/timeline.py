@@ -1,9 +1,9 @@
 """What happened to a swarm, in one list by time, with the times in which nobody watched. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from console.frozen import frozen
 from console.recorder.leaks import AFTER, BEFORE, after_leak
 from console.recorder.values import EventKind, RecordedEvent, WatchSpan
 from console.text import listed, plural
@@ -22,7 +22,7 @@ _ANYWHERE = (EventKind.RESTART, EventKind.WATCHING)
 """These concern every network."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WatchGap:
     """A time in which nobody watched."""
 
@@ -32,7 +32,7 @@ class WatchGap:
     """Whether nobody watches now either."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimelineEvent:
     """An event, and what it came after."""
 
@@ -41,7 +41,7 @@ class TimelineEvent:
     """`stack app was removed`; of leaks only, and empty where it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timeline:
     """What happened from `since` to `until`."""
 
@@ -54,7 +54,7 @@ class Timeline:
     """When the swarm was first watched, at whatever time; None where it never was."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimelineLine:
     """A line of a list: an event, some of the same kind that belong together, or a gap."""
 

@@ -1,11 +1,11 @@
 """What the recorder keeps, and who else it tells."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from console.diagnosis.values import Severity
+from console.frozen import frozen
 from console.monitor.values import MonitorState
 
 
@@ -29,7 +29,7 @@ class EventKind(StrEnum):
     """The recorder itself: what it could not watch."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordedEvent:
     """Something that happened to a swarm. Its texts are clean."""
 
@@ -49,7 +49,7 @@ class RecordedEvent:
     """Whether a finding ended. What began and has no end goes on, or ended unwatched."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WatchSpan:
     """A time in which a recorder watched without a break. Both by the engine's clock."""
 

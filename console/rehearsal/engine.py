@@ -5,10 +5,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import HostError
+from console.frozen import frozen
 from console.host.root import VARIABLE, search_path
 from console.rehearsal.cgroups import command_in_group
 from console.rehearsal.folder import host_of
@@ -18,7 +18,7 @@ from console.text import SENTENCE_LIMIT, clean, last_line
 REMOVED_WITHIN_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PrivateEngine:
     """An engine in namespaces of its own."""
 

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from console.errors import HostError
+from console.frozen import frozen
 from console.runbook.language.values import ActionPlan, ExpectedDowntime
 from console.runbook.run.view import RunState
 from console.storage.state import make_private, write_atomically
@@ -19,7 +20,7 @@ KEPT = 20
 """So many are stored; older ones are removed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceForecast:
     """How long one service is expected to be down."""
 
@@ -28,7 +29,7 @@ class ServiceForecast:
     """None where it did not come back in the rehearsal."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpectedRefusal:
     """What would be refused, or went wrong, at a step."""
 
@@ -38,7 +39,7 @@ class ExpectedRefusal:
     """Whether the rehearsal ran into it; else the plan says so for the swarm as it is now."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forecast:
     """What a rehearsal foretells."""
 

@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from console.clock import Clock
 from console.errors import HostError, NotAllowed
+from console.frozen import frozen
 from console.host.root import search_path
 from console.nixos.file import PLACES
 from console.nixos.source import NixSource
@@ -48,7 +49,7 @@ CALL_TIMEOUT_S = 60.0
 Tell = Callable[[str], object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Means:
     """What this host can give to a rehearsal."""
 
@@ -58,7 +59,7 @@ class Means:
     """Commands that are not there."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RehearsalRequest:
     """What is rehearsed."""
 
@@ -71,7 +72,7 @@ class RehearsalRequest:
     settings: Settings
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RehearsalResult:
     """What came of it."""
 

@@ -1,10 +1,11 @@
 """The shape of a swarm: what decides how long an outage takes, and nothing that could be a secret. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from console.frozen import frozen
 from console.swarm.model import Endpoint, Network, Service, network_entries
 from console.swarm.snapshots import SwarmSnapshot
 from console.text import listed, plural
@@ -25,7 +26,7 @@ class StopBehavior(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkAttachment:
     """A network of a service or a container."""
 
@@ -35,7 +36,7 @@ class NetworkAttachment:
     """Given by hand; containers only."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkShape:
     """An overlay, as `POST /networks/create` takes it, its labels but for its stack's left out."""
 
@@ -43,7 +44,7 @@ class NetworkShape:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceShape:
     """A service without image, environment, arguments, mounts, secrets and configs."""
 
@@ -67,7 +68,7 @@ class ServiceShape:
         return 1 if self.replicas is None else self.replicas
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContainerShape:
     """A container that was attached by hand."""
 
@@ -76,7 +77,7 @@ class ContainerShape:
     networks: tuple[NetworkAttachment, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shape:
     """The shape of a swarm."""
 

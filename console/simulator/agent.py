@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from console.frozen import frozen
 from console.simulator.allocator import Allocator
 from console.simulator.objects import RANK, SimContainer, SimNode, SimTask
 from console.simulator.store import Store
@@ -21,7 +21,7 @@ DEFAULT_GRACE_S = 10.0
 _EXIT = re.compile(r"(?:sleep\s+(?P<sleep>[\d.]+)\s*(?:;|&&)\s*)?(?:^|\s|;)exit\s+(?P<code>\d+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EngineRules:
     """What differs from engine to engine."""
 

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from console.frozen import frozen
 from console.simulator.filters import Refusal
 from console.simulator.joining import AnyEngine
 from console.simulator.objects import Json
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """A request: method, path as sent (with or without `/v1.xx`), query and parsed body."""
 
@@ -20,7 +21,7 @@ class Request:
     body: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Response:
     """A response: `body` is JSON, text, or None for no content; the engine takes `seconds` to give it."""
 
@@ -29,7 +30,7 @@ class Response:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Context:
     """A call, the engine and the API version that it is for, and the object that its path names."""
 

@@ -4,11 +4,11 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from console.clock import Clock, SystemClock
+from console.frozen import frozen
 from console.simulator.dockerd_log import JournalFile
 from console.simulator.engine import SimulatedEngine
 from console.simulator.past import keep_past, keep_record
@@ -16,7 +16,7 @@ from console.simulator.scenarios import build
 from console.simulator.server import serve_in_thread
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Demo:
     """A simulated engine that listens."""
 

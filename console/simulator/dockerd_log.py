@@ -8,12 +8,12 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TextIO
 
+from console.frozen import frozen
 from console.simulator.objects import Timeline
 
 MAX_LINES = 2000
@@ -29,7 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BOOT = "5ea1ed" + "0" * 26
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogLine:
     """One line. `number` counts from 1."""
 

@@ -1,11 +1,12 @@
 """A simulated engine and its swarm: what can be done to it, each as the API's call of that purpose."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from console.errors import SimulatorError
+from console.frozen import frozen
 from console.simulator.agent import Agent, EngineRules
 from console.simulator.allocator import Allocator
 from console.simulator.containers import Containers
@@ -27,7 +28,7 @@ ENGINES = {"1.41": "20.10.24", "1.45": "26.1.5", "1.51": "28.5.2", "1.52": "29.1
 """API versions that can be simulated, and the engine that speaks each."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EngineInfo:
     """What the engine says of itself. `membership` is `manager`, `worker` or `none`.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from console.frozen import frozen
+
 Json = dict[str, Any]
 
 STATES = (
@@ -266,7 +268,7 @@ class SimNode:
         return self.is_up and self.state != "down"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SimEvent:
     """A change of an object of the swarm."""
 

@@ -1,13 +1,12 @@
 """Stacks as `docker stack deploy` and `docker stack rm` handle them, on a simulated engine."""
 
-from dataclasses import dataclass
-
+from console.frozen import frozen
 from console.simulator.engine import SimulatedEngine
 
 NAMESPACE = "com.docker.stack.namespace"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """A service of a stack: its name there, the networks it is on besides `internal`, and what it runs."""
 
@@ -22,7 +21,7 @@ class Part:
     command: tuple[str, ...] = ("sleep", "86400")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeployedStack:
     """The IDs of a deployed stack's services and of its own networks."""
 

@@ -6,7 +6,7 @@ The record stands from before the first change until nothing is left, so its fil
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from console.diagnosis.values import UnfinishedRun
 from console.errors import HostError
+from console.frozen import frozen
 from console.host.temporary.values import Cable
 from console.storage.state import make_private, write_atomically
 from console.text import clean
@@ -36,7 +37,7 @@ class BorrowPhase(StrEnum):
     """The real manager is what it was, and the temporary one is taken out of the swarm."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BorrowStep:
     """One step, recorded before it is begun, and again when it has ended."""
 
@@ -45,7 +46,7 @@ class BorrowStep:
     ended_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BorrowRecord:
     """A borrowed manager that is under way, or was cut short."""
 

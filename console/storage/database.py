@@ -7,11 +7,11 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from console.errors import HostError
+from console.frozen import frozen
 from console.storage.state import OWNER_HINT, make_private
 from console.text import clean
 
@@ -21,7 +21,7 @@ BUSY_S = 1.0
 """So long another process may be reading or writing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DatabaseKind:
     """What is in such a file, and how it is spoken of."""
 

@@ -7,13 +7,13 @@ names of what leaked, so an error in it is reported and otherwise ignored.
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from console.addresses.forecast import Point
 from console.addresses.leaks import LeakEntry
+from console.frozen import frozen
 from console.storage.database import DatabaseKind, StateDatabase
 from console.text import clean
 
@@ -47,7 +47,7 @@ SeriesKey = tuple[str, str]
 """Network ID and key of the series."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredHistory:
     """The points of use of one swarm's networks, and the leaks seen under its present allocator."""
 

@@ -8,7 +8,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -17,6 +16,7 @@ from docker.errors import DockerException
 
 from console.clock import Clock
 from console.errors import Unknown, VipconsoleError, unknown_from
+from console.frozen import frozen
 from console.swarm import parse_engine
 from console.swarm.client import EngineConnection
 from console.swarm.failures import FAILURES, engine_error
@@ -31,12 +31,12 @@ FILTERS = {
 """What is asked for: without it every health check of every container would be told too."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listening:
     """From here on every event arrives."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventGap:
     """From here on no event arrives, until `Listening` comes again."""
 

@@ -1,10 +1,10 @@
 """Who leads a swarm and who votes in it, whether a hand-over can be made, and what it changes on a node. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from console.errors import Declined
+from console.frozen import frozen
 from console.swarm.model import Node
 from console.swarm.parse import (
     AVAILABILITY_LABEL,
@@ -25,7 +25,7 @@ Refusal = tuple[str, str]
 NodeSpec = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ManagerRoles:
     """The managers of a swarm, and what an earlier hand-over left behind."""
 

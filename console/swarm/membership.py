@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -10,6 +9,7 @@ from docker import APIClient
 from docker.errors import NotFound
 
 from console.errors import EngineError, EngineNotFound, MalformedReply
+from console.frozen import frozen
 from console.swarm.changer import Tell
 from console.swarm.client import EngineConnection, send
 from console.text import clean
@@ -27,7 +27,7 @@ class MemberState(StrEnum):
     """Its keys are encrypted: it needs the unlock key, or else answers nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Membership:
     """What an engine says of its own place in a swarm. It answers this also where it is no manager."""
 
@@ -45,7 +45,7 @@ class Membership:
     root_dir: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SwarmSettings:
     """What the swarm's managers have been told to do."""
 
@@ -54,7 +54,7 @@ class SwarmSettings:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Addresses:
     """Where an engine listens as a member of a swarm, and where others reach it."""
 

@@ -5,13 +5,14 @@ and they may hold secrets.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from console.errors import Result
+from console.frozen import frozen
 
 ALIVE = frozenset(
     ("new", "allocated", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running"),
@@ -28,7 +29,7 @@ def _raw() -> Any:
     return field(default_factory=dict, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subnet:
     """One IPAM configuration of a network."""
 
@@ -37,7 +38,7 @@ class Subnet:
     ip_range: IPv4Network | IPv6Network | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubnetUse:
     """The allocator's own count for a subnet (API 1.52 and later)."""
 
@@ -47,7 +48,7 @@ class SubnetUse:
     """Addresses that can still be handed out: in the ip-range where there is one, else in the subnet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LocalEndpoint:
     """An endpoint of a network on the node that was asked."""
 
@@ -62,7 +63,7 @@ class LocalEndpoint:
         return self.key.startswith("lb-") or self.key == "ingress-sbox"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkDetail:
     """What only the inspection of a single network tells."""
 
@@ -73,7 +74,7 @@ class NetworkDetail:
     """By subnet as written; empty where the engine does not count."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Network:
     """A network as the list of networks shows it, with its inspection where it is an overlay."""
 
@@ -115,7 +116,7 @@ class Network:
         return tuple(subnet.network for subnet in self.subnets if isinstance(subnet.network, IPv4Network))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VirtualIP:
     """The address of a service on a network."""
 
@@ -123,7 +124,7 @@ class VirtualIP:
     address: IPv4Address | IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublishedPort:
     """A port of the hosts that a service publishes."""
 
@@ -133,7 +134,7 @@ class PublishedPort:
     """Whether every node of the swarm opens it; else only the nodes that run a task of the service."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Service:
     """A service: what it asks for, and the virtual IPs that it has."""
 
@@ -213,7 +214,7 @@ def network_entries(spec: Mapping[str, Any]) -> Iterator[tuple[str, int, Mapping
             yield place, index, entry
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attachment:
     """A network of a task, and the addresses that it has there."""
 
@@ -222,7 +223,7 @@ class Attachment:
     addresses: tuple[IPv4Address | IPv6Address, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Task:
     """A task of a service, or the hidden one behind a standalone container on an attachable overlay."""
 
@@ -263,7 +264,7 @@ class Task:
         return self.is_alive and self.desired_state not in ALIVE and self.desired_state != "complete"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     """A node of the swarm."""
 
@@ -288,7 +289,7 @@ class Node:
     """When a borrowed manager rebuilt its allocator."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Container:
     """A container of the node that was asked, whether it runs or not."""
 
@@ -310,7 +311,7 @@ class Container:
         return network_id in self.networks.values()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """How a container is attached to a network."""
 
@@ -334,7 +335,7 @@ class ObjectKind(StrEnum):
     CONFIG = "config"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StackObject:
     """A secret or a config; or a service or a network, by its name. `stack` is empty where it belongs to none."""
 
@@ -344,7 +345,7 @@ class StackObject:
     stack: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """Something that changed, as the engine told it when it happened."""
 
@@ -362,7 +363,7 @@ class Event:
     """Further attributes, such as `updatestate.new` or the service of a container."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Engine:
     """The engine that was asked, and its place in the swarm."""
 
@@ -386,7 +387,7 @@ class Engine:
         return self.api_version >= (1, 52)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SwarmState:
     """The state of a swarm at a moment. A part that could not be read says why; the others stand."""
 

@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from console.errors import known
+from console.frozen import frozen
 from console.swarm.model import (
     Container,
     Engine,
@@ -20,7 +20,7 @@ from console.swarm.model import (
 from console.text import clean
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SwarmSnapshot:
     """Everything that an overlay could be entangled with. It is whole: where a part cannot be read there is none."""
 
@@ -79,7 +79,7 @@ class SwarmSnapshot:
         return (task for task in self.tasks if task.is_alive and network_id in task.network_ids)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StackSnapshot(SwarmSnapshot):
     """Everything that stacks consist of. A stack is nothing but a label on its objects."""
 
@@ -127,7 +127,7 @@ def task_names(swarm: SwarmState) -> Mapping[str, str]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttachedService:
     """A service with a network in its specification, and how it asks for it."""
 
@@ -143,7 +143,7 @@ class AttachedService:
         return self.service.name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attachments:
     """Everything that is attached to an overlay."""
 

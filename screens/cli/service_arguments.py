@@ -3,9 +3,9 @@
 import argparse
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from console.frozen import frozen
 from screens.cli.run_arguments import Parser
 
 HIGHEST_PORT = 65_535
@@ -14,7 +14,7 @@ _ADDRESS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Address:
     """Where to listen."""
 

@@ -1,7 +1,6 @@
 """A snapshot as text that an operator reads in two seconds: the verdict, the fullest networks, the findings."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -14,6 +13,7 @@ from console.diagnosis.findings.networks import percent
 from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.durations import stamp
 from console.errors import Unknown
+from console.frozen import frozen
 from console.text import duration, plural
 from screens.output.rows import SEVERITY_STYLES
 from screens.present.addresses import FIGURES, SubnetLine, share_of, subnet_lines
@@ -31,7 +31,7 @@ NAME_AT_LEAST = 12
 HEADINGS = ("", "NETWORK", "SUBNET", "IN USE", *FIGURES)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Detail:
     """How much is shown."""
 
@@ -94,7 +94,7 @@ def render_glance(
     return Padding(Group(*parts), (0, 1), expand=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _ResponsiveTable:
     """The table of networks, drawn when the width is known: on a narrow terminal the bars give way."""
 

@@ -1,7 +1,6 @@
 """The use of networks over time as text: a chart of one, a line for each of all."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -14,6 +13,7 @@ from console.addresses.outlook import Outlook
 from console.addresses.use_history import UseSource
 from console.diagnosis.values import Assessment, Severity
 from console.durations import LOCAL, moment, zone_name
+from console.frozen import frozen
 from console.recorder.leaks import StackLeaks, leaks_by_stack
 from console.text import listed
 from screens.output.history_data import UseRecord
@@ -84,7 +84,7 @@ def render_network(
     return Padding(Group(*parts), (0, 1), expand=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _NetworkChart:
     """Drawn when the width is known."""
 
@@ -115,7 +115,7 @@ class _NetworkChart:
         yield from _leak_lines(leaks, len(leaks) if self.is_whole else leak_lines, source, self.glyphs)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _StackTable:
     """Which stacks leaked most. Drawn when the width is known: figures are never cut, names are; the least important goes."""
 
@@ -232,7 +232,7 @@ def _is_dull(outlook: Outlook) -> bool:
     return not outlook.is_warning and not outlook.rate and outlook.is_known
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _UseTable:
     """Drawn when the width is known: figures and words are never cut, names are."""
 

@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any
@@ -12,6 +11,7 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.outlook import Outlook
 from console.addresses.use_history import UseSource, all_points, build_history
 from console.diagnosis.values import Assessment, Snapshot
+from console.frozen import frozen
 from console.recorder.leaks import LeakRecord, leaks_by_stack
 from screens.output.plain import json_text
 from screens.output.snapshot_json import document_head
@@ -20,7 +20,7 @@ SCHEMA = "vipconsole.history/1"
 CSV_HEAD = ("at", "network", "network_id", "used", "capacity", "leaked")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UseRecord:
     """A network, how it was used, and how that goes on."""
 

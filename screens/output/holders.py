@@ -1,7 +1,6 @@
 """What can be removed: who holds the addresses of a network, by stack, as text and as JSON."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -14,6 +13,7 @@ from console.addresses.holders import HolderKind
 from console.diagnosis.values import Assessment, Snapshot
 from console.durations import iso
 from console.errors import Unknown
+from console.frozen import frozen
 from screens.output.plain import json_text
 from screens.output.rows import STYLES, styled
 from screens.output.snapshot_json import document_head, finding_json
@@ -31,7 +31,7 @@ def render_holders(snapshot: Snapshot, assessment: Assessment, glyphs: Glyphs) -
     return Padding(_HoldersTable(snapshot, assessment, glyphs), (0, 1), expand=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _HoldersTable:
     """Drawn when the width is known."""
 

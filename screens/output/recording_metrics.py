@@ -1,7 +1,7 @@
 """What a recorder serves as metrics: the newest state, as far as it is fresh, and how the recorder itself goes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from math import isfinite
 from typing import TypeAlias
@@ -14,6 +14,7 @@ from console import __version__
 from console.addresses.outlook import network_outlook
 from console.alerts.decision import findings_of
 from console.alerts.values import AlertState
+from console.frozen import frozen
 from console.monitor.values import MonitorState
 from console.settings import Thresholds
 from screens.output.metrics import of_journal, of_swarm, verdict
@@ -25,7 +26,7 @@ STALE_PAUSES = 5
 """Or than so many pauses between two snapshots, where these are long."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recording:
     """What a recorder knows at a moment, as far as metrics tell it."""
 

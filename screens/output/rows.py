@@ -4,7 +4,6 @@ On a narrow terminal the text of a row stands below its labels.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.diagnosis.values import Severity
+from console.frozen import frozen
 from screens.present.header import SEVERITY_TONES
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Spans
 
@@ -33,7 +33,7 @@ LEAST_TEXT = 30
 INDENT = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LabelRows:
     """Rows of labels, and a text for each row."""
 

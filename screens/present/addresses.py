@@ -5,7 +5,7 @@ rows of a large subnet.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
 from console.addresses.details import Holders, describe_address, describe_rest
@@ -13,6 +13,7 @@ from console.addresses.holders import HolderKind
 from console.addresses.leaks import Leak, LeakCertainty
 from console.addresses.map import AddressMap, Block, CellKind
 from console.diagnosis.values import Severity
+from console.frozen import frozen
 from console.text import plural
 from screens.present.text import (
     ACCENT,
@@ -38,7 +39,7 @@ FIGURES = ("VIP", "TASK", "LB", "LEAK", "FREE")
 NO_FIGURES = ("",) * len(FIGURES)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubnetLine:
     """A subnet as text that is ready to be shown."""
 

@@ -5,7 +5,7 @@ below them and the limit would be as many lines with one.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from console.addresses.accounting import NetworkAccount
@@ -21,6 +21,7 @@ from console.addresses.use_history import (
     recent_span,
 )
 from console.durations import TimeFormat, clock_time, moment
+from console.frozen import frozen
 from console.text import duration
 from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Glyphs, Span, Spans
 
@@ -42,7 +43,7 @@ FAR_BELOW = 4
 """Where less than this part of the capacity is used, the chart is as high as the use needs."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChartGlyphs:
     """What a chart is drawn with."""
 
@@ -74,7 +75,7 @@ def source_of(
     return UseSource(trend, entries, account.capacity, points[-1].at if is_current else now)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chart:
     """A chart that is drawn."""
 

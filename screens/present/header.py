@@ -1,12 +1,12 @@
 """The header: which engine this is, how old the snapshot is, and the one sentence that matters."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from console.diagnosis.values import Severity
 from console.durations import TimeFormat, stamp
 from console.errors import Unknown, known
+from console.frozen import frozen
 from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 from console.swarm.model import Engine, SwarmState
 from console.text import duration, plural
@@ -48,7 +48,7 @@ class Freshness(StrEnum):
     STALE = "STALE"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Age:
     """How old the shown state of the swarm is."""
 

@@ -1,13 +1,13 @@
 """What can be removed: the groups of holders of a network as a table, the same in every face of the program."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.holder_groups import GroupKind, HolderGroup
 from console.addresses.holders import HolderKind
 from console.errors import Result, Unknown
+from console.frozen import frozen
 from console.text import duration, plural
 from screens.present.network import cut
 from screens.present.sorting import Order, Sorting
@@ -25,7 +25,7 @@ DROPPED_IN_ORDER = (("VIP", "TASK", "CTR"), ("SERVICES",), ("AGE",), ("RUNNING",
 had no room at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Column:
     heading: str
     cells: tuple[str, ...]

@@ -5,14 +5,14 @@ letters that is `ab` again and again, `aaaaaa` takes it 0.75 s and `aaaaaaaa` 6.
 console stands still; this one needs 0.1 ms.
 """
 
-from dataclasses import dataclass
+from console.frozen import frozen
 
 WHOLE, BEGINNING, KIND, WORD, INSIDE, SCATTERED = 100.0, 80.0, 70.0, 60.0, 40.0, 10.0
 LENGTH_COST = 0.01
 """Of two that match as well, the shorter one is better."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Match:
     """How well a text matches, and the places of the letters that were typed."""
 

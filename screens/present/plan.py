@@ -1,9 +1,9 @@
 """The plan of a whole run on one screen: what an operator needs to know to confirm it, then its steps."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from textwrap import wrap
 
+from console.frozen import frozen
 from console.runbook.language.values import Answer, Effect, NotChecked, Runbook
 from console.runbook.runner.creation import StepPlan, refusals
 from console.text import clean, duration, plural
@@ -26,7 +26,7 @@ PROMPT = 2
 TEXT_LIMIT = 400
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanOverview:
     """What a plan comes down to, each a sentence."""
 
@@ -45,7 +45,7 @@ class PlanOverview:
     refused: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """What a plan says under one label."""
 

@@ -6,10 +6,10 @@ The console shows all of it; where lines are printed one after the other, `progr
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from console.durations import TimeFormat, clock_time
+from console.frozen import frozen
 from console.runbook.language.values import Effect
 from console.runbook.run.outage import OutageView
 from console.runbook.run.view import Live, StepState, StepView, StoredRun
@@ -50,7 +50,7 @@ MARKS = {
 ASCII_MARKS = {"over": "+", "now": ">", "next": ".", "left out": "-"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepProgress:
     """How far the step is that is under way."""
 

@@ -1,9 +1,9 @@
 """What an operator has to know to answer a run, and how a run has ended: a few facts, the most important first."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from console.frozen import frozen
 from console.runbook.language.values import Effect
 from console.runbook.run.comparison import comparisons
 from console.runbook.run.decisions import QuestionView
@@ -22,7 +22,7 @@ MOST_LINES = 2
 """No fact takes more lines: the whole text stands with the step."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fact:
     """A word and what it tells."""
 

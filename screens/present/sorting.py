@@ -1,15 +1,16 @@
 """In which order the rows of a table stand: its own order, or by a column, either way round. Pure."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+from console.frozen import frozen
 from screens.present.text import Glyphs
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order(Generic[T]):
     """An order of rows by one column."""
 
@@ -22,7 +23,7 @@ class Order(Generic[T]):
     is_largest_first: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sorting(Generic[T]):
     """The orders of a table, and the one that its rows have now."""
 

@@ -3,9 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
+from console.frozen import frozen
 from console.runbook.language.values import ActionPlan, Effect, ExpectedDowntime
 from console.runbook.run.view import Live, StepView
 from console.text import duration, plural
@@ -94,7 +94,7 @@ def downtime_sentence(downtimes: Sequence[ExpectedDowntime]) -> str:
     return f"{plural(len(downtimes), 'service')}, each for about {span}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpectedSpan:
     """How long a step is expected to take, or its services to be down."""
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from console.diagnosis.values import Severity
+from console.frozen import frozen
 from console.host.root import has_own_root
 
 MARKS = {Severity.OK: " ", Severity.WARNING: "*", Severity.UNKNOWN: "?", Severity.CRITICAL: "!"}
@@ -48,7 +48,7 @@ def typed_here(text: str) -> str:
     return _COMMAND.sub("vipconsole --demo ", text)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Glyphs:
     """What bars, bounds, gaps, rules and the marks for hidden rows are drawn with."""
 
@@ -102,7 +102,7 @@ def text_of(parts: Spans) -> str:
     return "".join(text for text, _ in parts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One row of a list."""
 
@@ -114,7 +114,7 @@ class Row:
     severity: Severity = Severity.OK
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Paragraph:
     """Parts that belong together; lines after the first are indented by `hang` columns."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from rich.console import RenderableType
@@ -17,6 +16,7 @@ from textual.scrollbar import ScrollBar
 from textual.worker import WorkerFailed
 
 from console.errors import Unknown, VipconsoleError
+from console.frozen import frozen
 from console.monitor.values import MonitorState
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.view import StoredRun
@@ -53,7 +53,7 @@ Decide: TypeAlias = Callable[[DecisionRequest, Callable[[str], object]], Awaitab
 QUIT_NOTE = "Quitting does not stop a running maintenance run."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnRun:
     """The run that a console was opened for: it opens there, and takes decisions about it."""
 

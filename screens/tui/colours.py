@@ -4,7 +4,7 @@ Only text is coloured, never its background: the terminal's own stays, transluce
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from rich.color import Color
@@ -12,6 +12,7 @@ from rich.style import Style
 from textual.command import DiscoveryHit, Hit, Hits
 from textual.theme import BUILTIN_THEMES, Theme
 
+from console.frozen import frozen
 from console.settings import THEMES
 from screens.present.matching import match
 from screens.present.text import (
@@ -38,7 +39,7 @@ Styles = Mapping[str, Style]
 TERMINAL, DARK, LIGHT = THEMES
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Palette:
     """The few colours that have a meaning, as numbers of the terminal's palette; None is its default colour."""
 

@@ -12,6 +12,7 @@ from textual.screen import Screen
 
 from console.clock import Clock
 from console.errors import HostError
+from console.frozen import frozen
 from console.monitor.values import MonitorState
 from console.settings import Settings
 from console.storage.state import make_private, state_folder, write_atomically
@@ -50,7 +51,7 @@ def _write(path: Path, text: str) -> None:
     write_atomically(path, text, 0o600)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConsoleEnvironment:
     """Where the console runs, and which engine it shows."""
 

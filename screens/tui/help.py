@@ -1,11 +1,11 @@
 """The help of a page: its marks, its columns and its keys, on one screen."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from console.frozen import frozen
 from screens.present.help import Entry
 from screens.present.text import DIM, PLAIN, STRONG, Paragraph, Spans
 from screens.tui.dialogs import TextDialog
@@ -24,7 +24,7 @@ FRAME_LINES = 2
 """Lines of the dialog that are no help: its title and its keys."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """Entries under a title."""
 

@@ -1,7 +1,6 @@
 """What the palette finds besides commands: the networks, services and stacks of the newest snapshot, by a few letters."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from heapq import nlargest
 from operator import attrgetter
@@ -10,6 +9,7 @@ from textual.command import Hit, Hits, Provider
 from textual.message import Message
 
 from console.errors import known
+from console.frozen import frozen
 from console.monitor.values import AssessedSnapshot, MonitorState
 from screens.present.matching import Match, match
 from screens.tui.environment import OpenNetwork, OpenWhy
@@ -19,7 +19,7 @@ MOST = 50
 """Hits that are listed: nobody reads more, and each takes time to draw."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Something to go to."""
 
@@ -36,7 +36,7 @@ class Place:
         return f"{self.kind} {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Found:
     place: Place
     match: Match

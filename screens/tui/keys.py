@@ -1,7 +1,6 @@
 """What a key does, declared once: key, footer, palette, help and when it can be used come from one place."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ from textual.content import Content
 from textual.dom import DOMNode
 from textual.style import Style
 
+from console.frozen import frozen
 from screens.present.matching import Match, match
 
 KEY_NAMES = {
@@ -24,7 +24,7 @@ PAUSE_S = 0.4
 """Keys closer together than this were held down, pasted, or typed before the question: they do not count."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """Something that an operator can do with a key or from the palette."""
 

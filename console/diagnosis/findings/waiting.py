@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from console.addresses.accounting import NetworkAccount
@@ -10,6 +9,7 @@ from console.causes.addresses import MISSING_ATTACHMENT
 from console.diagnosis.findings.networks import REDEPLOY_HINT, largest_holders
 from console.diagnosis.values import Finding, Severity, Snapshot
 from console.errors import known
+from console.frozen import frozen
 from console.settings import Thresholds
 from console.swarm.model import Service, SwarmState, Task
 from console.text import duration, listed, plural
@@ -17,7 +17,7 @@ from console.text import duration, listed, plural
 REJECTION_WINDOW_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WaitingService:
     """A service that has been waiting for its addresses for longer than it should."""
 
@@ -27,7 +27,7 @@ class WaitingService:
     """The networks that it needs an address on."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceWithoutAddress:
     """A service that lacks addresses now, for however short a time."""
 

@@ -7,12 +7,12 @@ misses replicas now has lost some, whether or not they are listed still.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
+from console.frozen import frozen
 from console.swarm.model import Service, Task
 
 SLOW_LOOP_S = 600.0
@@ -29,7 +29,7 @@ STOP_STATES = ("shutdown", "remove")
 FAILURE_STATES = ("failed", "rejected")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CrashLoop:
     """Ends that follow each other."""
 
@@ -71,7 +71,7 @@ def loop_of(ends: Iterable[datetime], failures: Iterable[datetime], stuck_after_
     return max((loop for loop in (often, slow) if loop), key=lambda candidate: candidate.lull_s, default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """A moment at which a task ended that was not to end, or at which it was seen that one had."""
 
@@ -80,7 +80,7 @@ class End:
     """Whether it is known to have failed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceHistory:
     """The history of a service since it was last changed; times are the engine's."""
 

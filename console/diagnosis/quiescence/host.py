@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState
 from console.errors import Result, Unknown, known
+from console.frozen import frozen
 from console.host.activity import (
     HostActivity,
     Inapplicable,
@@ -81,7 +81,7 @@ for their metadata whatever it is to do itself."""
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Options:
     """What an interpreter's options take, by letter; letters may share a word (`-eu`)."""
 

@@ -1,7 +1,6 @@
 """Which services are not settled, which of them are stuck, and which may be ignored."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from console.diagnosis.findings.waiting import waiting_services
@@ -16,6 +15,7 @@ from console.diagnosis.quiescence.crash_loops import (
 from console.diagnosis.quiescence.values import PreviousChecks, QuiescenceRules
 from console.diagnosis.values import Snapshot
 from console.errors import known
+from console.frozen import frozen
 from console.swarm.model import Service, Task
 from console.text import listed
 
@@ -23,7 +23,7 @@ UNDER_WAY = ("updating", "rollback_started")
 """Update states in which Swarm still replaces tasks."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trouble:
     """A service, or some tasks, that are not as they should be."""
 

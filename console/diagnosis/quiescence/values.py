@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from console.diagnosis.quiescence.crash_loops import ServiceHistory
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
+from console.frozen import frozen
 from console.host.activity import HostActivity
 from console.settings import QuiescenceSettings, Thresholds
 from console.swarm.model import Event
@@ -45,7 +46,7 @@ class QuiescenceVerdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Blocker:
     """Something by name that keeps a check from being quiet."""
 
@@ -58,7 +59,7 @@ class Blocker:
     """Whether the operator accepted it, so that it does not block."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """One check and its result."""
 
@@ -74,7 +75,7 @@ class Check:
     """Whether it is unknown and waiting will not change that."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """All checks of one snapshot."""
 
@@ -95,7 +96,7 @@ class Report:
         return tuple(check for check in self.checks if check.state.blocks)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReportedChange:
     """A change that the engine reported as an event, or a gap in its events."""
 
@@ -106,7 +107,7 @@ class ReportedChange:
     """The same moment in seconds that only ever grow."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Changes:
     """The engine's events so far."""
 
@@ -115,7 +116,7 @@ class Changes:
     """Why no events arrive now, or None while they do."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuiescenceRules:
     """What must be quiet, for how long, and what may be ignored."""
 
@@ -132,7 +133,7 @@ class QuiescenceRules:
         return self.dwell_s or self.settings.dwell_s
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PreviousChecks:
     """What the next snapshot's verdict needs to know of earlier snapshots."""
 
@@ -145,7 +146,7 @@ class PreviousChecks:
     """By service ID, its history."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckInputs:
     """Everything that one verdict is based on."""
 
@@ -156,7 +157,7 @@ class CheckInputs:
     """When the snapshot was over, counted as `ReportedChange.received_s`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judgement:
     """The verdict of one snapshot, and what the next one needs to know of it."""
 

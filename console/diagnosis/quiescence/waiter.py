@@ -9,7 +9,6 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -29,6 +28,7 @@ from console.diagnosis.quiescence.values import (
 )
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown
+from console.frozen import frozen
 from console.host.activity import HostActivity, Inapplicable, OwnProcess
 from console.host.identity import why_engine_is_foreign
 from console.host.reader import unavailable_activity
@@ -160,7 +160,7 @@ class ChangeListener(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WaitDependencies:
     """The sources of a wait: swarm, host and events."""
 
@@ -169,7 +169,7 @@ class WaitDependencies:
     listener: ChangeListener
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """How far a wait is."""
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -12,6 +11,7 @@ from console.diagnosis.findings.waiting import count_waiting, waiting_services
 from console.diagnosis.quiescence.crash_loops import loop_of
 from console.diagnosis.values import Snapshot
 from console.errors import Unknown, known
+from console.frozen import frozen
 from console.journal.matching import LogEvent
 from console.settings import Thresholds
 from console.swarm.model import Network, Node, Service, Task
@@ -25,7 +25,7 @@ RUN_STATES = frozenset(("running", "ready", "complete"))
 """Desired states of a task that is meant to run; a job's tasks are meant to complete."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Slot:
     """One place of a service in which one task is meant to run, and the tasks that it had there, newest first."""
 
@@ -65,7 +65,7 @@ class Slot:
         return (now - self.newest.since).total_seconds() >= SETTLING_S
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceContext:
     """A service, with what it needs and what it has."""
 
@@ -136,7 +136,7 @@ class ServiceContext:
         return max(matching, key=lambda event: event.at, default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SwarmIndex:
     """A snapshot, indexed once for all services."""
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from console.addresses.accounting import NetworkAccount
@@ -11,6 +10,7 @@ from console.diagnosis.findings.networks import leak_count_text
 from console.diagnosis.values import Severity
 from console.diagnosis.why.case import ServiceContext, Slot
 from console.durations import stamp
+from console.frozen import frozen
 from console.journal.matching import LogEvent, LogMatcher
 from console.journal.signatures import Confidence, LogSeverity
 from console.journal.values import Batch
@@ -43,7 +43,7 @@ _SEVERITIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evidence:
     """One fact that an explanation rests on: what it was read from, which field of it, and its value."""
 
@@ -54,7 +54,7 @@ class Evidence:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """One cause, and what to do about it."""
 

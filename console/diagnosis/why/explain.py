@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from console.diagnosis.values import Snapshot
 from console.diagnosis.why import application, networks, placement, progress, reported
 from console.diagnosis.why.case import ServiceContext, SwarmIndex, index_swarm, open_case
 from console.diagnosis.why.evidence import Evidence, Explanation, ServiceStatus
 from console.errors import Unknown, UsageError, known
+from console.frozen import frozen
 from console.journal.matching import LogEvent
 from console.journal.signatures import Confidence
 from console.settings import Thresholds
@@ -48,7 +49,7 @@ NO_LINES: Mapping[str, LogEvent] = {}
 NOTHING_OUTSIDE: Mapping[int, tuple[str, ...]] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceExplanation:
     """A service and the explanation of how it stands."""
 
@@ -60,7 +61,7 @@ class ServiceExplanation:
     explanation: Explanation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WhyAnswer:
     """All that was asked for: the services in the order of their names, those that do not run first."""
 

@@ -1,7 +1,6 @@
 """Causes about networks: full ones, those that are gone or never got a subnet or cannot be read; what only looks like that."""
 
 import shlex
-from dataclasses import dataclass
 
 from console.addresses.accounting import NetworkAccount
 from console.causes.registry import cause_of
@@ -22,6 +21,7 @@ from console.diagnosis.why.evidence import (
     task_row,
     vip_rows,
 )
+from console.frozen import frozen
 from console.journal.matching import LogEvent
 from console.journal.signatures import Confidence
 from console.swarm.model import Task
@@ -41,7 +41,7 @@ NO_REDEPLOY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Shortage:
     """A network that most likely has no address for the service."""
 

@@ -3,11 +3,11 @@
 import asyncio
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
 from console.errors import Declined, HostError
+from console.frozen import frozen
 from console.host.process import PATH, output_of
 from console.host.reader import PROC, Run
 from console.text import clean
@@ -18,7 +18,7 @@ _NAME = "dockerd"
 _DELETED = " (deleted)"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DockerdProgram:
     """A dockerd that can be started."""
 

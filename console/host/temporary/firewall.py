@@ -8,11 +8,11 @@ own besides, which drops what would be passed on from or to the cable, and what 
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from console.errors import HostError
+from console.frozen import frozen
 from console.host.process import CommandFailed, output_of
 from console.host.reader import Run
 from console.host.temporary.values import Cable
@@ -32,7 +32,7 @@ _OPENED = ("input", "output")
 _FAMILIES = ("ip", "inet")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Rule:
     """A rule that names the interface, with the command that deletes it."""
 
@@ -40,7 +40,7 @@ class _Rule:
     delete: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Filter:
     """The table `filter` of iptables, as one of its commands sees it."""
 
@@ -57,7 +57,7 @@ class _Filter:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _State:
     """All that filters on this host."""
 

@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from console.clock import Clock, SystemClock
 from console.concurrency import until
 from console.errors import HostError
+from console.frozen import frozen
 from console.host import detached
 from console.host.activity import Unit
 from console.host.detached import DetachedProgram, UnitExists
@@ -39,7 +40,7 @@ _PROPERTIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TemporaryHost:
     """The host that it runs on."""
 

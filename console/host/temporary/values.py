@@ -1,11 +1,11 @@
 """What the temporary manager is to others: the cable that leads to it, and what can be done with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, Protocol, Self
 
 from console.errors import HostError
+from console.frozen import frozen
 
 INTERFACE = "vipconsole0"
 """The host's end of the cable. It is what rules are found by: nothing else on a host bears the name."""
@@ -13,7 +13,7 @@ MOST_OF_NAME = 15
 """The longest name that the kernel gives an interface, in bytes (IFNAMSIZ less its end)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cable:
     """A pair of virtual Ethernet interfaces: one end on the host, the other with the temporary manager."""
 

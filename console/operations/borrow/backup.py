@@ -4,11 +4,11 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
 from console.errors import HostError
+from console.frozen import frozen
 from console.host.temporary.firewall import TABLE
 from console.operations.borrow.raft_log import committed_index
 from console.storage.borrow import BorrowRecord
@@ -148,7 +148,7 @@ def _sync(folder: Path) -> None:
                     os.fsync(file.fileno())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Places:
     """Where things are, for the way back by hand."""
 

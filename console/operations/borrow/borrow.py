@@ -9,10 +9,10 @@ disk before it begins, and whatever dies, the next call finishes it, forward or 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
 from console.clock import Clock
 from console.errors import Declined, EngineError, EngineTimeout, EngineUnreachable, Unknown, VipconsoleError
+from console.frozen import frozen
 from console.operations.borrow.members import LOCKED, AnswerWatch, HandoverOfTwo, Member, QuorumLost
 from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, Progress
 from console.operations.borrow.quorum import PORT, QuorumRescue
@@ -32,7 +32,7 @@ REMOVED_WITHIN_S = 60.0
 ALIVE_EVERY_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BorrowResult:
     """What came of a borrowed manager."""
 

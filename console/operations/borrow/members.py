@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from console.clock import Clock
 from console.errors import Declined, VipconsoleError
+from console.frozen import frozen
 from console.operations.handover import Handover
 from console.swarm.changer import SwarmChanger
 from console.swarm.managers import (
@@ -37,7 +38,7 @@ class QuorumLost(Declined):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """An engine, through its own socket."""
 

@@ -1,11 +1,12 @@
 """Who borrows a manager, and what the operator has set for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from console.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class BorrowOptions:
     """What the operator has set."""
 
@@ -18,7 +19,7 @@ class BorrowOptions:
     """Whether the engine is a demo's, which ends with this process."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BorrowCaller:
     """Who borrows a manager, and who is told."""
 

@@ -1,9 +1,9 @@
 """Whether a manager can be borrowed, what that does and what it risks. Pure."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import Result, Unknown
+from console.frozen import frozen
 from console.host.temporary.values import Cable
 from console.operations.reclaim import ReclaimMethod, ReclaimPlan, services_only_on_managers
 from console.storage.borrow import BorrowRecord
@@ -15,7 +15,7 @@ USUAL_S = 20
 """How long it takes in all (measured: 15 to 18 s on 20.10.24, 26.1.5 and 28.5.2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BorrowFacts:
     """What is known of this host and its engine."""
 

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from console.clock import Clock
 from console.concurrency import until
 from console.errors import EngineError, EngineTimeout, Unknown
+from console.frozen import frozen
 from console.host.temporary.values import TemporaryEngine
 from console.operations.borrow.members import Member
 from console.storage.borrow import BorrowPhase, BorrowRecord, BorrowStore
@@ -19,7 +20,7 @@ POLL_S = 0.25
 ANSWERED_WITHIN_S = 120.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BorrowDependencies:
     """What a manager is borrowed with."""
 

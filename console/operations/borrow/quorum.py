@@ -8,9 +8,9 @@ the one that lost its log joins again.
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 
 from console.errors import EngineError, EngineUnreachable, NotManager, known
+from console.frozen import frozen
 from console.operations.borrow.backup import read_addresses
 from console.operations.borrow.members import AnswerWatch, Member
 from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, Progress
@@ -25,7 +25,7 @@ an election takes some seconds."""
 PORT = 2377
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuorumRescue:
     """What brings a leader back to a swarm that has none, and cannot get one."""
 

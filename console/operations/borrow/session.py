@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from console.clock import Clock
 from console.errors import Declined, EngineError, Unknown
+from console.frozen import frozen
 from console.operations.borrow.backup import WAY_BACK, Places, way_back
 from console.operations.borrow.borrow import BorrowResult, ManagerBorrow
 from console.operations.borrow.host import BorrowHost
@@ -25,7 +26,7 @@ JOIN_WITHIN_S = 60.0
 """One call to the temporary manager, which joins within it (measured: 1 to 2 s)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BorrowOutcome:
     """What came of it, and what became of the containers that ran before."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from console.clock import Clock
 from console.errors import VipconsoleError
+from console.frozen import frozen
 from console.operations.changes import Change, RetryingChanger
 from console.operations.network_recreation.plan import RecreationOwner, own_parked_services
 from console.operations.network_recreation.record import ParkedService, Record, ServiceRecord, record_to_json
@@ -72,7 +73,7 @@ def start_interval_s() -> float:
     return START_S / (os.cpu_count() or 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecreationDependencies:
     """What a recreation works with."""
 
@@ -100,7 +101,7 @@ class RecreationDependencies:
         return await self.retrying.ask(self.reader.snapshot)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outage:
     """How long one service was down."""
 

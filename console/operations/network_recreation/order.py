@@ -5,9 +5,9 @@ others so much later as their own grace is shorter. The reverse proxy is the las
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from console.frozen import frozen
 from console.operations.network_recreation.record import ServiceRecord
 
 STOP_LEAD_S = 1.0
@@ -20,7 +20,7 @@ MAX_INTERVAL_S = 2.0
 """The longest that a service waits for the one before it to start, however many tasks that has."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stop:
     """When a service is stopped."""
 

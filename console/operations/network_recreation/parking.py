@@ -5,10 +5,10 @@ service is updated again, while its container takes its stop grace to end and ho
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from console.frozen import frozen
 from console.operations.network_recreation.record import ParkedService, ServiceRecord
 from console.swarm.model import Container, Network, Service
 from console.swarm.parse import PARKED_LABEL
@@ -104,7 +104,7 @@ def _unplace(template: Spec, record: ServiceRecord) -> None:
         template.pop("Placement", None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remaining:
     """What of services still lives on a network, or may."""
 

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from console.errors import HostError, Result, unknown_from
+from console.frozen import frozen
 from console.host.activity import Route
 from console.host.identity import read_routes, static_addresses, why_engine_is_foreign
 from console.operations.network_recreation.order import (
@@ -39,7 +40,7 @@ STOP_S, START_S = 3.0, 4.0
 ROUTES_WITHIN_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecreationRequest:
     """What is asked for."""
 
@@ -52,7 +53,7 @@ class RecreationRequest:
     """Names of containers (globs) that may get another address, even if theirs was set by hand."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecreationEnvironment:
     """What is known besides the swarm."""
 
@@ -63,7 +64,7 @@ class RecreationEnvironment:
     """By container ID, whether its address was set by hand; absent where that is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecreationOwner:
     """Which run of which machine recreates a network."""
 
@@ -71,7 +72,7 @@ class RecreationOwner:
     run: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecreationInputs:
     """What a plan is made of."""
 
@@ -83,7 +84,7 @@ class RecreationInputs:
     """What an earlier attempt of the same run stored, if anything."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecreationPlan:
     """What will be done."""
 

@@ -6,12 +6,13 @@ single service needs fits into a label of that service.
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Any
 
 from console.errors import VipconsoleError
+from console.frozen import frozen
 from console.swarm.model import ALIVE, Network, Service, network_entries
 from console.swarm.parse import PARKED_LABEL, moment
 from console.swarm.snapshots import SwarmSnapshot
@@ -23,7 +24,7 @@ class UnreadableRecord(VipconsoleError):
     """A record, or the label of a parked service, is not what this program writes."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkEntry:
     """One network in a service's specification: where it stands, and what it says."""
 
@@ -32,7 +33,7 @@ class NetworkEntry:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceRecord:
     """A service as it was before it was parked."""
 
@@ -63,7 +64,7 @@ class ServiceRecord:
         return min(self.running, 1 if self.replicas is None else self.replicas)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContainerRecord:
     """A container that somebody attached by hand, as it was."""
 
@@ -96,7 +97,7 @@ def ipv4_of(body: Mapping[str, Any]) -> tuple[IPv4Network, ...]:
     return tuple(subnet for subnet in subnets if isinstance(subnet, IPv4Network))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkRecord:
     """The network as it was, and how it can be made again."""
 
@@ -110,7 +111,7 @@ class NetworkRecord:
         return ipv4_of(self.body)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """Everything as it was."""
 
@@ -219,7 +220,7 @@ def require_format(data: Mapping[str, Any]) -> None:
         raise ValueError(f"format {data.get('v')!r}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ParkedService:
     """A parked service, and what its label says."""
 

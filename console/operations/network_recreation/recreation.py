@@ -6,7 +6,6 @@ swarm. So it does not matter where it was interrupted; called again it finishes,
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from ipaddress import IPv4Network
@@ -14,6 +13,7 @@ from typing import Any
 
 from console.concurrency import together, until
 from console.errors import VipconsoleError
+from console.frozen import frozen
 from console.operations.network_recreation.clear import NetworkRemoval
 from console.operations.network_recreation.create import ALLOCATED_WITHIN_S, NetworkCreator, body_with_subnet
 from console.operations.network_recreation.job import (
@@ -50,7 +50,7 @@ UNRECORDED = "Some changes could not be recorded"
 _RESUME = "Resume or undo the run. Or run its `way-back.sh`."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecreationResult:
     """How a recreation ended, everything brought back."""
 

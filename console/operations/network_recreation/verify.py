@@ -1,11 +1,11 @@
 """Whether everything is as it was, the subnet aside: what was recorded against what one snapshot shows. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from console.frozen import frozen
 from console.operations.network_recreation.parking import NOWHERE
 from console.operations.network_recreation.record import (
     ContainerRecord,
@@ -20,7 +20,7 @@ ASIDE = frozenset(("IPAM", "Name", "CheckDuplicate"))
 """Parts of a network's definition that are compared on their own, or mean nothing here."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskProgress:
     """How far a service's tasks are."""
 
@@ -86,7 +86,7 @@ def running_as_before(record: Record, snapshot: SwarmSnapshot, network: Network)
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """Something that is not as it was."""
 

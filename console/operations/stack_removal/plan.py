@@ -2,9 +2,9 @@
 
 import shlex
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from console.errors import UsageError
+from console.frozen import frozen
 from console.swarm.model import DEFAULT_GRACE_S, ObjectKind, Service, StackObject, Task
 from console.swarm.snapshots import StackSnapshot
 from console.text import clean, did_you_mean, listed, near_names
@@ -120,7 +120,7 @@ def removal_script(stacks: Sequence[str], timeout_s: float | None, margin_s: flo
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RetainedObject:
     """An object that is not removed, and why, as a clause: `the service web_app uses it`."""
 
@@ -128,7 +128,7 @@ class RetainedObject:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StackPlan:
     """What becomes of one stack. Only what is named here will be changed."""
 
@@ -146,7 +146,7 @@ class StackPlan:
         return tuple(stack_object for stack_object in self.objects if stack_object.kind in kinds)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemovalPlan:
     """What becomes of several stacks at once."""
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from console.clock import Clock
 from console.concurrency import together
 from console.errors import EngineError, SwarmError, VipconsoleError
+from console.frozen import frozen
 from console.operations.stack_removal.plan import RemovalPlan, RetainedObject, StackPlan
 from console.operations.stack_removal.steps import HiddenTasks, RemovalStep, next_step
 from console.swarm.model import ObjectKind, StackObject
@@ -42,7 +43,7 @@ class RemovalState(StrEnum):
     """The engine no longer answers."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemovalOutcome:
     """How far the removal of one stack is, or how it ended."""
 

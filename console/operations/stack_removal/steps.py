@@ -5,13 +5,13 @@ stops makes the allocator forget that task, and its addresses on all other netwo
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from console.addresses import leaks
 from console.addresses.accounting import NetworkAccount, account
 from console.clock import Clock
 from console.errors import Unknown
+from console.frozen import frozen
 from console.operations.stack_removal.plan import (
     RemovalPlan,
     RetainedObject,
@@ -36,7 +36,7 @@ SETTLING_S = 5.0
 """How long after its creation the swarm itself updates a service, when it gives it its addresses."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeakCount:
     """How many addresses of a network had leaked at one moment."""
 
@@ -59,7 +59,7 @@ class LeakVerdict(StrEnum):
     NOT_PROVEN = "not proven"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeakComparison:
     """Both counts; networks that stay, in the same order."""
 
@@ -145,7 +145,7 @@ def _count(network: StackObject, network_account: NetworkAccount | None, swarm: 
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemovalStep:
     """What to remove now, and what is waited for. Neither: the stack is done with."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, ParamSpec
@@ -13,6 +12,7 @@ from pydantic import BaseModel, Field
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Severity, Snapshot
 from console.errors import StepFailed, Unknown
+from console.frozen import frozen
 from console.host.root import under_root
 from console.journal.reader import whose_host
 from console.monitor.snapshot import take_snapshot
@@ -86,7 +86,7 @@ class ChecksParameters(Parameters):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MaintenanceCheck:
     """One check: its result, or why it does not apply here."""
 

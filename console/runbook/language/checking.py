@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from console.errors import RunbookError
+from console.frozen import frozen
 from console.runbook.language.values import MEANINGS, Call, Json
 from console.text import clean, listed, nearest
 
@@ -38,7 +38,7 @@ _MESSAGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """Something that is wrong with a part of the data."""
 

@@ -1,11 +1,11 @@
 """What the keys of a runbook mean together: references, order, calls that can work, and what an action asks of its step."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from console.errors import RunbookError
+from console.frozen import frozen
 from console.runbook.actions.registry import ACTIONS
 from console.runbook.contracts import ConditionsField
 from console.runbook.language.checking import Problem, display_text, validate
@@ -29,7 +29,7 @@ from console.text import nearest
 LITERAL = ("id", "uses", "timeout", "retries", "on_failure", "checkpoint")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """What placeholders can name at some place of a runbook."""
 

@@ -7,12 +7,13 @@ itself, of whatever type; within a longer text only texts, numbers and truth val
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from pydantic import BaseModel
 
 from console.errors import RunbookError
+from console.frozen import frozen
 from console.runbook.language.tree import Flaw, YamlNode
 from console.runbook.language.values import NOTHING, Call, Json, SourcePosition
 from console.runbook.predicates.registry import PREDICATES
@@ -33,7 +34,7 @@ _ESCAPED = "$${"
 _INSIDE = re.compile(rf"(?:(vars|run)\.({_WORD})|steps\.({_WORD})\.outputs\.({_WORD}))")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConditionEntry:
     """One predicate, or the name of a step, as it stands in a file."""
 
@@ -99,7 +100,7 @@ class Source(StrEnum):
     RUN = "run"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """One placeholder."""
 
@@ -115,7 +116,7 @@ class Reference:
         return f"${{{self.source}.{self.name}}}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Names:
     """All values that are known."""
 

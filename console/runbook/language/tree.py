@@ -14,6 +14,7 @@ from typing import TypeAlias
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 
+from console.frozen import frozen
 from console.runbook.language.checking import Path, display_text
 from console.runbook.language.values import Json, SourcePosition
 from console.text import clean
@@ -43,7 +44,7 @@ NOWHERE = SourcePosition(1, 1)
 Scalar: TypeAlias = bool | int | float | str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Flaw:
     """Something that is wrong with a file."""
 
@@ -51,7 +52,7 @@ class Flaw:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class YamlNode:
     """A value and where it stands."""
 

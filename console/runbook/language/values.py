@@ -1,12 +1,13 @@
 """A runbook as frozen values, the patterns of its texts, and what its steps answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from console.durations import SPAN, SPAN_MEANING
+from console.frozen import frozen
 from console.nixos.file import STORE_PATH
 
 ID = r"^[a-z][a-z0-9-]{0,39}$"
@@ -55,7 +56,7 @@ class OnFailure(StrEnum):
     ASK = "ask"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourcePosition:
     """Where in its file something stands; lines and columns begin with 1."""
 
@@ -63,7 +64,7 @@ class SourcePosition:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """An action or a predicate by its name, with its parameters as written."""
 
@@ -72,7 +73,7 @@ class Call:
     place: SourcePosition | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Undo:
     """How a step is undone: by a call of its own, by its action's own undo, or not at all and why."""
 
@@ -80,7 +81,7 @@ class Undo:
     none_because: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable:
     """A value that can be set for a run."""
 
@@ -92,7 +93,7 @@ class Variable:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One step. Exactly one of `action` and `manual` is set."""
 
@@ -122,7 +123,7 @@ class Step:
     place: SourcePosition | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Runbook:
     """A whole runbook."""
 
@@ -145,7 +146,7 @@ class Answer(StrEnum):
     CANNOT_TELL = "cannot tell"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckResult:
     """An answer, in a sentence, with what it rests on."""
 
@@ -157,7 +158,7 @@ class CheckResult:
     """Whether the runbook let it hold without a check: what was asked for is an empty list."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpectedDowntime:
     """How long a service is expected to be down."""
 
@@ -165,7 +166,7 @@ class ExpectedDowntime:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotChecked:
     """Something that could matter and was not checked."""
 
@@ -175,7 +176,7 @@ class NotChecked:
     """A sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ActionPlan:
     """What a step would do, told before anything is done."""
 

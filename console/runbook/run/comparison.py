@@ -1,17 +1,17 @@
 """What a network and its services were before a run and are after it, from the outputs of its steps. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from console.frozen import frozen
 from console.runbook.language.values import Effect
 from console.runbook.run.view import StepView
 
 NOT_KNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkState:
     """A network as a step saw it."""
 
@@ -22,7 +22,7 @@ class NetworkState:
     """How many of its services run, of how many."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """A network before and after; None where nothing tells."""
 

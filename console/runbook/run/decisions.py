@@ -1,15 +1,15 @@
 """Which decisions can be taken at this moment, and what somebody typed read as one of them. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from console.frozen import frozen
 from console.host.who import Who
 from console.runbook.run.events import Choice, Decided
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import Question, RunState, RunView, StepView
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DecisionRequest:
     """What an operator wants. Where attempt, digest and question are given, they are those that were shown."""
 
@@ -112,7 +112,7 @@ def _current_digest(view: RunView, step: StepView) -> str:
     return "" if step.preparation is None else step.preparation.digest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuestionView:
     """A question as the operator saw it."""
 

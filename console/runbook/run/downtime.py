@@ -4,10 +4,11 @@ A time that was not measured is named, never taken for zero.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from console.frozen import frozen
 from console.runbook.language.values import Effect
 from console.runbook.run.view import ActSpan, StepView
 
@@ -15,7 +16,7 @@ DOWNTIME = "downtime"
 """The output that holds a row for each service: `name`, `from` and `to`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Interval:
     """When one service was down."""
 
@@ -32,7 +33,7 @@ class Interval:
         return 0.0 if self.ended_at is None else (self.ended_at - self.began_at).total_seconds()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutageSpan:
     """One act or undo that takes services down."""
 
@@ -51,7 +52,7 @@ class OutageSpan:
         return f"undo of {self.step}" if self.span.is_undo else self.step
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Downtime:
     """All outages of a run."""
 

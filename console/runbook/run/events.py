@@ -5,11 +5,12 @@ What is done to the world stands between two of them: `Intended` and `Succeeded`
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from console.frozen import frozen
 from console.host.who import Who
 from console.runbook.language.values import NOTHING, ActionPlan, Answer, Call, CheckResult, Json
 from console.runbook.run.header import RunHeader, StepHeader
@@ -48,7 +49,7 @@ class Why(StrEnum):
     """It must not continue here and now; the sentence says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConditionResult:
     """The result of a condition, under the name that the runbook has for it."""
 
@@ -56,7 +57,7 @@ class ConditionResult:
     found: CheckResult
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Began:
     """A run was made. Always the first event."""
 
@@ -65,7 +66,7 @@ class Began:
     who: Who
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunnerStarted:
     """A process began to work on the run. What an earlier one left open is unknown from here on."""
 
@@ -74,14 +75,14 @@ class RunnerStarted:
     tool_version: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resumed:
     """An operator let a run go on that had stopped or been cut short."""
 
     who: Who
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     """An operator accepted that the runbook has changed."""
 
@@ -91,7 +92,7 @@ class Accepted:
     variables: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepared:
     """A step was probed and planned, and its requirements were checked. It is valid at this moment only."""
 
@@ -109,7 +110,7 @@ class Prepared:
     requires: tuple[ConditionResult, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Probed:
     """An attempt whose result was unknown was probed."""
 
@@ -118,7 +119,7 @@ class Probed:
     found: CheckResult
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """The operator is asked for a decision."""
 
@@ -132,7 +133,7 @@ class Asked:
     """After so many seconds without an answer the step is undone."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decided:
     """Somebody decided about a step, for the attempt and the plan that they were shown."""
 
@@ -144,7 +145,7 @@ class Decided:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConsentExpired:
     """What the plan rested on has changed since it was decided upon."""
 
@@ -153,7 +154,7 @@ class ConsentExpired:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Intended:
     """A step is about to act."""
 
@@ -165,7 +166,7 @@ class Intended:
     """The state before, as the probe found it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangeBegan:
     """An object is about to be changed."""
 
@@ -177,7 +178,7 @@ class ChangeBegan:
     """What it was before. It may hold secrets and never leaves the log."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangeEnded:
     """An object was changed. `changed_object` is the number of the entry of its beginning."""
 
@@ -186,7 +187,7 @@ class ChangeEnded:
     result: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Succeeded:
     """An act returned."""
 
@@ -196,7 +197,7 @@ class Succeeded:
     took_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed:
     """A step failed, before it acted or while it did."""
 
@@ -211,7 +212,7 @@ class Failed:
     took_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verified:
     """The result of a step was checked."""
 
@@ -223,7 +224,7 @@ class Verified:
     took_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retried:
     """A step is tried again by itself."""
 
@@ -233,7 +234,7 @@ class Retried:
     """Whether it is one of the retries that the runbook allows; repeating an interrupted attempt is not."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotApplicable:
     """A step does not apply on this host and is skipped."""
 
@@ -241,7 +242,7 @@ class NotApplicable:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UndoBegan:
     """Steps are undone, in this order, without an operator having said so."""
 
@@ -249,7 +250,7 @@ class UndoBegan:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UndoIntended:
     """A step is about to be undone."""
 
@@ -257,7 +258,7 @@ class UndoIntended:
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Undone:
     """A step was undone."""
 
@@ -266,7 +267,7 @@ class Undone:
     outputs: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UndoFailed:
     """A step could not be undone, or not wholly."""
 
@@ -275,7 +276,7 @@ class UndoFailed:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DaemonLogged:
     """What dockerd logged while a step was under way."""
 
@@ -283,7 +284,7 @@ class DaemonLogged:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waited:
     """A wait of a step is over: how long each thing kept it waiting."""
 
@@ -291,7 +292,7 @@ class Waited:
     rows: tuple[BlockedTime, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutageProgressed:
     """What has changed in the outage of a step since the last of these."""
 
@@ -309,7 +310,7 @@ class OutageProgressed:
     """What brings services back if something fails in this phase, a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Noted:
     """Something worth knowing for a reader of the log."""
 
@@ -317,7 +318,7 @@ class Noted:
     step: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stopped:
     """The run goes no further until somebody lets it."""
 
@@ -326,7 +327,7 @@ class Stopped:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """The run is over: every step is done or skipped, or everything that it changed is undone."""
 
@@ -335,7 +336,7 @@ class Ended:
     """Changing steps that were started and are neither verified nor undone: they were skipped."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Abandoned:
     """An operator gave the run up as it is, and answers for what it has left behind."""
 
@@ -376,7 +377,7 @@ Event: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogEntry:
     """An event with its place in the log."""
 

@@ -1,8 +1,9 @@
 """What a run's log begins with: where it belongs, and what its steps are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from console.frozen import frozen
 from console.host.who import Who
 from console.runbook.language.values import NOTHING, Effect, Json, OnFailure
 from console.settings import Settings
@@ -11,7 +12,7 @@ THE_RUN = Who("the run itself")
 """Who decides when nobody decided in time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepHeader:
     """What is known of a step before anything of it is done."""
 
@@ -39,7 +40,7 @@ class StepHeader:
         return self.effect is not Effect.READ
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunHeader:
     """The engine, host and runbook that a run is bound to: it can be resumed nowhere else."""
 

@@ -5,9 +5,9 @@ stale (`StepView.is_fresh`), and then they are made again.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from console.frozen import frozen
 from console.runbook.language.values import Answer, Effect, OnFailure
 from console.runbook.run import events
 from console.runbook.run.events import Choice, Prepared, QuestionKind, Why
@@ -22,33 +22,33 @@ MOST_IDLE_STARTS = 3
 """How many runners in a row may crash at startup."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Idle:
     """Nothing: the run is over or has stopped."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Await:
     """Wait for the answer to a question."""
 
     question: Question
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepare:
     """Check a step before it acts: is it done already, what would it do, are its requirements met."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Probe:
     """Probe an attempt, or an undo, whose result is unknown."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ask:
     """Ask the operator."""
 
@@ -58,14 +58,14 @@ class Ask:
     undo_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpireConsent:
     """Let a consent expire: the conditions that it was given for have changed."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fail:
     """Let a step fail before it acts."""
 
@@ -73,7 +73,7 @@ class Fail:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SkipInapplicable:
     """Skip a step that does not apply on this host."""
 
@@ -81,21 +81,21 @@ class SkipInapplicable:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Act:
     """Do what a step does."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verify:
     """Check whether the result of a step is as it should be."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retry:
     """Try a step again by itself."""
 
@@ -104,7 +104,7 @@ class Retry:
     is_counted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BeginUndo:
     """Begin to undo steps, because the runbook or the time says so."""
 
@@ -112,14 +112,14 @@ class BeginUndo:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UndoStep:
     """Undo a step."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Halt:
     """Stop until somebody lets the run go on."""
 
@@ -128,7 +128,7 @@ class Halt:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finish:
     """End the run."""
 

@@ -1,9 +1,10 @@
 """An outage as the log tells it: its phases, who is down and since when, and what happened last. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
+from console.frozen import frozen
 from console.runbook.run.events import OutageProgressed
 from console.text import listed, plural
 
@@ -12,7 +13,7 @@ RECENT = 3
 _NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceState:
     """Whether a service is down, as a snapshot of the outage showed it last."""
 
@@ -21,7 +22,7 @@ class ServiceState:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PhaseStart:
     """When a phase began."""
 
@@ -29,7 +30,7 @@ class PhaseStart:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutageEvent:
     """Something that happened in an outage."""
 
@@ -37,7 +38,7 @@ class OutageEvent:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutageView:
     """The outage of a step, over all its acts and undos."""
 

@@ -1,9 +1,10 @@
 """Replays events into a single step. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from console.frozen import frozen
 from console.runbook.language.values import NOTHING, Answer, Json
 from console.runbook.run import events
 from console.runbook.run.outage import advance_outage, restart_outage, settle_outage
@@ -25,7 +26,7 @@ STATES = {Answer.YES: StepState.DONE, Answer.NO: StepState.FAILED, Answer.CANNOT
 """How a verification changes a step."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordedChange:
     """An object that an attempt of this step recorded before it changed it."""
 

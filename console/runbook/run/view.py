@@ -1,10 +1,11 @@
 """A run as its log tells it: the one view that the runner acts on and every face shows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
+from console.frozen import frozen
 from console.host.who import Who
 from console.runbook.language.values import NOTHING, Answer, CheckResult, Effect, Json, Runbook, Step
 from console.runbook.run.events import Asked, Choice, ConditionResult, Intended, Prepared, Stopped, Why
@@ -42,7 +43,7 @@ class RunState(StrEnum):
     ABANDONED = "abandoned"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """What somebody decided about a step."""
 
@@ -52,7 +53,7 @@ class Decision:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Consent:
     """An operator let a step begin, for the plan of a digest."""
 
@@ -61,7 +62,7 @@ class Consent:
     """Whether it came as the word to retry."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """What went wrong with a step."""
 
@@ -69,7 +70,7 @@ class Failure:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangeRecord:
     """An object that a step changed, or was about to."""
 
@@ -80,7 +81,7 @@ class ChangeRecord:
     is_finished: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ActSpan:
     """One act of a step, or one undo of it: from its intent to its result."""
 
@@ -94,7 +95,7 @@ class ActSpan:
     """By name: when a verification after it first saw a service running as before."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepView:
     """A step, and everything that is known of it."""
 
@@ -161,7 +162,7 @@ class StepView:
         return self.head.changes and self.has_begun and self.state is not StepState.DONE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """What the operator is asked. The first answer counts."""
 
@@ -171,7 +172,7 @@ class Question:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunView:
     """A run, replayed from its log: its state, its steps, and the question that is open."""
 
@@ -271,7 +272,7 @@ class RunView:
         return 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Live:
     """What is known of a run beyond its log: whether somebody works on it, and what that says."""
 
@@ -305,7 +306,7 @@ def waits_of(step: StepView, live: Live) -> tuple[BlockedTime, ...]:
     return merge_rows((*step.waits, *waiting.rows))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredRun:
     """A run as a viewer sees it."""
 

@@ -1,9 +1,10 @@
 """What a step waits for, and how long each thing has kept it waiting. Pure, and bounded however long the wait is."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
+from console.frozen import frozen
 from console.text import SENTENCE_LIMIT, clean, listed
 
 MOST_ROWS = 40
@@ -16,7 +17,7 @@ _HEADLINE_LIMIT = 240
 _NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Blocking:
     """One thing that a step waits for at this moment."""
 
@@ -31,7 +32,7 @@ class Blocking:
         return f"{self.name}: {self.what}" if self.what else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockedTime:
     """How long one thing kept a step waiting, all in all."""
 
@@ -46,7 +47,7 @@ class BlockedTime:
     """How long it blocked, without the pauses between; for `OTHERS` the most that it can be."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measure:
     """How far something is that has a known end, such as a walk or the time for which it must be quiet."""
 
@@ -56,7 +57,7 @@ class Measure:
     """`s` for seconds, which go on by themselves while nothing blocks; else what is counted."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """The wait of a step as it is now."""
 

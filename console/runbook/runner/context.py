@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from console.clock import Clock
 from console.errors import HostError, NotAllowed
+from console.frozen import frozen
 from console.journal.reader import DaemonLog
 from console.operations.changes import ChangeRecords
 from console.operations.outage import OutageReport
@@ -89,7 +90,7 @@ class RunWorld:
         return EngineChanger(self._connection, self._tell)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadyAction:
     """An action with its parameters."""
 
@@ -147,7 +148,7 @@ def digest_of(runbook: str, call: Call, basis: Mapping[str, Json]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepContext:
     """A step's attempt, as its action sees it."""
 
@@ -230,7 +231,7 @@ class NoChanges:
         raise RuntimeError(f"a read-only action claims that it changed {number}: {sorted(result)}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunnerContext:
     """A run's folder, its log, its runbook, and the world."""
 

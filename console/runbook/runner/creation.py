@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 
 from console import __version__
 from console.errors import Declined, HostError, RunbookError
+from console.frozen import frozen
 from console.host.identity import boot_id
 from console.host.who import Who
 from console.operations.changes import ChangeRecords
@@ -31,7 +32,7 @@ NOT_BEGUN = "not-begun"
 """Stands for the run's name in a plan."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepPlan:
     """What is known of a step before the run."""
 
@@ -53,7 +54,7 @@ class StepPlan:
         return self.plan is not None and bool(self.plan.not_applicable)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanContext:
     """What an action is given that only tells what it would do, outside of any run."""
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from console.concurrency import until
 from console.errors import Declined, EngineError, HostError, RunbookError, SwarmError
+from console.frozen import frozen
 from console.host.audit import Audit
 from console.host.identity import machine_id
 from console.operations.claims import LockOwner, clear_the_way
@@ -28,7 +28,7 @@ REACHED_WITHIN_S = 60.0
 REACH_EVERY_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Location:
     """A machine, and the swarm that is seen from it."""
 

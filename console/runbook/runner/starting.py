@@ -4,11 +4,12 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from console.clock import Clock
 from console.errors import HostError, RunnerNotStarted
+from console.frozen import frozen
 from console.host.detached import DetachedProgram, UnitExists, has_ended, service_of, start
 from console.host.process import PATH
 from console.host.reader import has_systemd
@@ -45,7 +46,7 @@ def silent(_: str) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Starter:
     """What starts a process and knows whether it has ended: `console.host.detached`."""
 

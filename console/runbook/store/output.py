@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import HostError
+from console.frozen import frozen
 from console.host.identity import boot_id
 from console.runbook.run.codec import plain, value_from
 from console.runbook.run.waits import Waiting
@@ -65,7 +65,7 @@ def waiting_mark(folder: Path) -> int:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pulse:
     """A runner's last sign of life, of this boot."""
 

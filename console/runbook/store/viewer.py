@@ -8,7 +8,7 @@ import asyncio
 import math
 import sqlite3
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from console.clock import Clock
 from console.concurrency import OwningThreads
 from console.diagnosis.values import UnfinishedRun
 from console.errors import Declined, HostError, Result, Unknown, unknown_from
+from console.frozen import frozen
 from console.host.lock_probe import holder_of_lock
 from console.rehearsal.forecast import Forecast, newest_about, planned_downtimes, rehearsed_steps
 from console.runbook.language.values import ActionPlan, Effect, ExpectedDowntime, Json
@@ -49,7 +50,7 @@ REVIVED_WITHIN_S = 60.0
 before it does."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnreadableRun:
     """A run that cannot be read."""
 
@@ -162,7 +163,7 @@ def _rehearsed(folder: Path, view: RunView) -> Mapping[str, float]:
     return {} if forecast is None else rehearsed_steps(forecast, _plans(view))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunKind:
     """What runs are compared by."""
 

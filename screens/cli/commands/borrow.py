@@ -7,7 +7,6 @@ import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from console.addresses.leaks import valid_evidence
@@ -15,6 +14,7 @@ from console.clock import SystemClock
 from console.diagnosis.quiescence.values import QuiescenceRules
 from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
 from console.errors import Declined, UsageError, known
+from console.frozen import frozen
 from console.host.audit import Audit
 from console.host.identity import machine_id
 from console.host.lock import maintenance_lock
@@ -40,7 +40,7 @@ from screens.cli.commands.common import state_of
 from screens.output.plain import progress
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BorrowReport:
     """What the operator is told afterwards."""
 

@@ -3,10 +3,11 @@
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from console.clock import SystemClock
 from console.errors import Declined, EngineError, Unknown, UsageError
+from console.frozen import frozen
 from console.host.identity import machine_id
 from console.host.lock_probe import decline_if_locked
 from console.host.unit_chain import restart_daemon_unit
@@ -32,7 +33,7 @@ SCHEMA = "vipconsole.reclaim/1"
 GIVES_BACK = "This gives all leaked addresses back."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReclaimResult:
     """The result of a reclaim."""
 

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,14 @@ from console.simulator.host.demo_host import demo_folder
 from console.storage.state import state_folder, write_atomically
 from console.text import clean
 from screens.cli.commands.common import connect, require_plain_file, result_of
-from screens.cli.commands.console import can_show, open_console
+from screens.cli.commands.console import can_show
+from screens.cli.commands.live_console import open_console
 from screens.cli.commands.preconditions import require_root
 from screens.cli.commands.terminal_follower import follow
 from screens.output.plain import json_text, progress, say, size_of
 from screens.output.run_lines import outcome_lines
 from screens.output.runs_table import outcome, runs_lines, took_s
+from screens.tui.first_frame import DECIDES, first_frame
 from screens.tui.run_follower import Decider
 
 SCHEMA = "vipconsole.runs/1"
@@ -149,7 +152,8 @@ def show_run(folder: Path, arguments: Namespace, who: Who, log: DaemonLog | None
         return follow(folder, arguments, who)
     decider = Decider(folder, who, SystemClock())
     try:
-        code = _in_console(decider, log)
+        with first_frame(DECIDES) as hand_over:
+            code = _in_console(decider, log, hand_over)
     finally:
         if decider.is_cut_short:
             # The operator quit in the middle of a decision. What is in the log must not wait until somebody returns.
@@ -157,14 +161,14 @@ def show_run(folder: Path, arguments: Namespace, who: Who, log: DaemonLog | None
     return code or _print_state(folder)
 
 
-def _in_console(decider: Decider, log: DaemonLog | None) -> int:
+def _in_console(decider: Decider, log: DaemonLog | None, hand_over: Callable[[], None]) -> int:
     # A started run stores its engine and its settings.
     header = read_stored_run(decider.folder).view.header
     settings = header.settings
     with connect(header.host, settings) as connection:
         log = log or DaemonLog(open_journal(settings.docker_unit))
         where = ("", " --demo") if has_own_root() else (f"DOCKER_HOST={shlex.quote(clean(header.host))} ", "")
-        return open_console(Sources(connection, log, state_folder()), settings, where, decider)
+        return open_console(Sources(connection, log, state_folder()), settings, where, hand_over, decider)
 
 
 def _print_state(folder: Path) -> int:

@@ -1,16 +1,16 @@
 """How long services were expected to be down, beside how long they were. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from console.durations import TimeFormat, stamp
+from console.frozen import frozen
 from console.rehearsal.forecast import Forecast, planned_downtimes
 from console.runbook.run.downtime import Downtime
 from console.runbook.run.view import RunView
 from console.text import duration
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expectation:
     """What was expected of a run."""
 

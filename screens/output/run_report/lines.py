@@ -2,9 +2,9 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from console.durations import TimeFormat, clock_time, moment, stamp
+from console.frozen import frozen
 from console.rehearsal.forecast import Forecast
 from console.runbook.run.downtime import Downtime, OutageSpan
 from console.runbook.run.view import StoredRun
@@ -21,7 +21,7 @@ WORST = 4
 NAMED = 6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SummaryField:
     """A label and its texts, whole."""
 

@@ -1,9 +1,9 @@
 """A run in its few most important facts. Pure; `lines` makes text of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
+from console.frozen import frozen
 from console.rehearsal.forecast import Forecast
 from console.runbook.language.values import Answer
 from console.runbook.run.comparison import Comparison, comparisons
@@ -13,7 +13,7 @@ from console.runbook.run.view import Decision, RunState, RunView, StepState, Ste
 from screens.output.run_report.expectation import Expectation, expectation_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SkippedSteps:
     """Steps that were skipped for one reason."""
 
@@ -21,7 +21,7 @@ class SkippedSteps:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunSummary:
     """The facts."""
 

@@ -1,7 +1,6 @@
 """All overlays: the network of interest, then the worst first."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
@@ -12,6 +11,7 @@ from console.addresses.forecast import Trend
 from console.addresses.outlook import Outlook, outlook_of
 from console.diagnosis.values import Severity
 from console.errors import Unknown
+from console.frozen import frozen
 from console.monitor.values import MonitorState
 from screens.present.addresses import FIGURES, SubnetLine, subnet_lines
 from screens.present.chart import outlook_tone, source_of, sparkline
@@ -38,7 +38,7 @@ TrendOf: TypeAlias = Callable[[NetworkAccount], tuple[Outlook | None, str]]
 """Tells how the use of a network goes on, and draws it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OverlayLine:
     """A line of the table: a subnet, and how the use of its network develops."""
 
@@ -239,7 +239,7 @@ def overlay_lines(
     return lines
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Columns:
     """How wide each column is. A column of no width is not there."""
 

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.reactive import reactive
 
 from console.addresses.map import BLOCK, AddressMap, Block, CellKind
+from console.frozen import frozen
 from screens.present.addresses import LETTERS, MARK_TONES, block_parts
 from screens.present.text import (
     CURSOR,
@@ -85,7 +86,7 @@ class AddressBlocks(RowView):
         return bisect_left(matches, first + block.size) - bisect_left(matches, first)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GridLayout:
     """How the cells are laid out: how many in a row, and how many columns of the terminal each takes."""
 

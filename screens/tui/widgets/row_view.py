@@ -11,6 +11,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 
+from console.frozen import frozen
 from screens.present.text import ACCENT, Spans
 from screens.tui.keys import Command, CommandMixin, bindings
 from screens.tui.widgets.line_view import LineView
@@ -35,7 +36,7 @@ MOVE_KEYS: tuple[Command, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hidden:
     """The rows that are hidden on one side."""
 

@@ -1,0 +1,132 @@
+"""Frozen values are what `dataclass(frozen=True, slots=True)` makes, only later."""
+
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
+from typing import Any
+
+import pytest
+
+from console.frozen import frozen
+
+
+@frozen
+class Place:
+    """A value with everything that fields can have."""
+
+    name: str
+    size: int = 3
+    tags: tuple[str, ...] = field(default_factory=tuple)
+    note: str = field(default="", repr=False, compare=False)
+    kind: str = field(default="x", kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The same, made by the library."""
+
+    name: str
+    size: int = 3
+    tags: tuple[str, ...] = field(default_factory=tuple)
+    note: str = field(default="", repr=False, compare=False)
+    kind: str = field(default="x", kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name.strip())
+
+
+@frozen
+class Farther(Place):
+    """One that has a field more."""
+
+    far: bool = True
+
+
+@frozen
+class Own:
+    """One that brings methods of its own."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return "own"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"name": " a "}, {"name": "a", "size": 4, "tags": ("t",), "note": "s", "kind": "y"}],
+)
+def test_a_value_is_what_the_library_makes(given: dict[str, Any]) -> None:
+    value = Place(**given)
+    known: Any = Known(**given)
+    assert repr(value) == repr(known).replace("Known", "Place")
+    assert asdict(value) == asdict(known)
+    assert hash(value) == hash(known)
+    assert value == Place(**given)
+    assert value != known
+    assert replace(value, size=9) == Place(**{**given, "size": 9})
+    assert [each.name for each in fields(Place)] == [each.name for each in fields(Known)]
+
+
+def test_what_is_not_compared_makes_no_difference() -> None:
+    assert Place("a", note="one") == Place("a", note="other")
+    assert len({Place("a", note="one"), Place("a", note="other"), Place("b")}) == 2
+
+
+def test_a_wrong_argument_is_refused_by_the_first_call_and_by_the_next() -> None:
+    @frozen
+    class Fresh:
+        name: str
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'nmae'"):
+            Fresh(nmae="a")  # type: ignore[call-arg]
+
+
+def test_a_value_that_is_compared_before_any_other_is_made_compares() -> None:
+    @frozen
+    class Fresh:
+        name: str
+
+    # A copy is made without its __init__.
+    value = Fresh.__new__(Fresh)
+    object.__setattr__(value, "name", "a")
+    assert value == Fresh("a")
+
+
+def test_nothing_can_be_changed_and_nothing_added() -> None:
+    value = Place("a")
+    with pytest.raises(FrozenInstanceError, match="'name' of Place"):
+        value.name = "b"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        value.more = 1  # type: ignore[attr-defined]
+    with pytest.raises(FrozenInstanceError):
+        del value.name
+    assert not hasattr(value, "__dict__")
+
+
+def test_copies_are_equal() -> None:
+    value = Place("a", 4, ("t",), "s")
+    for made in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):  # noqa: S301 - written just now
+        assert (made, made.note) == (value, "s")
+
+
+def test_patterns_take_it_apart() -> None:
+    match Place("a", 4):
+        case Place(name, size):
+            assert (name, size) == ("a", 4)
+
+
+def test_one_that_has_more_is_another_kind() -> None:
+    farther = Farther("a", far=False)
+    assert (farther.name, farther.size, farther.far) == ("a", 3, False)
+    assert farther != Place("a")
+    assert repr(farther).startswith("Farther(name='a', size=3")
+
+
+def test_methods_of_its_own_are_kept() -> None:
+    assert repr(Own("a")) == "own"
+    assert Own("a") == Own("a")
