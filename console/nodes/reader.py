@@ -16,11 +16,13 @@ from console.journal.reader import DaemonLog, read_recent
 from console.journal.summary import summarise
 from console.journal.values import Batch
 from console.nodes import parse
-from console.nodes.doors import engine_host, engine_of, journal_of
+from console.nodes.doors import engine_address, engine_of, journal_of
 from console.nodes.memory import NodeMemory
 from console.nodes.settings import NodeSettings
 from console.nodes.values import (
     NO_NODES,
+    NO_WAY,
+    OWN_JOURNAL,
     NetworkCopy,
     NodeStatus,
     NodeView,
@@ -30,12 +32,11 @@ from console.nodes.values import (
 )
 from console.settings import Settings
 from console.swarm.client import EngineConnection, answer_of
+from console.swarm.contexts import EngineAddress
 from console.swarm.failures import timeout_error
 from console.text import clean
 
 T = TypeVar("T")
-NO_WAY = Unknown("No way to this node's journal is known.", "Set `journal` in its [[node]].")
-OWN_JOURNAL = Unknown("It is the journal of the engine that shows the swarm, and read as such.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +100,14 @@ class NodesReader:
 
     async def _node(self, node: NodeSettings, limit_s: float) -> _Reading:
         try:
-            host = await asyncio.to_thread(engine_host, node)
+            address = await asyncio.to_thread(engine_address, node)
         except VipconsoleError as error:
             where = f"context {clean(node.context)}"
             return _Reading(self._failed(NodeStatus(node.name, where), unknown_from(error)), NO_WAY)
-        status = NodeStatus(node.name, clean(host, 200))
+        status = NodeStatus(node.name, clean(address.host, 200))
         view, batch = await together(
-            _within(limit_s, status.where, _connected(host, limit_s)), self._journal(node, host, limit_s)
+            _within(limit_s, status.where, _connected(address, limit_s)),
+            self._journal(node, address.host, limit_s),
         )
         status = self._answered(status, view) if isinstance(view, NodeView) else self._failed(status, view)
         return _Reading(status, batch)
@@ -148,8 +150,8 @@ async def _within(limit_s: float, where: str, work: Any) -> NodeView | Unknown:
         return unknown_from(error)
 
 
-async def _connected(host: str, limit_s: float) -> NodeView:
-    async with engine_of(host, limit_s) as connection:
+async def _connected(address: EngineAddress, limit_s: float) -> NodeView:
+    async with engine_of(address, limit_s) as connection:
         return await _view_of(connection)
 
 

@@ -8,6 +8,8 @@ from console.errors import Result, Unknown
 from console.journal.summary import Summary
 
 NOT_READ = Unknown("It was not read.")
+NO_WAY = Unknown("No way to this node's journal is known.", "Set `journal` in its [[node]].")
+OWN_JOURNAL = Unknown("It is the journal of the engine that shows the swarm, and read as such.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,12 @@ class NodeStatus:
     address: str = ""
     journal: Result[Summary] = NOT_READ
     """What its dockerd logged lately; it can be read where the engine cannot."""
+
+    @property
+    def journal_failure(self) -> Unknown | None:
+        """Why its journal was not read although a way to it is known."""
+        is_failure = isinstance(self.journal, Unknown) and self.journal not in (NOT_READ, NO_WAY, OWN_JOURNAL)
+        return self.journal if isinstance(self.journal, Unknown) and is_failure else None
 
 
 NodeStatuses = tuple[NodeStatus, ...]

@@ -13,7 +13,15 @@ from console.errors import Unknown
 from console.journal.summary import summarise
 from console.journal.values import Batch
 from console.monitor.snapshot import join_nodes
-from console.nodes.values import NetworkCopy, NodeStatus, NodeView, OtherNodes, Peer, missing_peers
+from console.nodes.values import (
+    NO_WAY,
+    NetworkCopy,
+    NodeStatus,
+    NodeView,
+    OtherNodes,
+    Peer,
+    missing_peers,
+)
 from console.settings import Thresholds
 from console.swarm.model import Node, SwarmState, Task
 from tests.journal.lines import entry, line
@@ -179,7 +187,8 @@ def test_a_node_that_is_cut_off_is_told_once_with_its_networks() -> None:
     (finding,) = about_nodes(
         seen(told("ci-host", whole, other[0]), told("b", whole), told("c", alone, other[1]))
     )
-    assert (finding.code, finding.subject, finding.names) == ("peers-differ", "c", ("c", "b", "ci-host"))
+    assert (finding.code, finding.severity, finding.subject) == ("peers-differ", Severity.WARNING, "c")
+    assert finding.names == ("c", "b", "ci-host")
     assert finding.sentence.startswith(
         "The nodes have different peers on other, proxy: b, ci-host lack c and c lacks b, ci-host."
     )
@@ -251,10 +260,34 @@ def test_a_node_of_another_swarm_is_told_and_compared_with_nothing() -> None:
     assert stranger.view is not None
     stranger = replace(stranger, view=replace(stranger.view, node_id="elsewhere"), node_id="elsewhere")
     (finding,) = about_nodes(seen(told("ci-host", copy(*ALL)), stranger))
-    assert (finding.code, finding.sentence) == (
+    assert (finding.code, finding.severity, finding.sentence) == (
         "node-elsewhere",
+        Severity.WARNING,
         "b is in another swarm than the one shown here.",
     )
+
+
+def test_a_node_in_no_swarm_is_told() -> None:
+    alone = told("b")
+    assert alone.view is not None
+    alone = replace(alone, view=replace(alone.view, state="inactive", node_id=""), node_id="")
+    (finding,) = about_nodes(seen(told("ci-host", copy(*ALL)), alone))
+    assert (finding.code, finding.severity) == ("node-elsewhere", Severity.WARNING)
+    assert finding.sentence == "b is not in a working swarm (state inactive)."
+
+
+def test_a_journal_that_was_to_be_read_and_is_not_is_a_note() -> None:
+    refused = Unknown("ssh does not reach b: Permission denied (publickey).", "hint")
+    b = replace(told("b", copy(*ALL)), journal=refused)
+    (finding,) = about_nodes(seen(told("ci-host", copy(*ALL)), b))
+    assert (finding.code, finding.severity, finding.names) == ("node-journal-unread", Severity.OK, ("b",))
+    assert finding.sentence == f"The journal of dockerd on b was not read. {refused.reason}"
+    assert finding.hint == "hint"
+    # Where the node is silent too, that is what is told.
+    both = replace(silent("c"), journal=refused)
+    assert [each.code for each in about_nodes(seen(told("ci-host", copy(*ALL)), both))] == ["node-unread"]
+    # Nobody is told of what was never to be read.
+    assert about_nodes(seen(told("ci-host", copy(*ALL)), replace(b, journal=NO_WAY))) == []
 
 
 STALE = 'network sandbox join failed: subnet sandbox join failed for "10.0.1.0/24": error creating vxlan interface: file exists'

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import ClassVar
@@ -91,6 +92,8 @@ class ScriptedEngine(BaseHTTPRequestHandler):
 
     hostname, address = "", ""
     peers: ClassVar[list[list[str]]] = []
+    holding: ClassVar[threading.Event | None] = None
+    """Until this is set it answers who it is, and nothing else."""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0].removeprefix("/v1.41").removeprefix("/v1.25")
@@ -101,6 +104,9 @@ class ScriptedEngine(BaseHTTPRequestHandler):
             "/info": {"Name": self.hostname, "ServerVersion": "20.10.24", "Swarm": swarm},
             "/networks": [network],
         }
+        if path == "/networks" and self.holding is not None:
+            self.holding.wait(60)
+            return
         answer: object = answers.get(path)
         if answer is None:
             addresses = self.peers.pop(0) if len(self.peers) > 1 else self.peers[0]
@@ -119,9 +125,11 @@ class ScriptedEngine(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def scripted(folder: Path, hostname: str, address: str, *peers: list[str]) -> Iterator[str]:
+def scripted(
+    folder: Path, hostname: str, address: str, *peers: list[str], holding: threading.Event | None = None
+) -> Iterator[str]:
     """Give the address of an engine that tells these peers, one list after the other."""
-    names = {"hostname": hostname, "address": address, "peers": list(peers)}
+    names = {"hostname": hostname, "address": address, "peers": list(peers), "holding": holding}
     with ThreadingUnixStreamServer(
         str(folder / f"{hostname}.sock"), type("Engine", (ScriptedEngine,), names)
     ) as server:
@@ -160,6 +168,15 @@ def test_peers_differ_only_where_they_still_do_after_a_moment(
         nodes = read("unix:///nonexistent", NodeSettings("a", a), NodeSettings("b", b))
     assert {(each.who, each.address) for each in nodes.missing} == missing
     assert [each.failure for each in nodes.statuses] == [None, None]
+
+
+def test_the_time_limit_is_for_all_that_a_node_is_asked_together(tmp_path: Path) -> None:
+    holding = threading.Event()
+    with scripted(tmp_path, "a", "10.9.0.1", BOTH, holding=holding) as a:
+        nodes = read("unix:///nonexistent", NodeSettings("a", a), call_timeout_s=1)
+        holding.set()
+    # Not the one call ran out of time, each of which has as much.
+    assert "(asked to describe itself and its networks)" in reason(status(nodes, "a").failure)
 
 
 @contextmanager
@@ -212,6 +229,12 @@ def test_a_docker_context_names_an_engine(
     nodes = read(engine.host, NodeSettings("b", context="absent"))
     assert "There is no docker context absent." in reason(status(nodes, "b").failure)
     assert status(nodes, "b").where == "context absent"
+    place = tmp_path / "contexts" / "meta" / sha256(b"odd").hexdigest()
+    place.mkdir(parents=True)
+    for host, told in ((engine.host, ""), ("npipe:////./pipe/docker_engine", "its host must be ssh://")):
+        (place / "meta.json").write_text(json.dumps({"Endpoints": {"docker": {"Host": host}}}))
+        odd = status(read(engine.host, NodeSettings("b", context="odd")), "b")
+        assert told in reason(odd.failure) if told else odd.view is not None
 
 
 def test_a_recording_is_a_nodes_journal(engine: Simulation, tmp_path: Path) -> None:
@@ -247,8 +270,15 @@ with open({log!r}, "a") as log:
 at = words.index("--")
 assert "BatchMode=yes" in words[:at]
 if words[at + 1] == "denied":
-    sys.exit("ops@denied: Permission denied (publickey).")
+    print("No entry.\\r\\nops@denied: Permission denied (publickey).\\r", file=sys.stderr)
+    sys.exit(255)
 if words[at + 2:]:
+    if words[at + 1] == "bare":
+        print("bash: line 1: journalctl: command not found", file=sys.stderr)
+        sys.exit(127)
+    if words[at + 1] == "ops@secret":
+        sys.exit("No journal files were opened due to insufficient permissions.")
+    print("Welcome.", flush=True)
     shutil.copyfileobj(open({journal!r}), sys.stdout)
     sys.exit()
 here, _, there = words[words.index("-L") + 1].partition(":")
@@ -308,4 +338,23 @@ def test_ssh_that_is_refused_is_told_with_what_would_help(engine: Simulation, ss
     assert b.failure is not None
     assert "`ssh -o BatchMode=yes denied true` must work" in b.failure.hint
     assert ssh_calls.exists()
-    assert isinstance(b.journal, Unknown)
+    assert b.journal == b.failure
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("ssh_calls")
+def test_a_journal_that_is_refused_there_is_told_with_what_would_help(engine: Simulation) -> None:
+    nodes = read(
+        engine.host,
+        NodeSettings("b", engine.host, journal="ssh://bare"),
+        NodeSettings("c", engine.host, journal="ssh://ops@secret:2222"),
+    )
+    bare, secret = status(nodes, "b").journal_failure, status(nodes, "c").journal_failure
+    assert bare is not None
+    assert secret is not None
+    assert bare.reason == "There is no journalctl on bare: bash: line 1: journalctl: command not found."
+    assert "`journal`" in bare.hint
+    assert secret.reason == (
+        "dockerd's journal on ops@secret cannot be read: No journal files were opened due to insufficient permissions."
+    )
+    assert "`ssh -o BatchMode=yes -p 2222 ops@secret journalctl -n 1` must work" in secret.hint

@@ -40,6 +40,7 @@ def find_nodes(snapshot: Snapshot) -> Iterator[Finding]:
         if status.view is not None:
             yield from _find_copies(status.name, status.view, snapshot.swarm)
     for status in snapshot.nodes.statuses:
+        yield from _find_unread_journal(status)
         yield from _find_logged(status, has_stale=any(status.name in finding.names for finding in stale))
 
 
@@ -321,6 +322,22 @@ def _find_logged(status: NodeStatus, *, has_stale: bool) -> Iterator[Finding]:
             signature.advice,
             names,
         )
+
+
+def _find_unread_journal(status: NodeStatus) -> Iterator[Finding]:
+    """Yield a node that answers, and whose journal is not read although a way to it is known."""
+    failure = status.journal_failure
+    if status.view is None or status.is_here or failure is None:
+        return
+    yield Finding(
+        "node-journal-unread",
+        Severity.OK,
+        status.name,
+        "",
+        f"The journal of dockerd on {status.name} was not read. {failure.reason}",
+        failure.hint,
+        (status.name,),
+    )
 
 
 def _is_gossip(found: LogFinding) -> bool:
