@@ -96,7 +96,9 @@ class SshJournal(RemoteJournal):
     """dockerd's journal on another node, read by `journalctl` there; what fails on the way is told as such."""
 
     def __init__(self, ssh: SshAddress, unit: str, clock: Clock) -> None:
-        super().__init__(ssh.command("-nT"), _environment(), unit, clock)
+        # A LocalForward of the user's own settings would complain in the place of what runs there.
+        remote = ssh.command("-nT", "-o", "ClearAllForwardings=yes")
+        super().__init__(remote, _environment(), unit, clock)
         self._ssh = ssh
 
     async def read(self, window: Window) -> Batch:

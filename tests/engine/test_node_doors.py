@@ -120,7 +120,7 @@ def open_ssh(place: Place) -> None:
     # A port that is taken already, as by another session of the operator's; and one connection for all sessions.
     (home / ".ssh" / "config").write_text(
         f"LocalForward 127.0.0.1:{SSH_PORT} 127.0.0.1:9\n"
-        f"ControlMaster auto\nControlPath {home}/.ssh/shared-%C\nControlPersist 600\n"
+        f"ControlMaster auto\nControlPath /run/shared-%C\nControlPersist 600\n"
     )
     (home / ".bashrc").write_text("echo Welcome to this machine.\n")
     (place.folder / "banner").write_text(BANNER)
