@@ -10,15 +10,16 @@ from console.text import clean
 _PLACE = "They are those of the docker context, else of DOCKER_CERT_PATH (ca.pem, cert.pem, key.pem)."
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 """OpenSSL's reasons where what answers is no TLS at all."""
+_CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, BrokenPipeError)
+"""Whose certificate is refused learns it after the handshake (TLS 1.3), if the reason is not lost with the connection."""
 
 
 def tls_failure(cause: BaseException, host: str) -> EngineError | None:
     """Return the error that a failure behind a call over TLS becomes; None where TLS has no part in it."""
+    if isinstance(cause, _CLOSED):
+        return _own_certificate_refused(host)
     if isinstance(cause, ssl.SSLError):
         return _ssl_failure(cause, host)
-    if isinstance(cause, ConnectionResetError | BrokenPipeError):
-        # Whose certificate is refused learns it from what comes after the handshake, if that is not lost.
-        return _own_certificate_refused(host)
     # requests looks for the files before it connects.
     is_lost = isinstance(cause, OSError) and str(cause).startswith("Could not find the TLS")
     if is_lost or isinstance(cause, TLSParameterError):
