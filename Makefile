@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 COMMANDS := dockerd:docker.io docker:docker.io iptables:iptables busybox:busybox-static ip:iproute2 \
   unshare:util-linux nsenter:util-linux openssl:openssl gcc:gcc pkg-config:pkg-config journalctl:systemd \
   systemd-journal-remote:systemd-journal-remote nix-instantiate:nix-bin git:git \
-  dbus-daemon:dbus login:login script:bsdutils nft:nftables prometheus:prometheus promtool:prometheus
+  dbus-daemon:dbus login:login script:bsdutils nft:nftables prometheus:prometheus promtool:prometheus \
+  ssh:openssh-client sshd:openssh-server
 # The commands that draw the pictures.
 PAINTERS := rsvg-convert:librsvg2-bin fc-match:fontconfig
 PYTEST_ARGS ?=

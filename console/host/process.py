@@ -5,11 +5,12 @@ import os
 import select
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from shutil import which
 from typing import Any
 
 from console.errors import HostError
 from console.host.root import search_path
-from console.text import SENTENCE_LIMIT, clean
+from console.text import SENTENCE_LIMIT, clean, last_line
 
 DRAIN_S = 1.0
 """Once the program has ended and nothing is in the pipe, nobody who still holds it open is waited for longer."""
@@ -24,7 +25,7 @@ SHOWN_OF_COMMAND = 120
 """So many characters of a command that failed are shown."""
 _CHUNK_BYTES = 65_536
 _NOT_FOUND = 127
-"""What env(1) ends with when there is no such command."""
+"""What env(1) ends with when there is no such command; a shell behind ssh does too, for a command of its own."""
 
 
 class OutputPipe:
@@ -116,12 +117,16 @@ class _Protocol(asyncio.StreamReaderProtocol):
 
 
 class CommandFailed(HostError):
-    """A command ended with another exit code than 0; `complaint` is what it complained about, in one line."""
+    """A command ended with another exit code than 0; `complaint` is what it complained about, in one line.
+
+    `last_line` is the last line of that: before it may stand banners and warnings.
+    """
 
     def __init__(self, argv: Sequence[str], code: int, complaints: bytes) -> None:
         text = " ".join(complaints.decode("utf-8", "replace").split())
         self.code = code
         self.complaint = clean(text, SENTENCE_LIMIT) or f"exit code {code}"
+        self.last_line = last_line(complaints.decode("utf-8", "replace")) or f"exit code {code}"
         # A line may hold whole environments and properties: its beginning tells which command it is.
         command = clean(" ".join(argv), SHOWN_OF_COMMAND)
         super().__init__(f"`{command}` failed: {self.complaint.removesuffix('.')}.")
@@ -141,12 +146,17 @@ class RunningCommand:
         self._listening = asyncio.create_task(self._listen(err.reader))
         self._ending = asyncio.create_task(self._end())
 
+    @property
+    def complaints(self) -> str:
+        """What it has complained about so far, as it came."""
+        return self._complaints.decode("utf-8", "replace")
+
     async def succeed(self) -> None:
         """Wait for its end; raise HostError unless it ended well."""
         code = await self._process.wait()
         await self._ending
         await self._listening
-        if code == _NOT_FOUND:
+        if code == _NOT_FOUND and which(self._argv[0], path=PATH) is None:
             raise HostError(f"The command `{clean(self._argv[0])}` is not on this host.")
         if code:
             raise CommandFailed(self._argv, code, self._complaints)
@@ -168,7 +178,14 @@ class RunningCommand:
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
         while data := await stream.read(_CHUNK_BYTES):
-            self._complaints = (self._complaints + data)[:SENTENCE_LIMIT]
+            self._complaints = _shorten(self._complaints + data)
+
+
+def _shorten(complaints: bytes) -> bytes:
+    """Return what was complained about without its middle where it is long: the end tells why a command failed."""
+    if len(complaints) <= 2 * SENTENCE_LIMIT:
+        return complaints
+    return complaints[:SENTENCE_LIMIT] + b" \xe2\x80\xa6 " + complaints[-SENTENCE_LIMIT + 5 :]
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ class CommandJournal:
         try:
             async with asyncio.timeout(newest.remaining_s):
                 async with self._open_lines(options) as lines:
-                    await _take_all(lines, newest)
+                    await _take_all(lines, newest, may_greet=bool(self._remote))
                 if window.since is not None:
                     first = await self._first()
         except TimeoutError:
@@ -161,7 +161,8 @@ class _Lines:
         return [line for line in lines if line]
 
 
-async def _take_all(lines: _Lines, newest: NewestFirst) -> None:
+async def _take_all(lines: _Lines, newest: NewestFirst, *, may_greet: bool) -> None:
+    """Take entries until no older ones are wanted; a shell that `may_greet` writes lines that are none."""
     while (chunk := await lines.next_chunk()) is not None:
         for _ in range(lines.overlong()):
             newest.skip()
@@ -169,7 +170,8 @@ async def _take_all(lines: _Lines, newest: NewestFirst) -> None:
             try:
                 fields = fields_from_json(line)
             except ValueError:
-                newest.skip()
+                if line.startswith(b"{") or not may_greet:
+                    newest.skip()
                 continue
             if not newest.take(fields):
                 return

@@ -15,6 +15,17 @@ _SSH = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?(?P<path>/\S*)?"
 )
 DEFAULT_SOCKET = "/var/run/docker.sock"
+_OPTIONS = tuple(
+    word
+    for option in (
+        "BatchMode=yes", "ConnectTimeout=5", "ServerAliveInterval=5",
+        # What it fails on is read from what it says, whatever level the user's own settings have.
+        "LogLevel=INFO",
+        # A shared connection of the user's would keep the tunnel when ssh has ended, or outlive this program.
+        "ControlMaster=no", "ControlPath=none",
+    )
+    for word in ("-o", option)
+)  # fmt: skip
 
 
 @frozen
@@ -29,8 +40,7 @@ class SshAddress:
     def command(self, *options: str) -> list[str]:
         """Return the beginning of a command line that reaches the host: it asks nothing and waits for nobody."""
         port = [] if self.port is None else ["-p", str(self.port)]
-        quiet = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "ServerAliveInterval=5"]
-        return ["ssh", *quiet, *port, *options, "--", self.destination]
+        return ["ssh", *_OPTIONS, *port, *options, "--", self.destination]
 
 
 def ssh_address(text: str) -> SshAddress | None:

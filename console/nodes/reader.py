@@ -13,30 +13,36 @@ from console.clock import Clock
 from console.concurrency import together
 from console.errors import EngineNotFound, MalformedReply, Result, Unknown, VipconsoleError, unknown_from
 from console.frozen import frozen
+from console.host.identity import why_engine_is_foreign
 from console.journal.reader import DaemonLog, read_recent
 from console.journal.summary import summarise
 from console.journal.values import Batch
 from console.nodes import parse
-from console.nodes.doors import engine_host, engine_of, journal_of
+from console.nodes.doors import engine_address, engine_of, journal_of
+from console.nodes.echo import answering, sandbox_of
 from console.nodes.memory import NodeMemory
 from console.nodes.settings import NodeSettings
 from console.nodes.values import (
     NO_NODES,
+    NO_WAY,
+    OWN_JOURNAL,
     NetworkCopy,
     NodeStatus,
+    NodeStatuses,
     NodeView,
     OtherNodes,
+    SilentNode,
+    echo_targets,
     missing_peers,
     peer_names,
 )
 from console.settings import Settings
 from console.swarm.client import EngineConnection, answer_of
+from console.swarm.contexts import EngineAddress
 from console.swarm.failures import timeout_error
 from console.text import clean
 
 T = TypeVar("T")
-NO_WAY = Unknown("No way to this node's journal is known.", "Set `journal` in its [[node]].")
-OWN_JOURNAL = Unknown("It is the journal of the engine that shows the swarm, and read as such.")
 
 
 @frozen
@@ -64,17 +70,39 @@ class NodesReader:
     async def read(self) -> OtherNodes:
         """Return the nodes as they are now; nothing where the settings name none. It takes some seconds at the most.
 
-        Where peers differ, all are read once more after the settling time: gossip takes a moment to reach every node.
+        Where peers differ or a node does not answer over an overlay, all are asked once more after the settling time: gossip
+        takes a moment to reach every node.
         """
         if not self._nodes:
             return NO_NODES
         statuses = await self._read_all()
-        missing = missing_peers(statuses)
-        if missing:
+        missing, silent = missing_peers(statuses), await self._silent_nodes(statuses)
+        if missing or silent:
             await self._clock.sleep(self._settings.settle_s)
             statuses = await self._read_all()
             missing &= missing_peers(statuses)
-        return OtherNodes(statuses, missing)
+            if silent:
+                silent &= await self._silent_nodes(statuses)
+        return OtherNodes(statuses, missing, silent)
+
+    async def _silent_nodes(self, statuses: NodeStatuses) -> frozenset[SilentNode]:
+        """Return the nodes that do not answer over an overlay; none where this is not the host of the engine, or not root."""
+        here = next((status.view for status in statuses if status.is_here), None)
+        targets = echo_targets(statuses)
+        if here is None or not targets:
+            return frozenset()
+        if await asyncio.to_thread(why_engine_is_foreign, self._here.host, here.hostname) is not None:
+            return frozenset()
+        found = await together(*(self._silent_on(copy, nodes) for copy, nodes in targets.items()))
+        return frozenset(node for nodes in found for node in nodes)
+
+    async def _silent_on(self, copy: NetworkCopy, nodes: list[SilentNode]) -> list[SilentNode]:
+        try:
+            answered = await answering(sandbox_of(copy), [node.load_balancer for node in nodes])
+        except OSError:
+            # Who may not ask knows nothing.
+            return []
+        return [node for node in nodes if node.load_balancer not in answered]
 
     async def _read_all(self) -> tuple[NodeStatus, ...]:
         limit_s = self._settings.call_timeout_s
@@ -100,13 +128,14 @@ class NodesReader:
 
     async def _node(self, node: NodeSettings, limit_s: float) -> _Reading:
         try:
-            host = await asyncio.to_thread(engine_host, node)
+            address = await asyncio.to_thread(engine_address, node)
         except VipconsoleError as error:
             where = f"context {clean(node.context)}"
             return _Reading(self._failed(NodeStatus(node.name, where), unknown_from(error)), NO_WAY)
-        status = NodeStatus(node.name, clean(host, 200))
+        status = NodeStatus(node.name, clean(address.host, 200))
         view, batch = await together(
-            _within(limit_s, status.where, _connected(host, limit_s)), self._journal(node, host, limit_s)
+            _within(limit_s, status.where, _connected(address, limit_s)),
+            self._journal(node, address.host, limit_s),
         )
         status = self._answered(status, view) if isinstance(view, NodeView) else self._failed(status, view)
         return _Reading(status, batch)
@@ -149,8 +178,8 @@ async def _within(limit_s: float, where: str, work: Any) -> NodeView | Unknown:
         return unknown_from(error)
 
 
-async def _connected(host: str, limit_s: float) -> NodeView:
-    async with engine_of(host, limit_s) as connection:
+async def _connected(address: EngineAddress, limit_s: float) -> NodeView:
+    async with engine_of(address, limit_s) as connection:
         return await _view_of(connection)
 
 

@@ -8,6 +8,8 @@ from console.frozen import frozen
 from console.journal.summary import Summary
 
 NOT_READ = Unknown("It was not read.")
+NO_WAY = Unknown("No way to this node's journal is known.", "Set `journal` in its [[node]].")
+OWN_JOURNAL = Unknown("It is the journal of the engine that shows the swarm, and read as such.")
 
 
 @frozen
@@ -79,6 +81,12 @@ class NodeStatus:
     journal: Result[Summary] = NOT_READ
     """What its dockerd logged lately; it can be read where the engine cannot."""
 
+    @property
+    def journal_failure(self) -> Unknown | None:
+        """Why its journal was not read although a way to it is known."""
+        is_failure = isinstance(self.journal, Unknown) and self.journal not in (NOT_READ, NO_WAY, OWN_JOURNAL)
+        return self.journal if isinstance(self.journal, Unknown) and is_failure else None
+
 
 NodeStatuses = tuple[NodeStatus, ...]
 
@@ -146,12 +154,50 @@ def missing_peers(statuses: NodeStatuses) -> frozenset[MissingPeer]:
 
 
 @frozen
+class SilentNode:
+    """A node that answers no echo over an overlay itself, although both nodes have each other among their peers there."""
+
+    network_id: str
+    network: str
+    name: str
+    load_balancer: IPv4Address
+    """Where on the overlay it was asked."""
+
+
+def echo_targets(statuses: NodeStatuses) -> dict[NetworkCopy, list[SilentNode]]:
+    """Return whom the node that shows the swarm can ask over which of its overlays, each node once.
+
+    On an overlay both have load balancers on, and have each other among their peers: only then each knows the way.
+    """
+    here = next((status.view for status in statuses if status.is_here), None)
+    targets: dict[NetworkCopy, list[SilentNode]] = {}
+    for name, view in views_of(statuses) if here is not None else ():
+        if here is None or view.node_id == here.node_id:
+            continue
+        for copy in here.copies:
+            there = view.copy_of(copy.id)
+            if there is None or copy.load_balancer is None or there.load_balancer is None:
+                continue
+            if _has_peer(copy, view.address) and _has_peer(there, here.address):
+                node = SilentNode(copy.id, copy.name, name, there.load_balancer)
+                targets.setdefault(copy, []).append(node)
+                break
+    return targets
+
+
+def _has_peer(copy: NetworkCopy, address: str) -> bool:
+    return any(peer.address == address for peer in copy.peers or ())
+
+
+@frozen
 class OtherNodes:
     """The nodes that the settings name, as of one moment; empty where they name none."""
 
     statuses: NodeStatuses = ()
     missing: frozenset[MissingPeer] = frozenset()
     """Peers that some have and others lack, twice in a row with the settling time between."""
+    silent: frozenset[SilentNode] = frozenset()
+    """Nodes that answer, and not over an overlay from the node that shows the swarm; also twice in a row."""
 
 
 NO_NODES = OtherNodes()

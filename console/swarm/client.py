@@ -2,24 +2,29 @@
 
 import asyncio
 import os
+import shlex
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
+import urllib3
 from docker import APIClient
-from docker.errors import APIError, DockerException, create_api_error_from_http_exception
+from docker.errors import APIError, create_api_error_from_http_exception
+from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 from requests import HTTPError
 
 from console.concurrency import OwningThreads
 from console.errors import MalformedReply, UsageError, VipconsoleError
-from console.host.root import has_own_root, under_root
+from console.host.root import has_own_root
+from console.swarm.contexts import LOCAL, EngineAddress, context_address
 from console.swarm.failures import FAILURES, engine_error, timeout_error
 from console.text import SENTENCE_LIMIT, clean
 
-DEFAULT_HOST = f"unix://{under_root('/var/run/docker.sock')}"
+DEFAULT_HOST = LOCAL
 OLDEST_API = "1.25"
 """Spoken until the engine has told its own version; `GET /version` is the same in all."""
 THREADS = 6
@@ -59,27 +64,13 @@ def engine_or_context(name: str) -> str:
     """Return the address of an engine that is named by it, or by a docker context. Raises UsageError."""
     if "://" in name or name.startswith("/"):
         return resolve_host(name)
-    return resolve_host(context_host(name))
-
-
-def context_host(name: str) -> str:
-    """Return the address that a docker context names. Raises UsageError."""
-    from docker.context import ContextAPI  # noqa: PLC0415 - nobody else needs what it loads
-
-    try:
-        # The types say that there always is one.
-        context: Any = ContextAPI.get_context(name)
-    except (DockerException, OSError, ValueError, KeyError, TypeError) as error:
+    address = context_address(name)
+    if address.tls and address.tls.ca_cert and not os.environ.get("DOCKER_CERT_PATH"):
         raise UsageError(
-            f"The docker context {clean(name)} cannot be read ({type(error).__name__}).",
-            "`docker context ls` lists them.",
-        ) from error
-    if context is None or not context.Host:
-        raise UsageError(
-            f"There is no docker context {clean(name)}.",
-            "`docker context ls` lists them. Or give an address with --host.",
+            f"The certificates of the docker context {clean(name)} are not taken from it here.",
+            f"`export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH={shlex.quote(str(Path(address.tls.ca_cert).parent))}` first.",
         )
-    return str(context.Host).replace("http+unix://", "unix://")
+    return resolve_host(address.host)
 
 
 def parse_version(text: str) -> tuple[int, int]:
@@ -121,12 +112,15 @@ def send(
 
 
 class EngineConnection:
-    """Asks one engine, on a few threads, each call within `timeout_s`."""
+    """Asks one engine, on a few threads, each call within `timeout_s`; `address` is a host alone, or one with certificates."""
 
-    def __init__(self, host: str, timeout_s: float) -> None:
-        self.host = clean(host, SENTENCE_LIMIT)
+    def __init__(self, address: str | EngineAddress, timeout_s: float) -> None:
+        engine = EngineAddress(address) if isinstance(address, str) else address
+        self.host = clean(engine.host, SENTENCE_LIMIT)
         """The address, fit to be shown."""
-        self._address = host
+        self._address = engine.host
+        self._tls = engine.tls
+        self._is_tls = False
         self._timeout_s = timeout_s
         self._negotiation = threading.Lock()
         self._api_version = ""
@@ -167,7 +161,7 @@ class EngineConnection:
             raise
         except FAILURES as error:
             has_answered = isinstance(error, APIError)
-            raise engine_error(error, self.host, purpose) from error
+            raise engine_error(error, self.host, purpose, is_tls=self._is_tls) from error
         finally:
             self._open_calls -= 1
             if has_answered:
@@ -221,8 +215,8 @@ class EngineConnection:
                 knock.connect(self._address.removeprefix("unix://"))
 
     def _new_client(self, version: str) -> APIClient:
-        tls = kwargs_from_env().get("tls", False) if self._address.startswith("tcp://") else False
-        client = APIClient(
+        tls = self._certificates() or False
+        client = _Client(
             base_url=self._address,
             version=version,
             timeout=max(1, round(self._timeout_s)),
@@ -233,3 +227,26 @@ class EngineConnection:
             # socket has neither, and that reading costs as much as many an answer.
             client.trust_env = False
         return client
+
+    def _certificates(self) -> TLSConfig | Literal[False] | None:
+        if not self._address.startswith("tcp://"):
+            return None
+        tls: TLSConfig | Literal[False] | None = self._tls
+        # It raises where a file is not there.
+        self._is_tls = True
+        if tls is None:
+            tls = kwargs_from_env().get("tls")
+        self._is_tls = bool(tls)
+        if tls and not tls.verify:
+            # Who chose it need not be warned at each call.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        return tls
+
+
+class _Client(APIClient):
+    """The SDK's client, which trusts the CA that it was given, whatever the environment says (`REQUESTS_CA_BUNDLE`)."""
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Return what a call goes by: the environment may name a proxy, and never another CA."""
+        own = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, own, cert)

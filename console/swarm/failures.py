@@ -21,6 +21,7 @@ from console.errors import (
     SwarmError,
     VipconsoleError,
 )
+from console.swarm.tls_failures import tls_failure
 from console.text import clean, clean_error, listed
 
 FAILURES = (
@@ -38,11 +39,21 @@ NOT_A_MANAGER = "This node is not a swarm manager."
 """How every engine begins its answer to a swarm question that it cannot answer (moby daemon/cluster/errors.go)."""
 
 
-def engine_error(error: Exception, host: str, purpose: str) -> VipconsoleError:
+PLAIN_TO_TLS = "Client sent an HTTP request to an HTTPS server."
+"""What an engine that wants TLS answers to whoever speaks without (Go's net/http/server.go)."""
+
+
+def engine_error(error: Exception, host: str, purpose: str, *, is_tls: bool = False) -> VipconsoleError:
     """Return the error that a failed call becomes.
 
     `host` is the engine's address and `purpose` what was asked, as in `list the tasks`; both go into the sentence.
+    `is_tls` says that certificates were used.
     """
+    failures = (tls_failure(cause, host) for cause in causes_of(error)) if is_tls else ()
+    return next((failure for failure in failures if failure), None) or _plain_error(error, host, purpose)
+
+
+def _plain_error(error: Exception, host: str, purpose: str) -> VipconsoleError:
     match error:
         case sdk.APIError():
             return _refusal(error, host, purpose)
@@ -101,6 +112,11 @@ def not_a_manager(info: Mapping[str, Any], host: str) -> SwarmError | None:
 def _refusal(error: sdk.APIError, host: str, purpose: str) -> VipconsoleError:
     status = int(error.status_code or 0)
     explanation = clean_error(str(error.explanation or ""))
+    if explanation.startswith(PLAIN_TO_TLS):
+        return EngineUnreachable(
+            f"The engine at {host} wants TLS, and no certificates are set for it.",
+            "Set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH, or use a docker context that has them (ca=…,cert=…,key=…).",
+        )
     if explanation.startswith(NOT_A_MANAGER):
         return NotManager(
             f"The node at {host} is not a swarm manager, and only managers see the swarm.",
@@ -115,7 +131,7 @@ def _refusal(error: sdk.APIError, host: str, purpose: str) -> VipconsoleError:
 
 
 def _unreachable(error: Exception, host: str, purpose: str) -> EngineError | None:
-    for cause in _causes(error):
+    for cause in causes_of(error):
         match getattr(cause, "errno", None):
             case errno.ENOENT:
                 return EngineUnreachable(
@@ -145,7 +161,8 @@ def _unreachable(error: Exception, host: str, purpose: str) -> EngineError | Non
     return None
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that lies behind it."""
     # requests and urllib3 carry the true cause in their arguments as often as in __cause__.
     waiting, visited_ids = [error], set[int]()
     while waiting:

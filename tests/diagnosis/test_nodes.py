@@ -13,7 +13,16 @@ from console.errors import Unknown
 from console.journal.summary import summarise
 from console.journal.values import Batch
 from console.monitor.snapshot import join_nodes
-from console.nodes.values import NetworkCopy, NodeStatus, NodeView, OtherNodes, Peer, missing_peers
+from console.nodes.values import (
+    NO_WAY,
+    NetworkCopy,
+    NodeStatus,
+    NodeView,
+    OtherNodes,
+    Peer,
+    echo_targets,
+    missing_peers,
+)
 from console.settings import Thresholds
 from console.swarm.model import Node, SwarmState, Task
 from tests.journal.lines import entry, line
@@ -26,6 +35,7 @@ PROXY = network("proxy", "10.0.1.0/24", load_balancer="10.0.1.9", peers=3)
 B, C = (Node(IDS[name], name, "ready", "active", is_manager=False, is_leader=False) for name in "bc")
 GONE = Unknown("Nothing listens at tcp://c:2375: the Docker daemon is not running.", "hint")
 ABOUT_NODES = ("node-", "peers-", "copy-", "overlay-")
+BALANCERS = {"ci-host": "10.0.1.9", "b": "10.0.1.10", "c": "10.0.1.11"}
 
 
 def copy(
@@ -179,7 +189,8 @@ def test_a_node_that_is_cut_off_is_told_once_with_its_networks() -> None:
     (finding,) = about_nodes(
         seen(told("ci-host", whole, other[0]), told("b", whole), told("c", alone, other[1]))
     )
-    assert (finding.code, finding.subject, finding.names) == ("peers-differ", "c", ("c", "b", "ci-host"))
+    assert (finding.code, finding.severity, finding.subject) == ("peers-differ", Severity.WARNING, "c")
+    assert finding.names == ("c", "b", "ci-host")
     assert finding.sentence.startswith(
         "The nodes have different peers on other, proxy: b, ci-host lack c and c lacks b, ci-host."
     )
@@ -211,6 +222,47 @@ def test_a_node_that_is_not_on_a_network_lacks_nothing_there() -> None:
     state = swarm([PROXY, other], (), (), [HERE, B, C])
     statuses = told("ci-host", copy("ci-host", name="other", cidr="10.0.2.0/24")), told("b", listed_only)
     assert about_nodes(seen(*statuses, state=state)) == []
+
+
+def asked(*statuses: NodeStatus) -> dict[str, list[tuple[str, str]]]:
+    """Return who is asked for an echo over which overlay, and where."""
+    return {
+        copy.name: [(node.name, str(node.load_balancer)) for node in nodes]
+        for copy, nodes in echo_targets(statuses).items()
+    }
+
+
+def test_every_other_node_is_asked_for_an_echo_once() -> None:
+    twice = copy(*ALL), replace(copy(*ALL, name="other"), load_balancer=IPv4Address("10.0.2.9"))
+    statuses = [told(name, *twice, load_balancer=BALANCERS[name]) for name in ALL]
+    assert asked(*statuses) == {"proxy": [("b", "10.0.1.10"), ("c", "10.0.1.11")]}
+    # Where one does not have the other among its peers there is no way yet, or another finding.
+    lacks_c = told("ci-host", copy("ci-host", "b"), load_balancer="10.0.1.9")
+    assert asked(lacks_c, *statuses[1:]) == {"proxy": [("b", "10.0.1.10")]}
+    b_lacks = told("b", copy("b", "c"), load_balancer="10.0.1.10")
+    assert asked(statuses[0], b_lacks, statuses[2]) == {"proxy": [("c", "10.0.1.11")]}
+    # Nothing runs there on that overlay, nobody is here, or nobody else answers.
+    assert asked(statuses[0], told("b", copy(*ALL)), silent("c")) == {}
+    assert asked(*statuses[1:]) == {}
+
+
+def test_nodes_that_an_overlay_does_not_reach_are_told_in_one() -> None:
+    statuses = tuple(told(name, copy(*ALL), load_balancer=BALANCERS[name]) for name in ALL)
+    silent_nodes = frozenset(node for nodes in echo_targets(statuses).values() for node in nodes)
+    (finding,) = about_nodes(assess(joined(OtherNodes(statuses, silent=silent_nodes)), Thresholds()))
+    assert (finding.code, finding.severity, finding.names) == (
+        "overlay-cut",
+        Severity.WARNING,
+        ("ci-host", "b", "c"),
+    )
+    assert finding.sentence.startswith(
+        "The overlay does not carry from ci-host to b, c: no echo comes back from b at 10.0.1.10 on proxy, c at 10.0.1.11 on proxy."
+    )
+    # A node that is down is told as that.
+    state = swarm([PROXY], (), (), [HERE, B, replace(C, state="down")])
+    nodes = OtherNodes((*statuses[:2], silent("c")), silent=silent_nodes)
+    codes = {each.code: each.names for each in about_nodes(assess(joined(nodes, state), Thresholds()))}
+    assert codes == {"node-stopped": ("c",), "overlay-cut": ("ci-host", "b")}
 
 
 def test_a_copy_with_another_subnet_is_stale() -> None:
@@ -251,10 +303,34 @@ def test_a_node_of_another_swarm_is_told_and_compared_with_nothing() -> None:
     assert stranger.view is not None
     stranger = replace(stranger, view=replace(stranger.view, node_id="elsewhere"), node_id="elsewhere")
     (finding,) = about_nodes(seen(told("ci-host", copy(*ALL)), stranger))
-    assert (finding.code, finding.sentence) == (
+    assert (finding.code, finding.severity, finding.sentence) == (
         "node-elsewhere",
+        Severity.WARNING,
         "b is in another swarm than the one shown here.",
     )
+
+
+def test_a_node_in_no_swarm_is_told() -> None:
+    alone = told("b")
+    assert alone.view is not None
+    alone = replace(alone, view=replace(alone.view, state="inactive", node_id=""), node_id="")
+    (finding,) = about_nodes(seen(told("ci-host", copy(*ALL)), alone))
+    assert (finding.code, finding.severity) == ("node-elsewhere", Severity.WARNING)
+    assert finding.sentence == "b is not in a working swarm (state inactive)."
+
+
+def test_a_journal_that_was_to_be_read_and_is_not_is_a_note() -> None:
+    refused = Unknown("ssh does not reach b: Permission denied (publickey).", "hint")
+    b = replace(told("b", copy(*ALL)), journal=refused)
+    (finding,) = about_nodes(seen(told("ci-host", copy(*ALL)), b))
+    assert (finding.code, finding.severity, finding.names) == ("node-journal-unread", Severity.OK, ("b",))
+    assert finding.sentence == f"The journal of dockerd on b was not read. {refused.reason}"
+    assert finding.hint == "hint"
+    # Where the node is silent too, that is what is told.
+    both = replace(silent("c"), journal=refused)
+    assert [each.code for each in about_nodes(seen(told("ci-host", copy(*ALL)), both))] == ["node-unread"]
+    # Nobody is told of what was never to be read.
+    assert about_nodes(seen(told("ci-host", copy(*ALL)), replace(b, journal=NO_WAY))) == []
 
 
 STALE = 'network sandbox join failed: subnet sandbox join failed for "10.0.1.0/24": error creating vxlan interface: file exists'

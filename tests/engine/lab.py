@@ -44,12 +44,18 @@ def require_engine() -> None:
 
 
 class Engine:
-    """A private dockerd, not yet started; with `switch`, reachable by other engines at `address`."""
+    """A private dockerd, not yet started; with `switch`, reachable by other engines at `address`; `options` are dockerd's."""
 
     def __init__(
-        self, hostname: str = "lab", *, switch: Switch | None = None, address: str = "127.0.0.1"
+        self,
+        hostname: str = "lab",
+        *,
+        switch: Switch | None = None,
+        address: str = "127.0.0.1",
+        options: tuple[str, ...] = (),
     ) -> None:
         self.address = address
+        self._options = options
         self.namespaces = Namespaces(hostname)
         self.socket = self.namespaces.directory / "docker.sock"
         self.host = f"unix://{self.socket}"
@@ -72,6 +78,7 @@ class Engine:
             *("--host", self.host),
             *("--cgroup-parent", self.namespaces.cgroup),
             *("--exec-opt", "native.cgroupdriver=cgroupfs"),
+            *self._options,
         )
         self._daemon = Daemon.start(self.namespaces, self._log, command, {**os.environ, "PATH": PATH})
         self._wait(self.answers, "dockerd did not answer", within_s)
@@ -206,10 +213,12 @@ class Engine:
 
 
 @contextmanager
-def running_engine(hostname: str = "lab", *, swarm: bool = True) -> Iterator[Engine]:
+def running_engine(
+    hostname: str = "lab", *, swarm: bool = True, options: tuple[str, ...] = ()
+) -> Iterator[Engine]:
     """Give a fresh running engine, with a swarm of its own unless told otherwise, and leave nothing of it."""
     require_engine()
-    engine = Engine(hostname)
+    engine = Engine(hostname, options=options)
     try:
         engine.start()
         if swarm:

@@ -15,7 +15,7 @@ from tests.contract.world import World
 from tests.engine.cluster import swarm_of
 from tests.engine.lab import Engine
 from tests.support.changes import operator
-from tests.support.program import vipconsole
+from tests.support.program import PROGRAM, vipconsole
 
 pytestmark = pytest.mark.engine
 WITHIN_S = 45.0
@@ -34,21 +34,27 @@ class Nodes:
         ]
         (folder / "config.toml").write_text("[snapshot]\nsettle_s = 1\n" + "\n".join(rows))
 
-    def glance(self, state: Path | None = None) -> dict[str, Any]:
-        """Return what a glance at the leader says, once the journals hold what the engines have logged."""
+    def glance(self, state: Path | None = None, *, is_inside: bool = False) -> dict[str, Any]:
+        """Return what a glance at the leader says, once the journals hold what the engines have logged.
+
+        `is_inside` lets it run on the leader's host, as an operator does; else it sees the engines alone.
+        """
         for number, engine in enumerate(self.engines, 1):
             (self.folder / f"node{number}.json").write_text(journal_of(engine))
         options = ("--host", self.leader.host, "--config", str(self.folder / "config.toml"))
-        answer = vipconsole("glance", "--json", *options, home=state or self.folder)
+        program = self.leader.namespaces.entering(str(PROGRAM)) if is_inside else [str(PROGRAM)]
+        answer = vipconsole("glance", "--json", *options, home=state or self.folder, program=program)
         assert answer.code in (0, 1, 2), answer.err
         seen: dict[str, Any] = answer.json
         return seen
 
-    def until_found(self, code: str, names: list[str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def until_found(
+        self, code: str, names: list[str] | None = None, *, is_inside: bool = False
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the first glance with a finding whose code begins so, about these names where they are given, and the finding."""
 
         def look() -> list[tuple[dict[str, Any], dict[str, Any]]]:
-            seen = self.glance()
+            seen = self.glance(is_inside=is_inside)
             return [
                 (seen, each)
                 for each in seen["findings"]
@@ -57,12 +63,15 @@ class Nodes:
 
         return self.world.wait_until(look, f"a glance finds {code}", WITHIN_S)[0]
 
-    def codes(self) -> set[str]:
+    def codes(self, *, is_inside: bool = False) -> set[str]:
         """Return the codes of what a glance finds about nodes."""
-        return {each["code"] for each in self.glance()["findings"]} & ABOUT_NODES
+        return {each["code"] for each in self.glance(is_inside=is_inside)["findings"]} & ABOUT_NODES
 
 
-ABOUT_NODES = {"node-stopped", "node-unread", "node-elsewhere", "peers-differ", "copy-stale", "overlay-stale"}
+ABOUT_NODES = {
+    "node-stopped", "node-unread", "node-elsewhere", "node-journal-unread", "peers-differ", "overlay-cut", "copy-stale",
+    "overlay-stale",
+}  # fmt: skip
 
 
 def journal_of(engine: Engine) -> str:
@@ -181,6 +190,18 @@ def test_udp_blocked_between_two_nodes_is_named_with_both(nodes: Nodes) -> None:
     assert "UDP port 4789" in finding["hint"]
     # A third node passes on what the two tell each other: nobody loses a peer.
     assert "peers-differ" not in {each["code"] for each in seen["findings"]}
+
+
+def test_an_overlay_that_carries_nothing_to_a_node_is_named_though_the_gossip_is_well(nodes: Nodes) -> None:
+    with dropped(nodes.leader, ("INPUT", "-p", "udp", "-s", nodes.worker.address, "--dport", "4789")):
+        seen, finding = nodes.until_found("overlay-cut", is_inside=True)
+        # Elsewhere nobody can tell.
+        assert "overlay-cut" not in nodes.codes()
+    assert (finding["severity"], finding["names"]) == ("warning", ["node1", "node3"])
+    assert "no echo comes back from node3 at 10." in finding["sentence"]
+    assert "UDP port 4789" in finding["hint"]
+    assert "peers-differ" not in {each["code"] for each in seen["findings"]}
+    assert nodes.codes(is_inside=True) == set()
 
 
 def test_a_node_that_is_cut_off_from_the_others_is_named_with_the_networks(nodes: Nodes) -> None:

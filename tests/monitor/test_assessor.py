@@ -9,8 +9,10 @@ import pytest
 from console.addresses.leaks import LeakCertainty, LeakEvidence, LeakLog, allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Snapshot
+from console.errors import Unknown
 from console.journal.summary import summarise
 from console.monitor.assessor import AGE_S, AssessmentInputs, Assessor
+from console.nodes.values import NodeStatus, OtherNodes
 from console.settings import Thresholds
 from console.swarm.model import Engine, Network, SwarmState
 from tests.support.monitors import HandClock
@@ -60,6 +62,17 @@ async def test_the_same_is_the_very_same_and_is_not_assessed_again() -> None:
     assert await rig.assessor.assess(later) is first
     rig.clock.advance(AGE_S)
     assert await rig.assessor.assess(later) is first
+
+
+async def test_what_other_nodes_tell_is_assessed_at_once() -> None:
+    rig, seen = Rig(), inputs(a_swarm())
+    first = await rig.assessor.assess(seen)
+    rig.clock.advance(2)
+    away = NodeStatus("away", "unix:///nonexistent", failure=Unknown("Nobody answers."), failing_since=NOW)
+    after_answer = await rig.assessor.assess(replace(seen, nodes=OtherNodes((away,))))
+    for assessed_snapshot, is_told in ((first, False), (after_answer, True)):
+        codes = {finding.code for finding in assessed_snapshot.assessment.findings}
+        assert ("node-unread" in codes) == is_told
 
 
 async def test_nothing_is_assessed_again_without_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,31 +1,25 @@
 """Other nodes are asked at once, each within its time, and what fails is told with since when."""
 
-import asyncio
 import json
 import os
 import socket
-import socketserver
 import stat
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
+from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
-from console.clock import SystemClock
 from console.errors import Unknown
 from console.nodes.memory import FILE
-from console.nodes.reader import NodesReader
 from console.nodes.settings import NodeSettings
-from console.nodes.values import NodeStatus, OtherNodes
-from console.settings import Settings, SnapshotSettings
-from console.swarm.client import EngineConnection
+from console.nodes.values import OtherNodes
 from tests.journal.lines import vip_line
+from tests.nodes.scripted import read, reason, scripted, status
 from tests.support.engines import Simulation, simulation
 
 
@@ -33,27 +27,6 @@ from tests.support.engines import Simulation, simulation
 def engine() -> Iterator[Simulation]:
     with simulation("evening") as running:
         yield running
-
-
-def read(
-    here: str, *nodes: NodeSettings, state: Path | None = None, call_timeout_s: float = 20.0
-) -> OtherNodes:
-    settings = Settings(node=nodes, snapshot=SnapshotSettings(call_timeout_s=call_timeout_s, settle_s=0.01))
-    connection = EngineConnection(here, call_timeout_s)
-    try:
-        return asyncio.run(NodesReader(connection, settings, SystemClock(), state).read())
-    finally:
-        connection.close()
-
-
-def status(nodes: OtherNodes, name: str) -> NodeStatus:
-    (found,) = [each for each in nodes.statuses if each.name == name]
-    return found
-
-
-def reason(value: object) -> str:
-    assert isinstance(value, Unknown)
-    return value.reason
 
 
 def test_without_nodes_in_the_settings_nobody_is_asked() -> None:
@@ -75,67 +48,13 @@ def test_it_stands_first_where_no_setting_names_it(engine: Simulation) -> None:
     assert "does not exist" in reason(status(nodes, "away").failure)
 
 
-def test_a_node_that_hangs_keeps_nobody_waiting(engine: Simulation, tmp_path: Path) -> None:
-    with silent_socket(tmp_path) as hanging:
+def test_a_node_that_hangs_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with silent_socket(tmp_path) as hanging, scripted(tmp_path, "a", "10.9.0.1", ONE) as a:
         began = time.monotonic()
-        nodes = read(
-            engine.host, NodeSettings("hangs", hanging), NodeSettings("well", engine.host), call_timeout_s=2
-        )
+        nodes = read(a, NodeSettings("hangs", hanging), NodeSettings("well", a), call_timeout_s=3)
         assert time.monotonic() - began < 20
     assert "did not answer in time" in reason(status(nodes, "hangs").failure)
     assert status(nodes, "well").view is not None
-
-
-class ScriptedEngine(BaseHTTPRequestHandler):
-    """An engine with one overlay, whose peers are as the script says at each inspection; the last ones stay."""
-
-    hostname, address = "", ""
-    peers: ClassVar[list[list[str]]] = []
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0].removeprefix("/v1.41").removeprefix("/v1.25")
-        swarm = {"NodeID": f"id-{self.hostname}", "NodeAddr": self.address, "LocalNodeState": "active"}
-        network = {"Id": "n" * 25, "Name": "proxy", "Scope": "swarm", "Driver": "overlay"}
-        answers = {
-            "/version": {"ApiVersion": "1.41"},
-            "/info": {"Name": self.hostname, "ServerVersion": "20.10.24", "Swarm": swarm},
-            "/networks": [network],
-        }
-        answer: object = answers.get(path)
-        if answer is None:
-            addresses = self.peers.pop(0) if len(self.peers) > 1 else self.peers[0]
-            answer = {**network, "Peers": [{"Name": f"{each:>12}", "IP": each} for each in addresses]}
-        body = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def address_string(self) -> str:
-        return "here"
-
-
-@contextmanager
-def scripted(folder: Path, hostname: str, address: str, *peers: list[str]) -> Iterator[str]:
-    """Give the address of an engine that tells these peers, one list after the other."""
-    names = {"hostname": hostname, "address": address, "peers": list(peers)}
-    with ThreadingUnixStreamServer(
-        str(folder / f"{hostname}.sock"), type("Engine", (ScriptedEngine,), names)
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"unix://{folder}/{hostname}.sock"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-class ThreadingUnixStreamServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
 
 
 BOTH, ONE = ["10.9.0.1", "10.9.0.2"], ["10.9.0.1"]
@@ -160,6 +79,15 @@ def test_peers_differ_only_where_they_still_do_after_a_moment(
         nodes = read("unix:///nonexistent", NodeSettings("a", a), NodeSettings("b", b))
     assert {(each.who, each.address) for each in nodes.missing} == missing
     assert [each.failure for each in nodes.statuses] == [None, None]
+
+
+def test_the_time_limit_is_for_all_that_a_node_is_asked_together(tmp_path: Path) -> None:
+    holding = threading.Event()
+    with scripted(tmp_path, "a", "10.9.0.1", BOTH, holding=holding) as a:
+        nodes = read("unix:///nonexistent", NodeSettings("a", a), call_timeout_s=1)
+        holding.set()
+    # Not the one call ran out of time, each of which has as much.
+    assert "(asked to describe itself and its networks)" in reason(status(nodes, "a").failure)
 
 
 @contextmanager
@@ -212,6 +140,12 @@ def test_a_docker_context_names_an_engine(
     nodes = read(engine.host, NodeSettings("b", context="absent"))
     assert "There is no docker context absent." in reason(status(nodes, "b").failure)
     assert status(nodes, "b").where == "context absent"
+    place = tmp_path / "contexts" / "meta" / sha256(b"odd").hexdigest()
+    place.mkdir(parents=True)
+    for host, told in ((engine.host, ""), ("npipe:////./pipe/docker_engine", "its host must be ssh://")):
+        (place / "meta.json").write_text(json.dumps({"Endpoints": {"docker": {"Host": host}}}))
+        odd = status(read(engine.host, NodeSettings("b", context="odd")), "b")
+        assert told in reason(odd.failure) if told else odd.view is not None
 
 
 def test_a_recording_is_a_nodes_journal(engine: Simulation, tmp_path: Path) -> None:
@@ -247,8 +181,15 @@ with open({log!r}, "a") as log:
 at = words.index("--")
 assert "BatchMode=yes" in words[:at]
 if words[at + 1] == "denied":
-    sys.exit("ops@denied: Permission denied (publickey).")
+    print("No entry.\\r\\nops@denied: Permission denied (publickey).\\r", file=sys.stderr)
+    sys.exit(255)
 if words[at + 2:]:
+    if words[at + 1] == "bare":
+        print("bash: line 1: journalctl: command not found", file=sys.stderr)
+        sys.exit(127)
+    if words[at + 1] == "ops@secret":
+        sys.exit("No journal files were opened due to insufficient permissions.")
+    print("Welcome.", flush=True)
     shutil.copyfileobj(open({journal!r}), sys.stdout)
     sys.exit()
 here, _, there = words[words.index("-L") + 1].partition(":")
@@ -308,4 +249,23 @@ def test_ssh_that_is_refused_is_told_with_what_would_help(engine: Simulation, ss
     assert b.failure is not None
     assert "`ssh -o BatchMode=yes denied true` must work" in b.failure.hint
     assert ssh_calls.exists()
-    assert isinstance(b.journal, Unknown)
+    assert b.journal == b.failure
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("ssh_calls")
+def test_a_journal_that_is_refused_there_is_told_with_what_would_help(engine: Simulation) -> None:
+    nodes = read(
+        engine.host,
+        NodeSettings("b", engine.host, journal="ssh://bare"),
+        NodeSettings("c", engine.host, journal="ssh://ops@secret:2222"),
+    )
+    bare, secret = status(nodes, "b").journal_failure, status(nodes, "c").journal_failure
+    assert bare is not None
+    assert secret is not None
+    assert bare.reason == "There is no journalctl on bare: bash: line 1: journalctl: command not found."
+    assert "`journal`" in bare.hint
+    assert secret.reason == (
+        "dockerd's journal on ops@secret cannot be read: No journal files were opened due to insufficient permissions."
+    )
+    assert "`ssh -o BatchMode=yes -p 2222 ops@secret journalctl -n 1` must work" in secret.hint

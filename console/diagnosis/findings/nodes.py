@@ -36,10 +36,12 @@ def find_nodes(snapshot: Snapshot) -> Iterator[Finding]:
     for status in snapshot.nodes.statuses:
         yield from _find_silent(status, snapshot, is_stopped=status.name in stopped)
     yield from _find_missing_peers(snapshot, stopped)
+    yield from _find_silent_on_overlay(snapshot, stopped)
     for status in members:
         if status.view is not None:
             yield from _find_copies(status.name, status.view, snapshot.swarm)
     for status in snapshot.nodes.statuses:
+        yield from _find_unread_journal(status)
         yield from _find_logged(status, has_stale=any(status.name in finding.names for finding in stale))
 
 
@@ -176,6 +178,29 @@ def _cut_finding(name: str, others: list[str], found: list[MissingPeer]) -> Find
         f"Let {PORTS} through between {name} and {listed(others)}, in both directions. On both: `iptables -L -n -v` or "
         "`nft list ruleset`, and `ss -lun 'sport = :7946'`.",
         (name, *others),
+    )
+
+
+def _find_silent_on_overlay(snapshot: Snapshot, stopped: set[str]) -> Iterator[Finding]:
+    """Yield one finding for all nodes that this one reaches in every way but over an overlay itself."""
+    here = next((status.name for status in snapshot.nodes.statuses if status.is_here), "")
+    silent = sorted(
+        (node for node in snapshot.nodes.silent if node.name not in stopped), key=lambda node: node.name
+    )
+    if not here or not silent:
+        return
+    others = [node.name for node in silent]
+    asked = listed([f"{node.name} at {node.load_balancer} on {node.network}" for node in silent])
+    yield Finding(
+        "overlay-cut",
+        Severity.WARNING,
+        here,
+        f"{here} does not reach {listed(others)} over overlays",
+        f"The overlay does not carry from {here} to {listed(others)}: no echo comes back from {asked}. They are peers of each "
+        "other there, so the gossip gets through and the traffic does not. Containers on these nodes do not reach each other.",
+        f"Let UDP port 4789 (or the swarm's data path port) through between {here} and {listed(others)}, in both directions; for "
+        "encrypted overlays also ESP. On both: `iptables -L -n -v` or `nft list ruleset` shows what drops it.",
+        (here, *others),
     )
 
 
@@ -321,6 +346,22 @@ def _find_logged(status: NodeStatus, *, has_stale: bool) -> Iterator[Finding]:
             signature.advice,
             names,
         )
+
+
+def _find_unread_journal(status: NodeStatus) -> Iterator[Finding]:
+    """Yield a node that answers, and whose journal is not read although a way to it is known."""
+    failure = status.journal_failure
+    if status.view is None or status.is_here or failure is None:
+        return
+    yield Finding(
+        "node-journal-unread",
+        Severity.OK,
+        status.name,
+        "",
+        f"The journal of dockerd on {status.name} was not read. {failure.reason}",
+        failure.hint,
+        (status.name,),
+    )
 
 
 def _is_gossip(found: LogFinding) -> bool:

@@ -22,7 +22,7 @@ from screens.cli.commands.common import engine_and_log, is_simulated, nodes_for,
 
 MARGIN_S = 60.0
 """dockerd may log a line shortly before the timestamp of the object that the line is about."""
-NODE_CODES = ("node-stopped", "peers-differ", "copy-stale")
+NODE_CODES = ("node-stopped", "peers-differ", "overlay-cut", "copy-stale")
 """Findings about nodes that may be why a service that runs is not reached, or does not run where it should."""
 FURTHEST_S = 7 * 86_400.0
 """How far back dockerd's log is read at most."""
