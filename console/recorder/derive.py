@@ -303,6 +303,7 @@ def leak_event(entry: LeakEntry, network: str) -> RecordedEvent:
         network=network,
         stack=entry.stack,
         severity=Severity.WARNING,
+        addresses=len(entry.addresses),
     )
 
 
