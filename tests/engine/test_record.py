@@ -147,7 +147,7 @@ def test_a_stack_that_goes_while_no_recorder_is_at_work_is_in_the_record(
     def events() -> tuple[RecordedEvent, ...]:
         return RecordStore(tmp_path).events(cluster_id, began - timedelta(minutes=1))
 
-    shared = world.create_overlay("shared", world.fresh_subnet(27))
+    shared = world.create_overlay("shared", world.fresh_subnet(28))
     before = world.walk_ring(shared)
     with recorder(engine, tmp_path):
         leaking, safe = (world.deploy_stack([shared], replicas=2) for _ in range(2))
