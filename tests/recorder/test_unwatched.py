@@ -1,5 +1,6 @@
 """Stacks that go between two snapshots, or while no recorder is at work: what leaked is told by the engine's events."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -8,6 +9,8 @@ from random import Random
 
 import pytest
 
+from console.addresses.leak_tracker import LeakTracker, step
+from console.recorder.baseline import Baseline, from_json, to_json
 from console.recorder.values import EventKind
 from console.simulator.engine import SimulatedEngine
 from console.simulator.stacks import (
@@ -20,6 +23,7 @@ from console.simulator.stacks import (
 )
 from tests.recorder.stage import Stage, stage
 from tests.recorder.test_decline import a_swarm, leaked
+from tests.support.swarms import network, swarm, task
 
 PARTS = (Part("app", ("proxy",), replicas=2, grace_s=1), Part("db", grace_s=1))
 GONE_S = 20.0
@@ -197,3 +201,18 @@ async def test_nothing_is_invented_and_nothing_is_missing_without_a_doubt(seed: 
             assert not recorded - lost
             assert recorded == lost or len(doubts(shown)) > doubts_before
         assert set(leaked(shown.events())) <= set(truth(shown))
+
+
+def test_what_an_older_recorder_kept_of_its_tasks_is_read() -> None:
+    proxy, own = network("proxy", "10.0.1.0/24"), network("ghost_internal", "10.0.2.0/24")
+    ghost = task("ghost_app", ("id-ghost_internal", "10.0.2.3"), ("id-proxy", "10.0.1.3"))
+    (followed,) = step(LeakTracker(), swarm([proxy, own], [], [ghost]), 1.0).tracked_tasks.values()
+    kept = json.loads(to_json(Baseline(outlived_tasks=(followed,), live_tasks=(followed,))))
+    assert [row["id"] for row in kept.pop("live")] == [ghost.id]
+    for row in kept["outlived"]:
+        for name in ("service_id", "desired", "wanted_at"):
+            del row[name]
+    baseline = from_json(json.dumps(kept))
+    assert baseline.live_tasks == ()
+    (outlived,) = baseline.outlived_tasks
+    assert (outlived.name, outlived.attachments) == (followed.name, followed.attachments)
