@@ -2,8 +2,9 @@
 
 A task that was seen alive while one of its networks was gone leaks, whenever it ends, its addresses on the networks that
 remain: a removed network does not come back. One that ended while all its networks were there has leaked nothing. Where
-one snapshot showed the task and the network, and the next neither, which of them went first was not seen: then nothing is
-entered, and the leak log says so. All this holds only if a snapshot asks for the tasks after the networks.
+one snapshot showed the task and the network, and the next neither, which of them went first was not seen: the engine's
+events may tell it (`settle`), and where they do not, nothing is entered, and the leak log says so. All this holds only if a
+snapshot asks for the tasks after the networks.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -11,7 +12,6 @@ from dataclasses import field, replace
 from datetime import datetime
 from ipaddress import IPv4Address
 
-from console.addresses.holders import task_name
 from console.addresses.leaks import (
     AllocatorGeneration,
     LeakEntry,
@@ -21,19 +21,28 @@ from console.addresses.leaks import (
     subtract_addresses,
     valid_entries,
 )
+from console.addresses.removal_order import (
+    EventTimes,
+    RemovalOrder,
+    UnsettledTask,
+    ended_at,
+    first_removed,
+    order_of,
+)
+from console.addresses.tracked_tasks import KnownNetworks, Services, TasksBefore, TrackedTask, track_tasks
 from console.errors import Unknown, known
 from console.frozen import frozen
-from console.swarm.model import Attachment, Network, SwarmState, Task
+from console.swarm.model import SwarmState
 from console.text import listed, plural
 
-Services = Mapping[str, tuple[str, str]]
-"""Name and stack by ID, also of services that are gone and still have live tasks."""
 ENDING_INTERVAL_S = 1.5
-"""While tasks are ending, so long without a snapshot may leave something out."""
+"""While tasks are ending, so long without a snapshot may leave something out that no event tells."""
 IDLE_INTERVAL_S = 10.0
 """The same with nothing ending: a stack takes longer to come, to run and to go."""
 MAX_WAIT_S = 120.0
 """A task that has been stopping for so long is no longer a reason for frequent snapshots."""
+ORDER_WAIT_S = 2.0
+"""So long the events that tell an order may take to arrive."""
 MAX_ENTRIES = 5000
 MAX_GAPS = 50
 MAX_INCOMPLETE_LISTS = 3
@@ -41,100 +50,6 @@ MAX_INCOMPLETE_LISTS = 3
 INCOMPLETE_LIST = Unknown(
     "The engine listed only its own networks, not the swarm's.", "Its leader may be changing."
 )
-
-
-@frozen
-class TrackedTask:
-    """A live task that has addresses on several networks, and what the tracker remembers of it."""
-
-    task: Task
-    name: str
-    service_name: str
-    stack: str
-    stopping_s: float | None
-    """Since when it was seen stopping, by the monotonic clock."""
-    removed_network: str = ""
-    """The network that was removed under it; nothing while all are there."""
-    is_past: bool = False
-    """Whether the allocator was rebuilt after that: then it is unknown what it holds."""
-
-    @property
-    def attachments(self) -> tuple[Attachment, ...]:
-        """The networks on which it has addresses."""
-        return tuple(attachment for attachment in self.task.attachments if attachment.addresses)
-
-
-@frozen
-class KnownNetworks:
-    """The overlays of a swarm, those removed lately, and those that tasks name but no list shows."""
-
-    there: Mapping[str, Network]
-    """Overlays of the swarm, by ID."""
-    removed_names: Mapping[str, str]
-    """Names of removed ones that live tasks may still be on."""
-    missing: frozenset[str] = frozenset()
-    """Never there, and yet tasks are on them: those that are missing twice are gone."""
-
-
-def track_tasks(
-    swarm: SwarmState,
-    before: Mapping[str, TrackedTask],
-    services: Services,
-    known_networks: KnownNetworks,
-    ended_s: float,
-) -> tuple[Mapping[str, TrackedTask], frozenset[str]]:
-    """Return the tracked tasks of a snapshot by ID, and the networks that are missing for the first time.
-
-    `before` are those of the last snapshot; `ended_s` is when this one was over, by the monotonic clock.
-    """
-    names = {key: name for key, (name, _) in services.items()}
-    nodes = {node.id: node.hostname for node in known(swarm.nodes, ())}
-    tracked_tasks: dict[str, TrackedTask] = {}
-    missing = set[str]()
-    for task in known(swarm.tasks, ()):
-        if not task.is_alive or sum(bool(attachment.addresses) for attachment in task.attachments) < 2:
-            continue
-        tracked_task = before.get(task.id) or _track_task(task, swarm, services, names, nodes)
-        stopping_s = (
-            ended_s if task.is_stopping and tracked_task.stopping_s is None else tracked_task.stopping_s
-        )
-        removed_network = tracked_task.removed_network
-        for attachment in tracked_task.attachments:
-            if attachment.network_id in known_networks.there or removed_network:
-                continue
-            if attachment.network_id in known_networks.removed_names:
-                removed_network = known_networks.removed_names[attachment.network_id]
-            elif attachment.network_id in known_networks.missing:
-                removed_network = attachment.network_name or attachment.network_id[:12]
-            else:
-                missing.add(attachment.network_id)
-        if tracked_task.task is not task or (stopping_s, removed_network) != (
-            tracked_task.stopping_s,
-            tracked_task.removed_network,
-        ):
-            tracked_task = replace(
-                tracked_task, task=task, stopping_s=stopping_s, removed_network=removed_network
-            )
-        tracked_tasks[task.id] = tracked_task
-    return tracked_tasks, frozenset(missing)
-
-
-def _track_task(
-    task: Task, swarm: SwarmState, services: Services, names: Mapping[str, str], nodes: Mapping[str, str]
-) -> TrackedTask:
-    service, stack = services.get(task.service_id) or (_service_by_container(task, swarm), task.stack)
-    if service:
-        names = {**names, task.service_id: service} if task.service_id not in names else names
-    return TrackedTask(task, task_name(task, names, nodes), service, stack, None)
-
-
-def _service_by_container(task: Task, swarm: SwarmState) -> str:
-    """Return the name in that of the task's container, such as `web_app.1.<task>`, which only its own node tells."""
-    for network in known(swarm.networks, ()):
-        for endpoint in () if isinstance(network.detail, Unknown) else network.detail.endpoints:
-            if endpoint.key == task.container_id and endpoint.name.endswith(f".{task.id}"):
-                return endpoint.name.removesuffix(f".{task.id}").rpartition(".")[0]
-    return ""
 
 
 @frozen
@@ -155,6 +70,12 @@ class LeakTracker:
     """How many incomplete lists came in a row."""
     longest_idle_s: float = IDLE_INTERVAL_S
     """With nothing ending, so long until the next snapshot leaves nothing out: longer where events tell of changes."""
+    has_events: bool = False
+    """Whether the engine's events may tell what the next snapshot does not."""
+    unsettled_tasks: tuple[UnsettledTask, ...] = ()
+    """Tasks of which events have yet to tell whether they ended before their network went."""
+    resumed_at: datetime | None = None
+    """Until when an earlier session followed the tracked tasks, by the engine's clock; None after the first step."""
 
     def without_leftovers(self, swarm: SwarmState) -> SwarmState:
         """Return a swarm without the networks that it has removed, where the list still has this node's copies.
@@ -192,7 +113,7 @@ def step(
     """Return the leak tracker after another snapshot, which was over at `ended_s` by the monotonic clock.
 
     `rebuilt_at` is when the allocator was rebuilt, by dockerd's log. `removed_ids` are networks that the engine's
-    events reported as removed before the snapshot began.
+    events reported as removed before the snapshot began. Where the tracker has events, `settle` is to follow.
     """
     engine = swarm.engine
     if isinstance(engine, Unknown):
@@ -218,7 +139,10 @@ def step(
         **leak_tracker.services,
         **{service.id: (service.name, service.stack) for service in known(swarm.services, ())},
     }
-    tracked_tasks, missing = track_tasks(swarm, leak_tracker.tracked_tasks, services, known_networks, ended_s)
+    last_at = leak_tracker.last_snapshot_at or leak_tracker.resumed_at
+    tracked_tasks, missing = track_tasks(
+        swarm, TasksBefore(leak_tracker.tracked_tasks, last_at), services, known_networks, ended_s
+    )
     ended_tasks = [
         tracked_task for key, tracked_task in leak_tracker.tracked_tasks.items() if key not in tracked_tasks
     ]
@@ -227,8 +151,14 @@ def step(
         swarm,
         known_networks.there,
     )
+    unsettled_tasks = tuple(
+        _unsettled_tasks(
+            ended_tasks, known_networks, now if last_at is None else min(last_at, now), now, ended_s
+        )
+    )
+    order_gaps = () if leak_tracker.has_events else tuple(_order_gaps(unsettled_tasks))
     gaps = (
-        *_new_gaps(leak_tracker, _unclear_removals(ended_tasks, known_networks), now, ended_s),
+        *(order_gaps or _late_gaps(leak_tracker, now, ended_s)),
         *leak_tracker.leak_log.past_gaps,
     )
     leak_log = LeakLog(leak_tracker.leak_log.monitored_since or now, entries[:MAX_ENTRIES], gaps[:MAX_GAPS])
@@ -250,7 +180,36 @@ def step(
             missing,
         ),
         {key: value for key, value in services.items() if key in there or key in owners},
+        unsettled_tasks=(*leak_tracker.unsettled_tasks, *unsettled_tasks) if leak_tracker.has_events else (),
     )
+
+
+def settle(leak_tracker: LeakTracker, swarm: SwarmState, times: EventTimes, now_s: float) -> LeakTracker:
+    """Enter what events tell of tasks that ended between two snapshots in which their network went too.
+
+    Those of which they tell nothing are waited for a little, and then the leak log says so. `swarm` is that of the last step.
+    """
+    if not leak_tracker.unsettled_tasks or leak_tracker.leak_log.open_gap is not None:
+        return leak_tracker
+    there = leak_tracker.known_networks.there
+    entries: list[LeakEntry] = []
+    waiting: list[UnsettledTask] = []
+    given_up: list[UnsettledTask] = []
+    for task in leak_tracker.unsettled_tasks:
+        order = order_of(task, times)
+        if order is RemovalOrder.LEAKED:
+            tracked_task = replace(task.tracked_task, removed_network=first_removed(task, times))
+            entries += _entries_of(tracked_task, leak_tracker.known_networks, ended_at(task, times))
+        elif order is RemovalOrder.UNKNOWN:
+            (waiting if now_s - task.noticed_s < ORDER_WAIT_S else given_up).append(task)
+    leak_log = leak_tracker.leak_log
+    if entries or given_up:
+        leak_log = replace(
+            leak_log,
+            entries=(*valid_entries(tuple(entries), swarm, there), *leak_log.entries)[:MAX_ENTRIES],
+            gaps=(*_order_gaps(given_up), *leak_log.gaps)[:MAX_GAPS],
+        )
+    return replace(leak_tracker, leak_log=leak_log, unsettled_tasks=tuple(waiting))
 
 
 def add_entries(leak_tracker: LeakTracker, entries: tuple[LeakEntry, ...]) -> LeakTracker:
@@ -333,6 +292,7 @@ def _drop_stale_entries(
         leak_log=leak_log,
         rebuilt_at=rebuilt_at or leak_tracker.rebuilt_at,
         tracked_tasks=tracked_tasks,
+        unsettled_tasks=(),
     )
 
 
@@ -345,56 +305,74 @@ def _new_entries(
     ended_tasks: list[TrackedTask], known_networks: KnownNetworks, now: datetime
 ) -> Iterator[LeakEntry]:
     for tracked_task in ended_tasks:
-        if not tracked_task.removed_network or tracked_task.is_past:
-            continue
-        for attachment in tracked_task.attachments:
-            addresses = tuple(address for address in attachment.addresses if isinstance(address, IPv4Address))
-            if attachment.network_id in known_networks.there and addresses:
-                yield LeakEntry(
-                    attachment.network_id,
-                    known_networks.there[attachment.network_id].name,
-                    addresses,
-                    tracked_task.task.id,
-                    tracked_task.name,
-                    tracked_task.service_name,
-                    tracked_task.stack,
-                    tracked_task.removed_network,
-                    now,
-                )
+        if tracked_task.removed_network and not tracked_task.is_past:
+            yield from _entries_of(tracked_task, known_networks, now)
 
 
-def _unclear_removals(ended_tasks: list[TrackedTask], known_networks: KnownNetworks) -> list[tuple[str, str]]:
-    """Return (task, network) pairs of which the order of removal is unknown."""
-    return [
-        (tracked_task.name, known_networks.removed_names.get(attachment.network_id, attachment.network_name))
-        for tracked_task in ended_tasks
-        if not tracked_task.removed_network
-        for attachment in tracked_task.attachments
-        if attachment.network_id not in known_networks.there
-    ]
+def _entries_of(
+    tracked_task: TrackedTask, known_networks: KnownNetworks, at: datetime
+) -> Iterator[LeakEntry]:
+    for attachment in tracked_task.attachments:
+        addresses = tuple(address for address in attachment.addresses if isinstance(address, IPv4Address))
+        if attachment.network_id in known_networks.there and addresses:
+            yield LeakEntry(
+                attachment.network_id,
+                known_networks.there[attachment.network_id].name,
+                addresses,
+                tracked_task.task.id,
+                tracked_task.name,
+                tracked_task.service_name,
+                tracked_task.stack,
+                tracked_task.removed_network,
+                at,
+            )
 
 
-def _new_gaps(
-    leak_tracker: LeakTracker, unclear_removals: list[tuple[str, str]], now: datetime, ended_s: float
-) -> Iterator[MonitoringGap]:
+def _unsettled_tasks(
+    ended_tasks: list[TrackedTask],
+    known_networks: KnownNetworks,
+    since: datetime,
+    now: datetime,
+    ended_s: float,
+) -> Iterator[UnsettledTask]:
+    """Yield the tasks of which the order of their end and a removal was not seen."""
+    for tracked_task in ended_tasks:
+        removed_names = {
+            attachment.network_id: known_networks.removed_names.get(
+                attachment.network_id, attachment.network_name
+            )
+            for attachment in tracked_task.attachments
+            if attachment.network_id not in known_networks.there
+        }
+        if removed_names and not tracked_task.removed_network:
+            wanted_at = tracked_task.wanted_at if tracked_task.task.is_stopping else since
+            yield UnsettledTask(tracked_task, removed_names, wanted_at, since, now, ended_s)
+
+
+def _order_gaps(unsettled_tasks: Collection[UnsettledTask]) -> Iterator[MonitoringGap]:
+    """Yield that the order of tasks and networks is unknown, newest first, once for those that went in the same snapshot."""
+    for until in sorted({task.until for task in unsettled_tasks}, reverse=True):
+        together = [task for task in unsettled_tasks if task.until == until]
+        ends = [end for task in together for end in task.ends]
+        tasks = list(dict.fromkeys(task for task, _ in ends))
+        networks = list(dict.fromkeys(network for _, network in ends))
+        verb = "was" if len(networks) == 1 else "were"
+        yield MonitoringGap(
+            min(task.since for task in together),
+            until,
+            f"{plural(len(tasks), 'task')} ended ({listed(tasks)}) and {listed(networks)} {verb} removed between two "
+            "snapshots: their order, and so what leaked, is unknown.",
+        )
+
+
+def _late_gaps(leak_tracker: LeakTracker, now: datetime, ended_s: float) -> Iterator[MonitoringGap]:
     """Yield why the time since the last snapshot was not watched closely enough, where it was not."""
     if leak_tracker.last_snapshot_at is None:
         return
-    since, open_gap, apart_s = (
-        min(leak_tracker.last_snapshot_at, now),
-        leak_tracker.leak_log.open_gap,
-        ended_s - leak_tracker.last_snapshot_s,
-    )
-    if unclear_removals:
-        tasks = list(dict.fromkeys(task for task, _ in unclear_removals))
-        networks = listed(list(dict.fromkeys(network for _, network in unclear_removals)))
-        verb = "was" if len(unclear_removals) == 1 else "were"
-        yield MonitoringGap(
-            since,
-            now,
-            f"{plural(len(tasks), 'task')} ended ({listed(tasks)}) and {networks} {verb} removed between two snapshots: "
-            "their order, and so what leaked, is unknown.",
-        )
-    elif apart_s > (ENDING_INTERVAL_S if leak_tracker.is_ending() else leak_tracker.longest_idle_s):
+    since, open_gap = min(leak_tracker.last_snapshot_at, now), leak_tracker.leak_log.open_gap
+    apart_s = ended_s - leak_tracker.last_snapshot_s
+    # A task that ended with its network meanwhile is told of by itself where events may settle it.
+    is_close = leak_tracker.is_ending() and not leak_tracker.has_events
+    if apart_s > (ENDING_INTERVAL_S if is_close else leak_tracker.longest_idle_s):
         why = f"No snapshot was taken for {apart_s:.1f} s." if open_gap is None else open_gap.why
         yield MonitoringGap(since if open_gap is None else min(open_gap.since, now), now, why)

@@ -8,12 +8,13 @@ from datetime import datetime
 from console.addresses.leak_tracker import (
     IDLE_INTERVAL_S,
     LeakTracker,
-    TrackedTask,
     add_entries,
     drop_addresses,
+    settle,
     step,
 )
 from console.addresses.leaks import allocator_key, allocator_of
+from console.addresses.tracked_tasks import TrackedTask
 from console.clock import Clock
 from console.concurrency import sleep_unless
 from console.diagnosis.findings.unfinished import find_unfinished_runs
@@ -139,9 +140,14 @@ class SnapshotPoller:
             if self._leak_tracker.last_snapshot_at is None and not isinstance(swarm.engine, Unknown):
                 earlier_leaks = await self._history.begin(swarm.engine, allocator_of(swarm))
                 self._leak_tracker = add_entries(self._leak_tracker, earlier_leaks)
-                await self._resume(swarm, swarm.engine)
-            self._leak_tracker = replace(self._leak_tracker, longest_idle_s=self._longest_idle_s())
+                removed_networks |= await self._resume(swarm, swarm.engine)
+            self._leak_tracker = replace(
+                self._leak_tracker,
+                longest_idle_s=self._longest_idle_s(),
+                has_events=self.listener is not None,
+            )
             self._leak_tracker = step(self._leak_tracker, swarm, end_s, rebuilt_at, removed_networks)
+            await self._settle(swarm, end_s)
             self._note_change(swarm, end_s)
             swarm = self._leak_tracker.without_leftovers(swarm)
             runs = await self._context.runs()
@@ -158,13 +164,29 @@ class SnapshotPoller:
             self.on_snapshot(swarm)
             await self._pause(end_s, wait_s, took_s)
 
-    async def _resume(self, swarm: SwarmState, engine: Engine) -> None:
+    async def _resume(self, swarm: SwarmState, engine: Engine) -> frozenset[str]:
+        """Go on with the tasks of an earlier recorder; return the networks (IDs) that were removed meanwhile, as far as told."""
         key = allocator_key(allocator_of(swarm), engine.managers)
-        if self.pace is not None and key:
-            # Those that are alive are followed on; those that have ended meanwhile leaked.
-            outlived_tasks = await self.pace.restore(engine.cluster_id, key)
-            tracked_tasks = {tracked_task.task.id: tracked_task for tracked_task in outlived_tasks}
-            self._leak_tracker = replace(self._leak_tracker, tracked_tasks=tracked_tasks)
+        if self.pace is None or self.listener is None or not key:
+            return frozenset()
+        # Those that are alive are followed on. Of those that have ended meanwhile the ones that had outlived a network leaked.
+        earlier = await self.pace.restore(engine.cluster_id, key)
+        tracked_tasks = {tracked_task.task.id: tracked_task for tracked_task in earlier.tasks}
+        self._leak_tracker = replace(
+            self._leak_tracker, tracked_tasks=tracked_tasks, resumed_at=earlier.until
+        )
+        if not tracked_tasks:
+            return frozenset()
+        times = await self.listener.event_times(earlier.until, engine.time)
+        return frozenset(times.removed)
+
+    async def _settle(self, swarm: SwarmState, now_s: float) -> None:
+        """Let events tell what the snapshot does not."""
+        tasks = self._leak_tracker.unsettled_tasks
+        if self.listener is not None and tasks and not isinstance(swarm.engine, Unknown):
+            since = min((task.wanted_at for task in tasks if task.wanted_at is not None), default=None)
+            times = await self.listener.event_times(since, swarm.engine.time)
+            self._leak_tracker = settle(self._leak_tracker, swarm, times, now_s)
 
     def _note_change(self, swarm: SwarmState, now_s: float) -> None:
         last = self._last_swarm
@@ -197,7 +219,7 @@ class SnapshotPoller:
 
     def _is_close(self) -> bool:
         is_removal_recent = self.listener is not None and self.listener.since_removal_s() < REMOVAL_S
-        return is_removal_recent or self._leak_tracker.is_ending()
+        return is_removal_recent or self._leak_tracker.is_ending() or bool(self._leak_tracker.unsettled_tasks)
 
     def _find_runs(self, runs: Result[tuple[UnfinishedRun, ...]]) -> tuple[Finding, ...]:
         """Return the findings about runs; the very same where they are as they were."""
@@ -243,6 +265,7 @@ class SnapshotPoller:
             snapshot=self._publisher.success(snapshot),
             leak_log=self._leak_tracker.leak_log,
             outlived_tasks=self._outlived_tasks(),
+            live_tasks=self._live_tasks(),
             trends=trends,
             watching=None if self.pace is not None else await self._context.watching(engine),
             poll_s=pause_s,
@@ -255,6 +278,17 @@ class SnapshotPoller:
             for tracked_task in self._leak_tracker.tracked_tasks.values()
             if tracked_task.removed_network and not tracked_task.is_past
         )
+        return before if before == now else now
+
+    def _live_tasks(self) -> tuple[TrackedTask, ...]:
+        before = self._publisher.monitor_state.live_tasks
+        unsettled_tasks = (task.tracked_task for task in self._leak_tracker.unsettled_tasks)
+        followed_tasks = (
+            tracked_task
+            for tracked_task in self._leak_tracker.tracked_tasks.values()
+            if not tracked_task.removed_network
+        )
+        now = (*unsettled_tasks, *followed_tasks)
         return before if before == now else now
 
     async def _pause(self, end_s: float, pause_s: float, took_s: float) -> None:

@@ -6,15 +6,18 @@ changing hands), for networks that are on the screen, and for each other one now
 """
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from console.addresses.removal_order import EventTimes
 from console.clock import Clock
 from console.diagnosis.quiescence.waiter import QuiescenceTracker
-from console.errors import Unknown, known
+from console.errors import Unknown, VipconsoleError, known
+from console.monitor.event_memory import EventMemory, is_removal
 from console.swarm.events import EventGap, EventSource, Listening, StreamItem
-from console.swarm.model import Event, Network, Service, SwarmState, Task
+from console.swarm.model import Network, Service, SwarmState, Task
 
 ENDING_INTERVAL_S = 0.5
 """From the beginning of one snapshot to that of the next while tasks are ending."""
@@ -137,8 +140,6 @@ def _differing(before: Collection[Task | Service], now: Collection[Task | Servic
 
 MEMORY_S = 600.0
 """A removal is remembered for so long; after that every list of networks shows it."""
-REMOVAL_ACTION = "remove"
-SWARM = "swarm"
 
 
 class EventListener:
@@ -155,6 +156,8 @@ class EventListener:
         self._clock = clock
         self._quiescence = quiescence
         self._wake = wake
+        self._memory = EventMemory()
+        self._recalled_gaps = -1
         self._removals: dict[str, float] = {}
         self._removal_s: float | None = None
         self.is_open = False
@@ -166,7 +169,9 @@ class EventListener:
 
     async def run(self, since: datetime) -> None:
         """Listen, from a moment of the engine's clock on, until cancelled."""
-        async with self._source.listening(since - timedelta(seconds=1)) as stream:
+        begin = since - timedelta(seconds=1)
+        self._memory.begin(begin)
+        async with self._source.listening(begin) as stream:
             async for item in stream:
                 if self._quiescence is not None:
                     self._quiescence.receive(item)
@@ -178,6 +183,21 @@ class EventListener:
         self._removals = {key: at_s for key, at_s in self._removals.items() if now_s - at_s < MEMORY_S}
         return frozenset(self._removals)
 
+    async def event_times(self, since: datetime | None, until: datetime) -> EventTimes:
+        """Return when things went, by the events that have arrived.
+
+        Where not all since a moment have, the engine is asked for those that it remembers, once after each break: those until
+        `until`, which lies in the past of its clock. What it does not answer is not known.
+        """
+        times = self._memory.times()
+        is_whole = self.is_open or not self.gaps
+        if since is None or times.cover(since) or not is_whole or self._recalled_gaps == self.gaps:
+            return times
+        self._recalled_gaps = self.gaps
+        with suppress(VipconsoleError):
+            self._memory.recall(await self._source.stored(until))
+        return self._memory.times()
+
     def since_removal_s(self) -> float:
         """Return how long ago the last removal of a service or network was received; infinite before the first."""
         return float("inf") if self._removal_s is None else self._clock.monotonic() - self._removal_s
@@ -186,6 +206,7 @@ class EventListener:
         if isinstance(item, EventGap):
             self.is_open = False
             self.gaps += 1
+            self._memory.lose()
             return
         self.last_event_s = self._clock.monotonic()
         if isinstance(item, Listening):
@@ -193,13 +214,10 @@ class EventListener:
             # It is opened again when the engine has come back.
             self._wake(False)
             return
-        is_removal = _is_removal(item)
-        if is_removal:
+        self._memory.take(item)
+        is_removed = is_removal(item)
+        if is_removed:
             self._removal_s = self._clock.monotonic()
             if item.kind == "network":
                 self._removals[item.id] = self._removal_s
-        self._wake(is_removal)
-
-
-def _is_removal(event: Event) -> bool:
-    return event.kind in ("service", "network") and event.action == REMOVAL_ACTION and event.scope == SWARM
+        self._wake(is_removed)

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from console.addresses.forecast import Trend
-from console.addresses.leak_tracker import TrackedTask
 from console.addresses.leaks import LeakLog
+from console.addresses.tracked_tasks import TrackedTask
 from console.clock import Clock
 from console.diagnosis.quiescence.values import Report
 from console.diagnosis.values import Assessment, Finding, Snapshot
@@ -97,6 +97,8 @@ class MonitorState:
     leak_log: LeakLog = field(default_factory=LeakLog)
     outlived_tasks: tuple[TrackedTask, ...] = ()
     """Live tasks whose network was removed: they leak when they end."""
+    live_tasks: tuple[TrackedTask, ...] = ()
+    """Other live tasks that may leak, and those of which it is not settled yet whether they did."""
     trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
     """By network ID."""
     history_failure: Unknown | None = None

@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from console.addresses.leak_tracker import TrackedTask
 from console.addresses.leaks import AllocatorGeneration
+from console.addresses.tracked_tasks import TrackedTask
 from console.diagnosis.values import Severity
 from console.frozen import frozen
 from console.swarm.model import Attachment, SwarmState, Task
@@ -69,6 +69,8 @@ class Baseline:
     """Network and task (IDs) of the entries of the leak log."""
     outlived_tasks: tuple[TrackedTask, ...] = ()
     """Live tasks whose network was removed: they leak when they end."""
+    live_tasks: tuple[TrackedTask, ...] = ()
+    """Other live tasks that may leak: of those that end unwatched the engine's events may tell whether they did."""
     allocator_key: str = ""
     """The allocator generation in which they live, by a key that tells it without monitoring."""
     logged_at: datetime | None = None
@@ -117,6 +119,7 @@ def to_json(baseline: Baseline) -> str:
             "failing": {key: at.isoformat() for key, at in baseline.failing.items()},
             "leaks": sorted(baseline.leaks),
             "outlived": [_task_rows(task) for task in baseline.outlived_tasks],
+            "live": [_task_rows(task) for task in baseline.live_tasks],
             "allocator_key": baseline.allocator_key,
             "logged_at": _text(baseline.logged_at),
             "logged_hours": {key: at.isoformat() for key, at in baseline.logged_hours.items()},
@@ -172,6 +175,8 @@ def from_json(text: str) -> Baseline:
         failing=_moments(data["failing"]),
         leaks=frozenset((clean(network_id), clean(task_id)) for network_id, task_id in data["leaks"]),
         outlived_tasks=tuple(_task(row) for row in data["outlived"]),
+        # A record of before these were kept lacks them.
+        live_tasks=tuple(_task(row) for row in data.get("live", ())),
         allocator_key=clean(data["allocator_key"], 3 * NAME_LIMIT),
         logged_at=_moment(data["logged_at"]),
         logged_hours=_moments(data["logged_hours"]),
@@ -184,6 +189,9 @@ def _task_rows(tracked_task: TrackedTask) -> dict[str, object]:
         "since": tracked_task.task.since.isoformat(),
         "name": tracked_task.name,
         "service": tracked_task.service_name,
+        "service_id": tracked_task.task.service_id,
+        "desired": tracked_task.task.desired_state,
+        "wanted_at": _text(tracked_task.wanted_at),
         "stack": tracked_task.stack,
         "removed": tracked_task.removed_network,
         "on": [
@@ -208,11 +216,11 @@ def _task(row: Mapping[str, Any]) -> TrackedTask:
     # Of the task itself nothing else is asked once it has ended; while it lives the next snapshot brings it anyway.
     task = Task(
         id=clean(row["id"]),
-        service_id="",
+        service_id=clean(row.get("service_id", "")),
         slot=0,
         node_id="",
         state="running",
-        desired_state="shutdown",
+        desired_state=clean(row.get("desired", "shutdown")),
         since=since,
         message="",
         error="",
@@ -221,7 +229,13 @@ def _task(row: Mapping[str, Any]) -> TrackedTask:
         attachments=attachments,
     )
     return TrackedTask(
-        task, clean(row["name"]), clean(row["service"]), clean(row["stack"]), None, clean(row["removed"])
+        task,
+        clean(row["name"]),
+        clean(row["service"]),
+        clean(row["stack"]),
+        None,
+        _moment(row.get("wanted_at")),
+        clean(row["removed"]),
     )
 
 

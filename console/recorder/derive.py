@@ -96,6 +96,7 @@ def derive(baseline: Baseline, state: MonitorState, now: datetime) -> Derivation
     events += _leaks(leak_log, baseline, known(networks, ()))
     changes["leaks"] = frozenset((entry.network_id, entry.task_id) for entry in leak_log.entries)
     changes["outlived_tasks"] = state.outlived_tasks
+    changes["live_tasks"] = state.live_tasks
     changes["allocator_key"] = allocator_key(allocator, swarm.engine.managers)  # type: ignore[union-attr]
     names = frozenset(network.name for network in known(networks, ()))
     findings, finding_events = _findings(
@@ -304,6 +305,7 @@ def leak_event(entry: LeakEntry, network: str) -> RecordedEvent:
         network=network,
         stack=entry.stack,
         severity=Severity.WARNING,
+        addresses=len(entry.addresses),
     )
 
 

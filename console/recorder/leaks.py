@@ -121,7 +121,7 @@ def _of_event(event: RecordedEvent, events: Iterable[RecordedEvent]) -> LeakReco
         event.stack,
         event.subject,
         event.sentence.partition(" leaked ")[0],
-        _count(event.sentence),
+        event.addresses or _count(event.sentence),
         _removed_network(event.sentence),
         after_leak(event, events) or _without_record(_removed_network(event.sentence)),
     )
@@ -147,7 +147,7 @@ def _without_record(removed_network: str) -> str:
 
 
 def _count(sentence: str) -> int:
-    """Return how many addresses a sentence of a leak names: the record holds no other figure."""
+    """Return how many addresses a sentence of a leak names: older records hold no other figure."""
     more = _MORE.search(sentence)
     named = len(_ADDRESS.findall(sentence.partition(" leaked ")[2].partition(" on ")[0]))
     return max(1, named + (int(more[1]) if more else 0))

@@ -6,13 +6,13 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from console.addresses.leak_tracker import TrackedTask
 from console.clock import Clock
 from console.diagnosis.values import Severity, Snapshot
 from console.durations import stamp
 from console.errors import HostError, Unknown, VipconsoleError
 from console.frozen import frozen
 from console.monitor.monitor import Monitor
+from console.monitor.pace import EarlierWatch
 from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 from console.recorder.baseline import Baseline, from_json, to_json
 from console.recorder.derive import derive
@@ -22,6 +22,8 @@ from console.text import SENTENCE_LIMIT, clean, duration
 
 WRITE_INTERVAL_S = 30.0
 """What is no event is written that often."""
+LIVE_INTERVAL_S = 5.0
+"""The same where tasks came or changed that may leak: the next recorder can only miss those that it knows."""
 RETRY_S = 10.0
 """After a write that failed, such as on a full disk."""
 SPAN_INTERVAL_S = 60.0
@@ -201,7 +203,8 @@ class Recorder:
             (self._baseline.outlived_tasks, self._baseline.leaks)
             != (self._stored_baseline.outlived_tasks, self._stored_baseline.leaks)
         )
-        is_due = now_s - self._written_s >= WRITE_INTERVAL_S
+        is_live_news = self._baseline.live_tasks != self._stored_baseline.live_tasks
+        is_due = now_s - self._written_s >= (LIVE_INTERVAL_S if is_live_news else WRITE_INTERVAL_S)
         try:
             if is_urgent or (is_due and (self._counts or self._baseline != self._stored_baseline)):
                 await self._keep()
@@ -234,6 +237,9 @@ class Recorder:
         if self._span is not None:
             self._stored_span_s = self._clock.monotonic()
             with suppress(HostError):
+                # The tasks that the next recorder goes on with are followed until the end of the span.
+                if self._baseline != self._stored_baseline:
+                    await self._keep()
                 await asyncio.to_thread(self._store.note_watching, self._cluster_id, self._span)
 
     async def _flush(self) -> None:
@@ -273,15 +279,17 @@ def _unwatched(since: datetime, until: datetime, why: str) -> RecordedEvent:
     return RecordedEvent(since, EventKind.WATCHING, "recorder", sentence)
 
 
-def stored_tasks(store: RecordStore) -> Callable[[str, str], Awaitable[tuple[TrackedTask, ...]]]:
-    """Return what gives the tasks that outlived a network when the last recorder ended, under the same allocator."""
+def stored_watch(store: RecordStore) -> Callable[[str, str], Awaitable[EarlierWatch]]:
+    """Return what gives that which the last recorder was following when it ended, under the same allocator."""
 
-    async def restore(cluster_id: str, allocator_key: str) -> tuple[TrackedTask, ...]:
+    async def restore(cluster_id: str, allocator_key: str) -> EarlierWatch:
         with suppress(HostError, *_DAMAGE):
             text = await asyncio.to_thread(store.baseline, cluster_id)
+            spans = await asyncio.to_thread(store.spans, cluster_id)
             baseline = from_json(text) if text else Baseline()
             if baseline.allocator_key == allocator_key:
-                return baseline.outlived_tasks
-        return ()
+                until = max((span.ended for span in spans), default=None)
+                return EarlierWatch((*baseline.outlived_tasks, *baseline.live_tasks), until)
+        return EarlierWatch()
 
     return restore

@@ -47,6 +47,8 @@ class RecordedEvent:
     severity: Severity = Severity.OK
     is_end: bool = False
     """Whether a finding ended. What began and has no end goes on, or ended unwatched."""
+    addresses: int = 0
+    """How many addresses leaked; 0 of all else, and of a leak in a record that was begun before there was this figure."""
 
 
 @frozen

@@ -209,8 +209,9 @@ class Agent:
         if container := self._store.containers.get(task.container_id):
             container.state = "exited"
             container.exit_code = task.exit_code
+            self._store.tell_of_container("die", container)
             if task.is_gone or task.desired == "remove":
-                del self._store.containers[container.id]
+                self._clear_container(container.id)
         if task.is_gone:
             return
         if task.desired == "remove":
@@ -223,7 +224,7 @@ class Agent:
             return
         self._store.forget_task(task)
         if not task.is_alive:
-            self._store.containers.pop(task.container_id, None)
+            self._clear_container(task.container_id)
         elif not task.is_stopping:
             self.stop(task, "remove")
         # The allocator gets to know of the deletion; when the container ends it has nothing left to give back.
@@ -233,9 +234,14 @@ class Agent:
     def _reap(self, task: SimTask) -> None:
         if not task.is_gone:
             self._store.forget_task(task)
-            self._store.containers.pop(task.container_id, None)
+            self._clear_container(task.container_id)
             if task.is_alive:
                 self._allocator().end_task(task)
+
+    def _clear_container(self, container_id: str) -> None:
+        container = self._store.containers.pop(container_id, None)
+        if container is not None:
+            self._store.tell_of_container("destroy", container)
 
     def _write(self, task: SimTask, state: str, message: str) -> None:
         task.state = state

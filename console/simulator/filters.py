@@ -164,7 +164,7 @@ def event_passes(event: SimEvent, filters: Filters) -> bool:
     return (
         event.kind in filters.get("type", [event.kind])
         and event.action in filters.get("event", [event.action])
-        and "swarm" in filters.get("scope", ["swarm"])
+        and event.scope in filters.get("scope", [event.scope])
         and (reference is None or event.id in reference or event.attributes.get("name") in reference)
     )
 

@@ -277,6 +277,8 @@ class SimEvent:
     id: str
     at: datetime
     attributes: Mapping[str, str]
+    scope: str = "swarm"
+    """`local` for what is of this node."""
 
     @property
     def nanoseconds(self) -> int:

@@ -118,6 +118,11 @@ class Store:
             SimEvent(kind, action, thing.id, self.now, {"name": thing.name, **(attributes or {})})
         )
 
+    def tell_of_container(self, action: str, container: SimContainer) -> None:
+        """Let those who listen know that something happened to a container of this node."""
+        attributes = {**container.labels, "image": container.image, "name": container.name}
+        self.events.publish(SimEvent("container", action, container.id, self.now, attributes, "local"))
+
     def add_task(self, task: SimTask) -> None:
         """List a task, by its ID and under its service."""
         self.tasks[task.id] = task
@@ -180,7 +185,7 @@ def event_json(event: SimEvent) -> Json:
         "Type": event.kind,
         "Action": event.action,
         "Actor": {"ID": event.id, "Attributes": dict(event.attributes)},
-        "scope": "swarm",
+        "scope": event.scope,
         "time": event.nanoseconds // 1_000_000_000,
         "timeNano": event.nanoseconds,
     }

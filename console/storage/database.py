@@ -5,8 +5,9 @@ Several processes may use it at once. Reading creates no file: where there is no
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import field
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +35,8 @@ class DatabaseKind:
     """The statements that make its tables, with `;` between them."""
     before_tables: str = ""
     """What has to be set before the first table, outside a transaction."""
+    upgrades: Mapping[int, str] = field(default_factory=dict)
+    """The statements that make of each earlier version the next one. A file that is only read stays as it is."""
 
 
 class StateDatabase:
@@ -53,7 +56,7 @@ class StateDatabase:
             except FileNotFoundError:
                 return empty
         with self._host_errors(), closing(_connect(f"{self._path.as_uri()}?mode=ro")) as file:
-            return read(file) if self._is_made(file) else empty
+            return read(file) if self._version(file) else empty
 
     def do(self, act: Callable[[sqlite3.Connection], T], begin: str = "BEGIN IMMEDIATE") -> T:
         """Do something in one transaction, all of it or nothing; the file is made where there is none."""
@@ -70,7 +73,7 @@ class StateDatabase:
             # SQLite would make the file readable for others.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
             with closing(_connect(self._path.as_uri())) as file:
-                if not self._is_made(file):
+                if self._version(file) != self._kind.version:
                     self._make(file)
                 yield file
 
@@ -86,24 +89,34 @@ class StateDatabase:
                 self._kind.hint if is_ours else OWNER_HINT,
             ) from error
 
-    def _is_made(self, file: sqlite3.Connection) -> bool:
-        """Return whether the tables were made; raise where another version made them."""
-        (version,) = file.execute("PRAGMA user_version").fetchone()
-        if version not in (0, self._kind.version):
+    def _version(self, file: sqlite3.Connection) -> int:
+        """Return which version made the tables, 0 where there are none; raise where it is none that is known."""
+        version = version_of(file)
+        if version not in (0, self._kind.version, *self._kind.upgrades):
             raise ValueError("another version of this program wrote it")
-        return bool(version)
+        return version
 
     def _make(self, file: sqlite3.Connection) -> None:
-        if self._kind.before_tables:
+        """Make the tables, or bring those of an earlier version up to this one."""
+        if self._kind.before_tables and version_of(file) == 0:
             file.execute(self._kind.before_tables)
         with file:
             file.execute("BEGIN IMMEDIATE")
             # Another process may have been first.
-            (version,) = file.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in filter(str.strip, self._kind.schema.split(";")):
+            version = version_of(file)
+            scripts = [self._kind.schema]
+            if version:
+                scripts = [self._kind.upgrades[step] for step in range(version, self._kind.version)]
+            for script in scripts:
+                for statement in filter(str.strip, script.split(";")):
                     file.execute(statement)
-                file.execute(f"PRAGMA user_version = {self._kind.version}")
+            file.execute(f"PRAGMA user_version = {self._kind.version}")
+
+
+def version_of(file: sqlite3.Connection) -> int:
+    """Return the version of a file's tables; 0 where it has none."""
+    (version,) = file.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _connect(address: str) -> sqlite3.Connection:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from console.diagnosis.values import Severity
 from console.recorder.values import EventKind, RecordedEvent, WatchSpan
-from console.storage.database import DatabaseKind, StateDatabase
+from console.storage.database import DatabaseKind, StateDatabase, version_of
 from console.text import SENTENCE_LIMIT, clean
 
 FILE = "record.sqlite"
@@ -23,6 +23,7 @@ _SCHEMA = """
 CREATE TABLE events (
   cluster TEXT NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, sentence TEXT NOT NULL,
   network TEXT NOT NULL, stack TEXT NOT NULL, severity TEXT NOT NULL, is_end INTEGER NOT NULL,
+  addresses INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (cluster, at, kind, subject, sentence, network, is_end)
 ) WITHOUT ROWID;
 CREATE TABLE spans (
@@ -35,11 +36,14 @@ CREATE TABLE counts (
 ) WITHOUT ROWID;
 CREATE TABLE baselines (cluster TEXT PRIMARY KEY, baseline TEXT NOT NULL) WITHOUT ROWID;
 """
+_WITHOUT_ADDRESSES = 1
+"""Up to this version a leak told its number of addresses only in its sentence."""
 _KIND = DatabaseKind(
     "record",
     "If the disk has room and the file is damaged, remove the file: the recorder creates a new one.",
-    version=1,
+    version=2,
     schema=_SCHEMA,
+    upgrades={_WITHOUT_ADDRESSES: "ALTER TABLE events ADD COLUMN addresses INTEGER NOT NULL DEFAULT 0"},
     before_tables="PRAGMA auto_vacuum = INCREMENTAL",
 )
 
@@ -93,8 +97,9 @@ class RecordStore:
         last = 2**62 if until is None else _stored_moment(until)
 
         def read(file: sqlite3.Connection) -> tuple[RecordedEvent, ...]:
+            addresses = "0" if version_of(file) <= _WITHOUT_ADDRESSES else "addresses"
             rows = file.execute(
-                "SELECT at, kind, subject, sentence, network, stack, severity, is_end FROM events "
+                f"SELECT at, kind, subject, sentence, network, stack, severity, is_end, {addresses} FROM events "  # noqa: S608 - of two constants
                 "WHERE cluster = ? AND at >= ? AND at < ? ORDER BY at",
                 (cluster_id, _stored_moment(since), last),
             )
@@ -108,8 +113,9 @@ class RecordStore:
                     clean(str(stack)),
                     Severity(severity),
                     bool(is_end),
+                    max(0, int(addresses)),
                 )
-                for at, kind, subject, sentence, network, stack, severity, is_end in rows
+                for at, kind, subject, sentence, network, stack, severity, is_end, addresses in rows
             )
 
         return self._database.read(read, ())
@@ -196,7 +202,7 @@ class RecordStore:
 
 def _add_events(file: sqlite3.Connection, cluster_id: str, events: Iterable[RecordedEvent]) -> None:
     file.executemany(
-        "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [_row(cluster_id, event) for event in events],
     )
 
@@ -221,6 +227,7 @@ def _row(cluster_id: str, event: RecordedEvent) -> tuple[str | int, ...]:
         event.stack,
         event.severity,
         int(event.is_end),
+        event.addresses,
     )
 
 

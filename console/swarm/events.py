@@ -62,6 +62,20 @@ class EventSource:
         finally:
             listener.close()
 
+    async def stored(self, until: datetime) -> tuple[Event, ...]:
+        """Return all that the engine remembers until a moment of its past, oldest first; raise VipconsoleError.
+
+        It keeps its last 256 events, of every kind.
+        """
+
+        def read(client: APIClient) -> tuple[Event, ...]:
+            listen: Any = client.events
+            return tuple(
+                parse_engine.event(data) for data in listen(since="1", until=_moment(until), decode=True)
+            )
+
+        return await self._connection.ask("tell its last events", read)
+
 
 class _Listener:
     def __init__(self, connection: EngineConnection, clock: Clock, since: datetime) -> None:

@@ -39,6 +39,7 @@ def _event(item: TimelineEvent) -> Mapping[str, Any]:
         "stack": event.stack or None,
         "severity": event.severity,
         "is_end": event.is_end,
+        "addresses": event.addresses or None,
         "after": item.after or None,
     }
 

@@ -11,6 +11,7 @@ from console.durations import iso
 from console.errors import Result, Unknown, known
 from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.summary import LogFinding, Summary
+from console.monitor.values import Watching
 from console.nodes.values import NetworkCopy, NodeStatus, OtherNodes
 from console.swarm.model import Engine
 from screens.output.plain import json_text
@@ -18,11 +19,15 @@ from screens.output.plain import json_text
 SCHEMA = "vipconsole.glance/1"
 
 
-def as_json(snapshot: Snapshot, assessment: Assessment) -> str:
-    """Return the snapshot as one JSON document, ASCII only, with a newline at its end."""
+def as_json(snapshot: Snapshot, assessment: Assessment, watching: Watching | None = None) -> str:
+    """Return the snapshot as one JSON document, ASCII only, with a newline at its end.
+
+    `watching` tells since when the swarm has been recorded; None where it never was.
+    """
     document = {
         **document_head(SCHEMA, snapshot, assessment),
         "engine": _engine(snapshot),
+        "recorded": _recorded(watching),
         "networks": [_network(account) for account in assessment.accounts],
         "journal": journal_json(snapshot.journal),
         "nodes": _nodes(snapshot.nodes),
@@ -59,6 +64,15 @@ def _engine(snapshot: Snapshot) -> Mapping[str, Any]:
         "is_leader": None if leader is None else leader.id == engine.node_id,
         "managers": engine.managers,
         "nodes": engine.nodes,
+    }
+
+
+def _recorded(watching: Watching | None) -> Mapping[str, Any] | None:
+    if watching is None:
+        return None
+    return {
+        "since": iso(watching.since) if watching.is_at_work else None,
+        "until": None if watching.is_at_work else iso(watching.since),
     }
 
 

@@ -72,6 +72,27 @@ def test_changes_of_the_swarm_are_told_as_they_happen(world: World) -> None:
         listener.until("network", "remove", network)
 
 
+def test_the_end_of_a_tasks_container_is_told_with_its_task(world: World) -> None:
+    shared = world.create_overlay(world.fresh("shared"), world.fresh_subnet(26))
+    stack = world.deploy_stack([shared])
+    (task,) = world.wait_for_state(stack.services[0], "running")
+    container = task["Status"]["ContainerStatus"]["ContainerID"]
+    with listening(world) as listener:
+        world.remove_stack(stack)
+        removed = listener.until("network", "remove", stack.networks[0])
+        world.wait_until_gone(stack.services)
+        world.pass_time(1)
+        died = listener.until("container", "die", container)
+        cleared = listener.until("container", "destroy", container)
+    for told in (died, cleared):
+        assert (told["scope"], told["Actor"]["Attributes"]["com.docker.swarm.task.id"]) == (
+            "local",
+            task["ID"],
+        )
+    # What leaks is what ends after its network was removed.
+    assert removed["timeNano"] < died["timeNano"] <= cleared["timeNano"]
+
+
 def test_what_happened_before_is_told_to_whoever_asks_since_then(world: World) -> None:
     with listening(world) as first:
         network = world.create_overlay(world.fresh("since"), world.fresh_subnet(24))

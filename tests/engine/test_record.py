@@ -1,5 +1,6 @@
-"""A real engine while nobody looks: twenty stacks are removed, and the record names what leaked and by which stack."""
+"""A real engine while nobody looks: twenty stacks are removed; the record names what leaked and by which stack, and tells once."""
 
+import json
 import re
 import signal
 import subprocess
@@ -23,6 +24,12 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 STACKS, LEAKING = 20, 12
 GRACE_S = 3.0
 """So long what leaks is there to be seen."""
+SETTINGS = """
+[[alert]]
+name = "ops"
+at = "warning"
+command = ["/bin/sh", "-c", 'tr -d "\\n" < /dev/stdin >> "$1"; echo >> "$1"', "sh", "TOLD"]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +39,10 @@ def world(engine: Engine) -> Iterator[World]:
 
 
 @contextmanager
-def recorder(engine: Engine, state: Path) -> Iterator["subprocess.Popen[str]"]:
+def recorder(engine: Engine, state: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
     """Let the program record until the block ends; it ends by SIGTERM, with code 0."""
     with subprocess.Popen(
-        [str(PROGRAM), "record", "--host", engine.host],
+        [str(PROGRAM), "record", "--host", engine.host, *options],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -83,7 +90,10 @@ def test_twenty_removals_with_no_console_open(engine: Engine, world: World, tmp_
     def events() -> tuple[RecordedEvent, ...]:
         return RecordStore(tmp_path).events(cluster_id, began - timedelta(minutes=1))
 
-    with recorder(engine, tmp_path):
+    told = tmp_path / "told"
+    settings = tmp_path / "settings.toml"
+    settings.write_text(SETTINGS.replace("TOLD", str(told)))
+    with recorder(engine, tmp_path, "--config", str(settings)):
         second = program("record")
         assert second.code == 3
         assert "Another recorder is at work" in second.err
@@ -103,6 +113,11 @@ def test_twenty_removals_with_no_console_open(engine: Engine, world: World, tmp_
             "the record has twelve addresses",
         )
         assert "recorded since" in program("glance").out
+        world.wait_until(told.exists, "somebody is told")
+
+    # Once, however many leaked after the first.
+    (alert,) = (json.loads(line) for line in told.read_text().splitlines())
+    assert (alert["code"], alert["subject"], alert["occasion"]) == ("leaked", "proxy", "rise")
 
     # The ring, walked by somebody else, lacks exactly those.
     assert before - world.walk_ring(proxy) == lost
@@ -121,6 +136,38 @@ def test_twenty_removals_with_no_console_open(engine: Engine, world: World, tmp_
     assert sorted(leak["stack"] for leak in network["leaks"]) == sorted(leaking)
     assert {address for leak in network["leaks"] for address in leak["addresses"]} == lost
     assert "not recorded since" in " ".join(program("glance").out.split())
+
+
+def test_a_stack_that_goes_while_no_recorder_is_at_work_is_in_the_record(
+    engine: Engine, world: World, tmp_path: Path
+) -> None:
+    cluster_id = world.client.info()["Swarm"]["Cluster"]["ID"]
+    began = datetime.now(UTC)
+
+    def events() -> tuple[RecordedEvent, ...]:
+        return RecordStore(tmp_path).events(cluster_id, began - timedelta(minutes=1))
+
+    shared = world.create_overlay("shared", world.fresh_subnet(28))
+    before = world.walk_ring(shared)
+    other = world.create_service(world.fresh("other"), [], replicas=0)
+    with recorder(engine, tmp_path):
+        stack = world.deploy_stack([shared], replicas=2)
+        tasks = world.wait_for_state(stack.services[0], "running", 2)
+        # A removal makes the recorder look at once, and write what it sees.
+        world.remove_service(other)
+
+        def are_kept() -> bool:
+            return all(task["ID"] in RecordStore(tmp_path).baseline(cluster_id) for task in tasks)
+
+        world.wait_until(are_kept, "the recorder knows the tasks")
+    world.remove_stack(stack)
+    world.wait_until_gone(stack.services)
+    with recorder(engine, tmp_path):
+        lost = world.wait_until(lambda: addresses_in(events()), "the record has the leaks")
+    assert before - world.walk_ring(shared) == lost
+    assert len(lost) == 2
+    assert Counter(event.stack for event in events() if event.kind is EventKind.LEAK) == {stack.name: 2}
+    assert not [event for event in events() if "their order" in event.sentence]
 
 
 def test_a_restart_of_dockerd_is_in_the_record(engine: Engine, world: World, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from console.clock import Clock
 from console.journal.reader import DaemonLog
 from console.monitor.monitor import Monitor, Sources
 from console.monitor.pace import RecorderPace
-from console.recorder.recorder import Recorder, RecorderOptions, stored_tasks
+from console.recorder.recorder import Recorder, RecorderOptions, stored_watch
 from console.recorder.values import RecordedEvent, StateListener
 from console.settings import Settings
 from console.simulator.engine import SimulatedEngine
@@ -85,7 +85,7 @@ class Stage:
     def start(self) -> None:
         """Let a recorder begin."""
         store = self.store_of(self.state)
-        pace = RecorderPace(self._settings.record.poll_s, stored_tasks(store))
+        pace = RecorderPace(self._settings.record.poll_s, stored_watch(store))
         monitor = Monitor(Sources(self.connection, self._log, self.state), self._settings, self._clock, pace)
         options = RecorderOptions(self.max_bytes, self.reports.append)
         recorder = Recorder(monitor, store, self._clock, self.listeners, options)

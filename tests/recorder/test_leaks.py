@@ -1,5 +1,6 @@
 """Which stacks leaked most, when, and after what."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -76,6 +77,15 @@ def test_stacks_are_in_the_order_of_what_they_leaked() -> None:
     ]
     assert stacks[1].last.at == NOW - 2 * hour + 30 * SECOND
     assert leaks_by_stack(leak_records(events, network="other")) == ()
+
+
+def test_a_leak_says_how_many_addresses_it_lost_and_an_older_record_names_them() -> None:
+    many = leak(NOW, "ghost", *(f"10.0.1.{number}" for number in range(1, 31)))
+    assert many.addresses == 30
+    (record,) = leak_records([replace(many, sentence="ghost_app.1 leaked more than it says.")])
+    assert record.addresses == 30
+    older = replace(many, addresses=0)
+    assert [record.addresses for record in leak_records([older])] == [30]
 
 
 def test_what_both_a_console_and_the_recorder_saw_counts_once() -> None:

@@ -147,7 +147,7 @@ async def test_what_happens_while_no_recorder_is_at_work_is_told_with_the_gap(tm
         await shown.let(120, step_s=1)
         shown.start()
         await shown.let(10)
-        assert kinds(shown.events()) == ["deploy", "watching", "removal", "removal"]
+        assert kinds(shown.events()) == ["deploy", "watching", "leak", "leak", "removal", "removal"]
         (gap,) = (event for event in shown.events() if event.kind is EventKind.WATCHING)
         assert gap.sentence.startswith("Nothing was recorded for ")
         assert "no recorder was at work" in gap.sentence

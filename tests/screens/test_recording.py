@@ -1,6 +1,7 @@
 """Since when it has been recorded, in words and where they stand."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -8,18 +9,21 @@ from pathlib import Path
 import pytest
 
 from console.clock import SystemClock
+from console.diagnosis.assess import assess
 from console.errors import Unknown
 from console.monitor.values import Watching
 from console.monitor.watching import read_watching, watching_of
 from console.recorder.values import WatchSpan
+from console.settings import Thresholds
 from console.storage.record import RecordStore
 from console.storage.recorder_lock import recording
 from screens.cli.main import main
+from screens.output.snapshot_json import as_json
 from screens.present.recording import recording_text
 from tests.support.console_driver import console
 from tests.support.engines import read_swarm, simulation
 from tests.support.monitor_states import SIZES, monitor_state
-from tests.support.swarms import NOW, network, service, swarm
+from tests.support.swarms import NOW, network, service, snapshot, swarm
 from tests.support.use import growing
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -80,6 +84,20 @@ async def test_the_overview_says_it_where_there_is_room() -> None:
             assert ("recorded since 3 Jun" in frame) == (size[0] >= 80), frame
 
 
+@pytest.mark.parametrize(
+    ("watching", "recorded"),
+    [
+        (None, None),
+        (Watching(is_at_work=True, since=NOW), {"since": NOW.isoformat(), "until": None}),
+        (Watching(is_at_work=False, since=NOW), {"since": None, "until": NOW.isoformat()}),
+    ],
+)
+def test_the_json_of_a_glance_has_it(watching: Watching | None, recorded: object) -> None:
+    seen = snapshot(swarm())
+    document = json.loads(as_json(seen, assess(seen, Thresholds()), watching))
+    assert document["recorded"] == recorded
+
+
 def test_glance_says_it_in_its_last_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with simulation("evening") as simulated:
         swarm_read = asyncio.run(read_swarm(simulated.host))
@@ -90,5 +108,9 @@ def test_glance_says_it_in_its_last_line(tmp_path: Path, capsys: pytest.CaptureF
         )
         arguments = ["glance", "--host", simulated.host, "--quick", "--state-dir", str(tmp_path)]
         main([*arguments, "--journal", "/dev/null"])
-    last = capsys.readouterr().out.rstrip().rsplit("\n\n", maxsplit=1)[-1]
+        text = capsys.readouterr().out
+        main([*arguments, "--journal", "/dev/null", "--json"])
+        document = json.loads(capsys.readouterr().out)
+    assert document["recorded"] == {"since": None, "until": swarm_read.engine.time.isoformat()}
+    last = text.rstrip().rsplit("\n\n", maxsplit=1)[-1]
     assert "not recorded since" in " ".join(last.split())

@@ -23,6 +23,7 @@ LEAK = RecordedEvent(
     network="proxy",
     stack="web",
     severity=Severity.WARNING,
+    addresses=1,
 )
 MEGABYTE = 2**20
 
@@ -161,6 +162,29 @@ def test_an_unknown_kind_and_another_version_are_errors(tmp_path: Path) -> None:
     file.close()
     with pytest.raises(HostError, match="another version"):
         store.spans("cluster")
+
+
+def without_addresses(folder: Path) -> None:
+    """Make of a record one that was begun before a leak had its number of addresses."""
+    with sqlite3.connect(folder / FILE) as file:
+        file.execute("ALTER TABLE events DROP COLUMN addresses")
+        file.execute("PRAGMA user_version = 1")
+    file.close()
+
+
+def test_an_older_record_is_read_and_goes_on(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    store.add("cluster", [LEAK])
+    without_addresses(tmp_path)
+    older = replace(LEAK, addresses=0)
+    # Reading changes nothing in it: whoever reads may not be allowed to.
+    before = (tmp_path / FILE).read_bytes()
+    assert store.events("cluster", NOW) == (older,)
+    assert (tmp_path / FILE).read_bytes() == before
+    two = replace(LEAK, at=NOW + timedelta(seconds=1), sentence="web_app.2 leaked two.", addresses=2)
+    store.add("cluster", [two])
+    assert store.events("cluster", NOW) == (older, two)
+    assert store.count("cluster") == 2
 
 
 def test_a_time_without_its_zone_is_refused(tmp_path: Path) -> None:

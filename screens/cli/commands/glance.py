@@ -4,6 +4,7 @@ import os
 import sys
 from argparse import Namespace
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from console.clock import SystemClock
 from console.diagnosis.assess import assess
@@ -23,6 +24,9 @@ from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from screens.cli.commands.common import engine_and_log, nodes_for, result_of, settings_of
 from screens.output.plain import print_plainly, progress, say
+
+if TYPE_CHECKING:
+    from console.monitor.values import Watching
 
 
 def run(arguments: Namespace) -> int:
@@ -102,7 +106,9 @@ def _glance(arguments: Namespace, settings: Settings, connection: EngineConnecti
         case "json":
             from screens.output.snapshot_json import as_json
 
-            _deliver(arguments, as_json(snapshot, assessment))
+            _deliver(
+                arguments, as_json(snapshot, assessment, None if arguments.demo else _watching(snapshot))
+            )
         case "prometheus":
             from screens.output.metrics import as_metrics
 
@@ -136,16 +142,23 @@ def _glance(arguments: Namespace, settings: Settings, connection: EngineConnecti
 
 
 def _recording(snapshot: Snapshot) -> str:
-    from console.monitor.watching import read_watching
     from screens.present.recording import NEVER, recording_text
 
-    engine, state = snapshot.swarm.engine, state_folder()
+    engine = snapshot.swarm.engine
     if isinstance(engine, Unknown):
         return ""
-    watching = read_watching(state, engine.cluster_id, engine.time)
     # Only where the recorder of the host itself would keep it: any other directory is somebody's own.
-    never = NEVER if state == SYSTEM_STATE else ""
-    return recording_text(watching, engine.time) or never
+    never = NEVER if state_folder() == SYSTEM_STATE else ""
+    return recording_text(_watching(snapshot), engine.time) or never
+
+
+def _watching(snapshot: Snapshot) -> "Watching | None":
+    from console.monitor.watching import read_watching
+
+    engine = snapshot.swarm.engine
+    return (
+        None if isinstance(engine, Unknown) else read_watching(state_folder(), engine.cluster_id, engine.time)
+    )
 
 
 def _deliver(arguments: Namespace, text: str) -> None:

@@ -13,7 +13,7 @@ from console.clock import Clock, SystemClock
 from console.journal.reader import DaemonLog
 from console.monitor.monitor import Monitor, Sources
 from console.monitor.pace import RecorderPace
-from console.recorder.recorder import Recorder, RecorderOptions, stored_tasks
+from console.recorder.recorder import Recorder, RecorderOptions, stored_watch
 from console.recorder.values import StateListener
 from console.settings import Settings
 from console.storage.record import RecordStore
@@ -74,7 +74,7 @@ async def _record(arguments: Namespace, sources: Sources, settings: Settings, cl
     store = RecordStore(state)
     async with recording(state, clock):
         progress(f"recording {clean(sources.connection.host, 300)} in {clean(str(state.absolute()), 300)}")
-        pace = RecorderPace(settings.record.poll_s, stored_tasks(store))
+        pace = RecorderPace(settings.record.poll_s, stored_watch(store))
         recorder = Recorder(
             Monitor(sources, settings, clock, pace),
             store,
