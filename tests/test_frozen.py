@@ -82,8 +82,8 @@ def test_a_wrong_argument_is_refused_by_the_first_call_and_by_the_next() -> None
         name: str
 
     for _ in range(2):
-        with pytest.raises(TypeError, match="unexpected keyword argument 'nmae'"):
-            Fresh(nmae="a")  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="unexpected keyword argument 'nam'"):
+            Fresh(nam="a")  # type: ignore[call-arg]
 
 
 def test_a_value_that_is_compared_before_any_other_is_made_compares() -> None:
