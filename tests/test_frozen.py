@@ -3,6 +3,7 @@
 import copy
 import pickle
 from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,3 +131,14 @@ def test_one_that_has_more_is_another_kind() -> None:
 def test_methods_of_its_own_are_kept() -> None:
     assert repr(Own("a")) == "own"
     assert Own("a") == Own("a")
+
+
+def test_the_program_has_no_other_kind_of_frozen_value() -> None:
+    folders = (Path(__file__).parents[1] / name for name in ("console", "screens"))
+    others = [
+        path.name
+        for folder in folders
+        for path in folder.rglob("*.py")
+        if "@dataclass(frozen=True, slots=True)" in path.read_text("utf-8")
+    ]
+    assert not others
