@@ -146,14 +146,19 @@ class ForkedProgram(subprocess.Popen[AnyStr]):
         text: bool | None = None,
         is_session: bool = False,
         mounts: Sequence[tuple[str, str]] = (),
+        without: Sequence[int] = (),
     ) -> None:
-        """Fork it; as a session of its own, its standard input is its terminal. Mounts are pairs of folders."""
+        """Fork it; as a session of its own, its standard input is its terminal. Mounts are pairs of folders.
+
+        It is without the capabilities of these numbers, as are those that it starts.
+        """
         self._request = {
             "arguments": list(program),
             "environment": dict(environment),
             "folder": str(Path.cwd()),
             "is_session": is_session,
             "mounts": [list(pair) for pair in mounts],
+            "without": list(without),
         }
         self._root = root_of(program[1:], environment)
         super().__init__(list(program), stdin=stdin, stdout=stdout, stderr=stderr, text=text)
@@ -162,7 +167,9 @@ class ForkedProgram(subprocess.Popen[AnyStr]):
         # The ends of the pipes: the first, fourth and sixth are the child's; -1 is this process's own stream.
         ends: tuple[int, ...] = how[9:15]
         sys.audit("subprocess.Popen", arguments[0], arguments, None, self._request["environment"])
-        streams = [ends[number] if ends[number] >= 0 else own for own, number in enumerate((0, 3, 5))]
+        streams: list[int] = [
+            ends[number] if ends[number] >= 0 else own for own, number in enumerate((0, 3, 5))
+        ]
         reading, writing = os.pipe()
         try:
             try:

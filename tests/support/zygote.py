@@ -38,6 +38,7 @@ SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE_PARENT, _CLONE_NEWNS = 0x8000, 0x0002_0000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 _PR_SET_NAME, _PR_SET_MM, _PR_SET_MM_ARG_END = 15, 35, 9
+_PR_CAPBSET_DROP, _CAPABILITY_VERSION = 24, 0x2008_0522
 _TIOCSCTTY = 0x540E
 _MASK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that wait until a forked process is a program. A zygote ends when its socket closes."""
@@ -128,6 +129,7 @@ def become(request: dict[str, Any], descriptors: list[int]) -> None:
     for source, target in request["mounts"]:
         Path(target).mkdir(parents=True, exist_ok=True)
         _require(_LIBC.mount(source.encode(), target.encode(), None, ctypes.c_ulong(_MS_BIND), None))
+    _drop(request["without"])
     sys.argv = request["arguments"]
     sys.orig_argv = [sys.executable, *sys.argv]
     _show(sys.orig_argv)
@@ -236,6 +238,21 @@ def _show(arguments: list[str]) -> None:
     _LIBC.prctl(_PR_SET_NAME, Path(arguments[1]).name.encode(), 0, 0, 0)
     # Only root may say where they end; else empty ones follow.
     _LIBC.prctl(_PR_SET_MM, _PR_SET_MM_ARG_END, ctypes.c_ulong(start + len(shown)), 0, 0)
+
+
+def _drop(capabilities: list[int]) -> None:
+    """Give up capabilities, for this process and all that it starts (capabilities(7))."""
+    if not capabilities:
+        return
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    # Effective, permitted and inheritable ones; then the same for those from 32 on.
+    held = (ctypes.c_uint32 * 6)()
+    _require(_LIBC.capget(header, held))
+    for number in capabilities:
+        _require(_LIBC.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0))
+        for kind in range(3):
+            held[number // 32 * 3 + kind] &= ~(1 << number % 32)
+    _require(_LIBC.capset(header, held))
 
 
 def _require(returned: int) -> None:
