@@ -1,13 +1,10 @@
 """Settings: thresholds and names, from TOML files over sensible defaults."""
 
-import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from functools import reduce
-from operator import getitem
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from console.alerts.alert import KEY as ALERT_KEY
 from console.alerts.alert import Alert
@@ -20,9 +17,16 @@ from console.nodes.settings import NodeSettings
 from console.nodes.settings import contradictions_of as contradictions_of_nodes
 from console.text import clean, nearest
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Table = TypeVar("_Table", bound="DataclassInstance")
+
 THEMES = ("terminal", "dark", "light")
 """Whose colours the live console is drawn in: the terminal's own, or fixed ones for such a background."""
 SYSTEM_FILE = under_root("/etc/vipconsole/config.toml")
+_TOO_MUCH = 1e9
+"""No number of the settings is that large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,8 @@ class Nixos:
 class Settings:
     """Everything that an operator can set."""
 
-    __pydantic_config__: ClassVar = {"extra": "forbid", "str_min_length": 1}
+    # A run keeps its settings: one of them that this version does not know is no run for this version.
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
     network: str = "proxy"
     """The network of interest: the one that stacks share."""
     docker_unit: str = "docker.service"
@@ -235,70 +240,77 @@ def load_settings(paths: Iterable[Path], required_path: Path | None = None) -> S
     return settings
 
 
-def _apply(current: Settings, data: dict[str, Any], problems: list[str]) -> Settings:
-    """Return settings with data over them. What is wrong is taken out of the data, and is a problem."""
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only a file that exists pays for it
+def _apply(current: _Table, data: Mapping[str, Any], problems: list[str], path: str = "") -> _Table:
+    """Return a table of the settings with data over it. What does not fit stays as it was, and is a problem.
 
-    defaults = asdict(current)
-    try:
-        # JSON, because only there a strict tuple can be a list. No setting is a date or a time, which JSON lacks.
-        whole = json.dumps(_merge(defaults, data), default=lambda _: None)
-        return TypeAdapter(Settings).validate_json(whole, strict=True)
-    except ValidationError as error:
-        for problem in sorted(error.errors(include_url=False), key=lambda error: len(error["loc"])):
-            *path, key = _place(problem["loc"])
-            if key in (section := reduce(getitem, path, data)):
-                problems.append(_problem(problem["type"], path, key, _known_keys(path, defaults)))
-                del section[key]
-    return _apply(current, data, problems)
-
-
-def _place(location: tuple[int | str, ...]) -> list[Any]:
-    """Return the way to the key that is wrong. Which item of a list it is matters for tables only."""
-    return [step for place, step in enumerate(location) if isinstance(step, str) or place < len(location) - 1]
-
-
-def _known_keys(path: list[Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
-    return asdict(LISTS[path[0]]()) if path and path[0] in LISTS else reduce(getitem, path, defaults)
+    By hand: a library for it doubles the time of a glance, and takes 9 MB that a recorder keeps for as long as it runs.
+    """
+    known = {key.name: getattr(current, key.name) for key in fields(current)}
+    changes: dict[str, Any] = {}
+    for key, value in data.items():
+        name = clean(f"{path}{key}", 100)
+        if key not in known:
+            problems.append(f"unknown key {name}{nearest(key, known)}")
+        elif is_dataclass(known[key]) and isinstance(value, dict):
+            changes[key] = _apply(known[key], value, problems, f"{path}{key}.")
+        elif isinstance(current, Settings) and key in LISTS:
+            changes[key] = _tables(key, value, problems)
+        elif (fitting := _fit(known[key], value, may_be_empty=type(current) in LISTS.values())) is None:
+            problems.append(f"{name} must be {_expected(known[key])}")
+        else:
+            changes[key] = fitting
+    return replace(current, **changes)
 
 
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    deeper = {
-        key: _merge(below[key], value)
-        for key, value in above.items()
-        if isinstance(value, dict) and isinstance(below.get(key), dict)
-    }
-    return {**below, **above, **deeper}
+def _tables(key: str, value: Any, problems: list[str]) -> tuple[Any, ...]:
+    """Return what a list of tables holds; people count them from 1."""
+    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+        problems.append(f"{key} must be a list of tables: write [[{key}]]")
+        return ()
+    tables = []
+    for place, table in enumerate(value, 1):
+        own_problems: list[str] = []
+        tables.append(_apply(LISTS[key](), table, own_problems))
+        problems += [f"[[{key}]] {place}: {problem}" for problem in own_problems]
+    return tuple(tables)
 
 
-def _problem(kind: str, path: list[Any], key: str, defaults: Mapping[str, Any]) -> str:
-    if path and path[0] in LISTS:
-        return f"{_table(path[0], path[1])}: {_problem(kind, [], key, defaults)}"
-    name = clean(".".join((*path, key)), 100)
-    if kind == "unexpected_keyword_argument":
-        return f"unknown key {name}{nearest(key, defaults)}"
-    if not path and key in LISTS and defaults.get(key) is not None:
-        return f"{name} must be a list of tables: write [[{name}]]"
-    expected_types = {dict: "a table", bool: "true or false", float: "a positive number", str: "a string"}
-    return f"{name} must be {expected_types.get(type(defaults[key]), 'a list of strings')}"
+def _fit(default: Any, value: Any, *, may_be_empty: bool) -> Any:
+    """Return a value as the type that its default has, or None where it has another one."""
+    match default, value:
+        case bool(), bool():
+            return value
+        # To Python, but to nobody who writes a file, true is a number.
+        case (bool(), _) | (_, bool()):
+            return None
+        case (int() | float(), int() | float()):
+            return float(value) if 0 < value < _TOO_MUCH else None
+        case str(), str():
+            return value if value or may_be_empty else None
+        case tuple(), list():
+            texts = [_fit("", text, may_be_empty=may_be_empty) for text in value]
+            return None if None in texts else tuple(texts)
+    return None
 
 
-def _table(name: str, place: int) -> str:
-    """Return what a table of a list is called; people count from 1."""
-    return f"[[{name}]] {place + 1}"
+def _expected(default: Any) -> str:
+    """Return in words what a key takes whose default is this."""
+    if is_dataclass(default):
+        return "a table"
+    match default:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a positive number"
+        case str():
+            return "a string"
+    return "a list of strings"
 
 
 def _contradictions(settings: Settings) -> list[str]:
     thresholds = settings.thresholds
-    wrong = [
-        f"{section}.{name} must be a positive number"
-        for section, values in asdict(settings).items()
-        if isinstance(values, dict)
-        for name, value in values.items()
-        if isinstance(value, float) and not 0 < value < 1e9
-    ]
     shares = ("use_warning", "use_critical", "leak_warning")
-    wrong += [
+    wrong = [
         f"thresholds.{name} is a share and must be at most 1"
         for name in shares
         if getattr(thresholds, name) > 1

@@ -60,6 +60,7 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
         ("snapshot = [{}]", "snapshot must be a table"),
         ("[guard]\nprune = 1", "guard.prune must be true or false"),
         ("[snapshot]\npoll_s = 1e10", "snapshot.poll_s must be a positive number"),
+        (f"[snapshot]\npoll_s = 1{'0' * 400}", "snapshot.poll_s must be a positive number"),
         ("[snapshot]\npoll_s = 0", "snapshot.poll_s must be a positive number"),
         ("alert = 'x'", "alert must be a list of tables: write [[alert]]"),
         ("alert = ['x']", "alert must be a list of tables: write [[alert]]"),
@@ -207,7 +208,7 @@ def test_what_is_right_beside_a_problem_is_checked_too(tmp_path: Path) -> None:
         load_settings([system, own])
     # The list is named once, and the time that cannot be read leaves the one of the file before.
     assert raised.value.sentence == (
-        f"{own}: quiet.timeout_s must be a positive number; quiet.units must be a list of strings; "
+        f"{own}: quiet.units must be a list of strings; quiet.timeout_s must be a positive number; "
         "thresholds.use_warning is above thresholds.use_critical."
     )
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
 from urllib.parse import urlsplit
 
 from console.text import clean, nearest
@@ -22,7 +21,6 @@ class Alert:
     """Who is told what the recorder finds: a program or a web address."""
 
     # A text may be empty here, which the settings forbid elsewhere: it is the same as one that is left out.
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
     name: str = ""
     """What it is called; default: the program's name, or the host of the webhook."""
     command: tuple[str, ...] = ()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from console.nodes.address import NAME, problem_with_host, problem_with_journal
 from console.text import clean
@@ -16,7 +15,6 @@ class NodeSettings:
     """Another node's engine that snapshots ask too."""
 
     # A text may be empty here, which the settings forbid elsewhere: it is the same as one that is left out.
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
     name: str = ""
     """What the node is called in findings, such as its host name."""
     host: str = ""
