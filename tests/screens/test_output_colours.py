@@ -50,7 +50,9 @@ def test_every_command_is_looked_at() -> None:
 def codes_of(*command: str, folder: Path, host: DemoHost | None = None) -> set[str]:
     """Return the codes of styles and colours that a command sends to its terminal."""
     environment = host.environment if host else {}
-    with on_terminal(*command, "--demo", folder=folder, size=(120, 50), environment=environment) as shown:
+    with on_terminal(
+        *command, "--demo", folder=folder, size=(120, 50), environment=environment, is_forked=True
+    ) as shown:
         shown.end()
     assert len(shown.got) > 10
     return {code for codes in STYLE.findall(bytes(shown.got)) for code in codes.decode().split(";")}

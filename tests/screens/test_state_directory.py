@@ -12,13 +12,15 @@ from screens.cli.commands import glance
 from screens.cli.main import main
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import Simulation, simulation
+from tests.support.forked import ForkedProgram
 from tests.support.program import PATIENT, PROGRAM
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to somebody else")
 
 NOBODY = 65534
-AS_ANYBODY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-"""Root that may not read what is not its own: as every other user, and yet the one who may change a swarm."""
+DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2
+AS_ANYBODY = (DAC_OVERRIDE, DAC_READ_SEARCH)
+"""What it is without: root that may not read what is not its own: as every other user, and yet the one who may change a swarm."""
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +62,13 @@ OF_RUNS = (
 def said_by(small: Simulation, state: Path, command: str) -> "subprocess.CompletedProcess[str]":
     where = () if command in OF_RUNS else ("--host", small.host)
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8", **PATIENT}
-    said = subprocess.run(
-        [*AS_ANYBODY, str(PROGRAM), *command.split(), *where, "--state-dir", str(state)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=250,
-        env=environment,
-    )
+    command_line = [str(PROGRAM), *command.split(), *where, "--state-dir", str(state)]
+    with ForkedProgram[str](command_line, environment=environment, text=True, without=AS_ANYBODY) as process:
+        try:
+            out, err = process.communicate(timeout=250)
+        finally:
+            process.kill()
+    said = subprocess.CompletedProcess(command_line, process.returncode, out, err)
     assert "this is a bug" not in said.stderr, said.stderr
     assert "Traceback" not in said.stderr
     return said

@@ -114,7 +114,13 @@ def test_a_pipe_is_as_wide_as_columns_says_else_80(columns: str, width: int) -> 
 
 def test_a_terminal_tells_its_own_width(tmp_path: Path) -> None:
     with on_terminal(
-        "why", "ghost_app", "--demo", folder=tmp_path, size=(70, 24), environment={"COLUMNS": "200"}
+        "why",
+        "ghost_app",
+        "--demo",
+        folder=tmp_path,
+        size=(70, 24),
+        environment={"COLUMNS": "200"},
+        is_forked=True,
     ) as shown:
         shown.end()
     lines = plain_lines(bytes(shown.got))

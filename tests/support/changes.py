@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from console.errors import ExitCode
+from tests.support.forked import ForkedProgram, can_fork
 from tests.support.program import PATIENT, PROGRAM, Outcome
 
 # The lock is one for the whole host, and other tests run at the same time: in a mount namespace of its own a command
 # finds another folder in its place.
-ENTER = 'mkdir -p /run/vipconsole && mount --bind "$0" /run/vipconsole && exec "$@"'
+LOCK_FOLDER = "/run/vipconsole"
+ENTER = f'mkdir -p {LOCK_FOLDER} && mount --bind "$0" {LOCK_FOLDER} && exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -42,21 +44,34 @@ class Operator:
         With a terminal, its standard input and error are there.
         """
         (self.folder / "run").mkdir(exist_ok=True)
+        run = str(self.folder / "run")
+        stdin = subprocess.DEVNULL if terminal is None else terminal
+        stderr = subprocess.PIPE if terminal is None else terminal
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "VIPCONSOLE_STATE_DIR": str(self.state),
+            "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
+            "LANG": "C.UTF-8",
+            "COLUMNS": "1000",
+            **PATIENT,
+        }
+        if program == (str(PROGRAM),) and can_fork(environment):
+            return ForkedProgram(
+                [*program, *arguments],
+                environment=environment,
+                stdin=stdin,
+                stderr=stderr,
+                text=True,
+                mounts=[(run, LOCK_FOLDER)],
+            )
         return subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", ENTER, str(self.folder / "run"), *program, *arguments],
-            stdin=subprocess.DEVNULL if terminal is None else terminal,
+            ["unshare", "-m", "sh", "-c", ENTER, run, *program, *arguments],
+            stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if terminal is None else terminal,
+            stderr=stderr,
             text=True,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self.folder),
-                "VIPCONSOLE_STATE_DIR": str(self.state),
-                "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
-                "LANG": "C.UTF-8",
-                "COLUMNS": "1000",
-                **PATIENT,
-            },
+            env=environment,
         )
 
     def on_a_terminal(

@@ -32,8 +32,8 @@ STARTING = frozenset(
 )
 """What audit hooks are told when a process is about to start."""
 
-DOORS = ("console.host.process", "console.host.streaming", "console.host.detached")
-"""The program's own modules that start processes."""
+DOORS = ("console.host.process", "console.host.streaming", "console.host.detached", "tests.support.forked")
+"""The modules that start processes: the program's own, and that of the tests which forks it."""
 
 
 class ProcessGuard:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.forked import ForkedProgram
 from tests.support.program import PROGRAM
 
 SHELL_MODES = 3
@@ -91,30 +92,43 @@ def on_terminal(
     size: tuple[int, int] = (80, 24),
     environment: Mapping[str, str] | None = None,
     command: tuple[str, ...] = (str(PROGRAM),),
+    is_forked: bool = False,
 ) -> Iterator[OnTerminal]:
-    """Start the program with a terminal as its own; what still runs at the end is killed."""
+    """Start the program with a terminal as its own, or fork it; what still runs at the end is killed."""
     master, slave = pty.openpty()
     width, height = size
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
     before = termios.tcgetattr(slave)
-    process = subprocess.Popen(
-        [*command, *arguments],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-        preexec_fn=_take_terminal,  # noqa: PLW1509 - there is no other way to give a process a terminal
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "VIPCONSOLE_STATE_DIR": str(folder / "state"),
-            "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
-            "LANG": "C.UTF-8",
-            "TERM": "xterm-256color",
-            "TZ": "UTC",
-            **(environment or {}),
-        },
-    )
+    whole_environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "VIPCONSOLE_STATE_DIR": str(folder / "state"),
+        "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "TZ": "UTC",
+        **(environment or {}),
+    }
+    process: subprocess.Popen[bytes]
+    if is_forked:
+        process = ForkedProgram(
+            [*command, *arguments],
+            environment=whole_environment,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            is_session=True,
+        )
+    else:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - there is no other way to give a process a terminal
+            env=whole_environment,
+        )
     os.close(slave)
     shown = OnTerminal(process, master, before)
     try:
