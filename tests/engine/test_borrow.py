@@ -9,7 +9,7 @@ import pytest
 
 from console.swarm.parse import REBUILT_LABEL
 from tests.contract.world import World
-from tests.engine.borrowing import BusyManager, busy_manager
+from tests.engine.borrowing import CONTAINERS, BusyManager, busy_manager
 from tests.engine.lab import running_engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -50,14 +50,22 @@ def test_every_leaked_address_comes_back_and_no_container_notices(host: BusyMana
     assert "SWMTKN" not in done.out + done.err
 
 
-def test_a_second_run_right_after_the_first_works(host: BusyManager) -> None:
+def test_a_swarm_that_locks_its_managers_needs_the_key_and_borrows_again(host: BusyManager) -> None:
     host.world.leak_fast(host.proxy, 3)
-    before = host.containers()
-    done = host.borrow()
-    assert done.code == 0, done.err
-    # How many were leaked before depends on whether the test before this one ran.
-    assert "proxy: 0 leaked now" in done.out
-    assert host.containers() == before
+    host.engine.docker("swarm", "update", "--autolock=true")
+    try:
+        refused = host.borrow()
+        assert (refused.code, "--unlock-key-file" in refused.err) == (3, True), refused.err
+        key = host.engine.namespaces.directory / "key"
+        key.write_text(host.engine.docker("swarm", "unlock-key", "-q"))
+        before = host.containers()
+        done = host.borrow("--unlock-key-file", str(key))
+        assert done.code == 0, done.err
+        assert "proxy: 0 leaked now" in done.out
+        assert key.read_text().strip() not in done.out + done.err
+        assert host.containers() == before
+    finally:
+        host.engine.docker("swarm", "update", "--autolock=false")
     host.check_nothing_is_left()
 
 
@@ -90,7 +98,7 @@ def test_all_die_at_once_as_in_a_reboot(host: BusyManager) -> None:
         host.borrow_until(HANDING_OVER, "all")
         host.finish()
     host.check_nothing_is_left()
-    host.world.wait_until(lambda: len(host.containers()) >= 8, "the services run again")
+    host.world.wait_until(lambda: len(host.containers()) >= CONTAINERS, "the services run again")
 
 
 def test_a_manager_that_advertises_a_loopback_address_is_refused() -> None:
@@ -102,23 +110,6 @@ def test_a_manager_that_advertises_a_loopback_address_is_refused() -> None:
     assert done.code == 3
     assert "loopback" in done.err
     assert "--advertise-addr" in done.err
-
-
-def test_a_swarm_that_locks_its_managers_needs_the_key(host: BusyManager) -> None:
-    host.engine.docker("swarm", "update", "--autolock=true")
-    try:
-        refused = host.borrow()
-        assert (refused.code, "--unlock-key-file" in refused.err) == (3, True), refused.err
-        key = host.engine.namespaces.directory / "key"
-        key.write_text(host.engine.docker("swarm", "unlock-key", "-q"))
-        before = host.containers()
-        done = host.borrow("--unlock-key-file", str(key))
-        assert done.code == 0, done.err
-        assert key.read_text().strip() not in done.out + done.err
-        assert host.containers() == before
-    finally:
-        host.engine.docker("swarm", "update", "--autolock=false")
-    host.check_nothing_is_left()
 
 
 @pytest.mark.sweep
@@ -138,7 +129,7 @@ def test_whatever_dies_at_any_moment(
         if victim in ("program", "temporary"):
             assert host.containers() == before, (victim, moments, done.err)
         else:
-            host.world.wait_until(lambda: len(host.containers()) >= 8, "the services run again", 120)
+            host.world.wait_until(lambda: len(host.containers()) >= CONTAINERS, "the services run again", 120)
         if f"moments: {moments - 1}" in done.err.splitlines():
             break
     with capsys.disabled():
