@@ -1,6 +1,9 @@
 """A manager borrowed for some seconds on a real swarm with one: the leaks are back, and no container notices."""
 
 import json
+import os
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -11,11 +14,13 @@ from console.swarm.parse import REBUILT_LABEL
 from tests.contract.world import World
 from tests.engine.borrowing import CONTAINERS, BusyManager, busy_manager
 from tests.engine.lab import running_engine
+from tests.engine.namespaces import only_child
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 HANDING_OVER = 15
 """The moment when the real manager has been demoted (`tests.support.mortal_borrow`)."""
+ONLY_MANAGER = "vipconsole-temporary leads now"
 FLOOR_S = 3.0
 """For so long probes are made with nothing going on."""
 
@@ -80,6 +85,41 @@ def test_killed_once_the_real_manager_is_demoted_the_next_call_finishes_it(host:
     done = host.finish()
     assert done.code == 0, done.err
     assert "All leaked addresses are free" in done.out
+    assert host.containers() == before
+    host.check_nothing_is_left()
+
+
+def signalled(host: BusyManager, number: signal.Signals) -> tuple[int, str]:
+    """Borrow, send a signal once the temporary manager is the only one, and return exit code and results."""
+    command = host.command("reclaim", "--by", "borrow", "--yes", "--host", host.engine.host)
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any(ONLY_MANAGER in line for line in process.stderr)
+        # The command is the child of the one that enters the engine's namespaces.
+        os.kill(only_child(process.pid), number)
+        if number is signal.SIGHUP:
+            # As a terminal that has gone: nobody reads any more.
+            process.stderr.close()
+            process.stderr = None
+        out, _ = process.communicate(timeout=300)
+    return process.returncode, out
+
+
+def test_a_lost_terminal_does_not_end_it(host: BusyManager) -> None:
+    before = host.containers()
+    code, out = signalled(host, signal.SIGHUP)
+    # Python exits with 120 where its last words reach nobody.
+    assert code in (0, 120)
+    assert "All leaked addresses are free" in out
+    assert host.containers() == before
+    host.check_nothing_is_left()
+
+
+def test_an_order_to_end_puts_everything_back_first(host: BusyManager) -> None:
+    before = host.containers()
+    signalled(host, signal.SIGTERM)
     assert host.containers() == before
     host.check_nothing_is_left()
 

@@ -192,38 +192,13 @@ def test_interrupted_it_says_what_is_done_and_how_to_finish(engine: Engine, worl
     assert code == 130
     assert "interrupted; nothing more was started" in said
     assert re.search(rf"To finish: vipconsole stack-rm .*{stack.name}", said)
+    # Its services are gone already: it is finished, and then it is no stack.
     assert own_networks(world) == {f"{stack.name}_internal"}
     assert stack_rm(engine, "--yes", stack.name).code == 0
     whole_again(world, proxy, before)
-
-
-def test_of_two_at_once_the_second_names_the_first_and_changes_nothing(
-    engine: Engine, world: World, proxy: str
-) -> None:
-    first, second = deploy(world, proxy, 2, tasks=1, stop_grace_s=3)
-    with subprocess.Popen(
-        command(engine, "stack-rm", "--yes", first.name),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as process:
-        assert process.stderr is not None
-        assert any("waiting for its tasks to end" in line for line in process.stderr)
-        # However long the second takes to begin, the first is not done by then.
-        process.send_signal(signal.SIGSTOP)
-        try:
-            said = stack_rm(engine, "--yes", second.name)
-        finally:
-            process.send_signal(signal.SIGCONT)
-        process.stderr.read()
-        assert process.wait(120) == 0
-    assert said.code == 3
-    assert f"Another command is changing the swarm: vipconsole stack-rm {first.name}, process" in said.err
-    wait_for_networks(world, f"{second.name}_internal")
-    assert world.states(second.services[0]) == ["running"]
-    assert stack_rm(engine, "--yes", second.name).code == 0
+    gone = stack_rm(engine, "--yes", stack.name)
+    assert gone.code == 64
+    assert f"Stack {stack.name} not found, so nothing was changed." in gone.err
 
 
 def test_a_network_that_others_use_is_kept_and_they_are_named(
@@ -281,23 +256,6 @@ def test_secrets_and_configs_are_removed_and_those_in_use_elsewhere_are_kept(
     assert stack_rm(engine, "--yes", stack.name).code == 0
     assert not world.call("GET", "/secrets")
     assert not world.call("GET", "/configs")
-
-
-def test_a_stack_whose_services_are_gone_already_is_finished_and_then_it_is_no_stack(
-    engine: Engine, world: World, proxy: str
-) -> None:
-    before = world.walk_ring(proxy)
-    (stack,) = deploy(world, proxy, 1, stop_grace_s=3)
-    world.remove_service(stack.services[0])
-
-    said = stack_rm(engine, "--yes", stack.name)
-
-    assert said.code == 0, said.err
-    wait_for_networks(world)
-    whole_again(world, proxy, before)
-    gone = stack_rm(engine, "--yes", stack.name)
-    assert gone.code == 64
-    assert f"Stack {stack.name} not found, so nothing was changed." in gone.err
 
 
 def test_the_script_that_it_explains_itself_with_does_the_same(
