@@ -73,9 +73,9 @@ def wait_for(
         )
     last: dict[str, Any] = {}
 
-    def explained() -> dict[str, Any] | None:
+    def explained() -> dict[str, Any]:
         last.update(told_at_once(engine, causes, *arguments))
-        return last if all(last[name]["cause"] == cause for name, cause in causes.items()) else None
+        return last if all(last[name]["cause"] == cause for name, cause in causes.items()) else {}
 
     try:
         return world.wait_until(explained, f"explained as {causes}", 60)
