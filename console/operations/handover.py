@@ -82,12 +82,12 @@ class HandoverResult:
 
 async def read_roles(reader: SwarmReader) -> ManagerRoles:
     """Return the roles as they are now. Raises EngineError where they cannot be read."""
-    swarm = await reader.lists(10)
-    if isinstance(swarm.engine, Unknown):
-        raise EngineError(swarm.engine.reason, swarm.engine.hint)
-    if isinstance(swarm.nodes, Unknown):
-        raise EngineError(swarm.nodes.reason, swarm.nodes.hint)
-    return roles_of(swarm.nodes, swarm.engine.node_id)
+    engine, nodes = await reader.engine_and_nodes(10)
+    if isinstance(engine, Unknown):
+        raise EngineError(engine.reason, engine.hint)
+    if isinstance(nodes, Unknown):
+        raise EngineError(nodes.reason, nodes.hint)
+    return roles_of(nodes, engine.node_id)
 
 
 class Handover:

@@ -74,6 +74,14 @@ class SwarmReader(Protocol):
         """Return the swarm as it is now, as `state` does, but inspect no network: five calls, however many there are."""
         ...
 
+    async def nodes(self, deadline_s: float) -> Result[tuple[Node, ...]]:
+        """Return the nodes as they are now: one call; unknown where it fails or is not there by the deadline."""
+        ...
+
+    async def engine_and_nodes(self, deadline_s: float) -> tuple[Result[Engine], Result[tuple[Node, ...]]]:
+        """Return the engine and the nodes of its swarm: two calls, for whoever waits for a change of the managers."""
+        ...
+
     async def snapshot(self) -> SwarmSnapshot:
         """Return everything that overlays can be entangled with: six calls."""
         ...
@@ -131,17 +139,22 @@ class EngineReader:
         return self._connection.host
 
     async def state(self, deadline_s: float) -> SwarmState:
-        """Return the swarm as it is now, its overlays inspected."""
         end = asyncio.get_running_loop().time() + deadline_s
         return await self._state(end, self._networks(end))
 
     async def lists(self, deadline_s: float) -> SwarmState:
-        """Return the swarm as it is now, no network inspected."""
         end = asyncio.get_running_loop().time() + deadline_s
         return await self._state(end, self._list_networks())
 
+    async def nodes(self, deadline_s: float) -> Result[tuple[Node, ...]]:
+        end = asyncio.get_running_loop().time() + deadline_s
+        return await self._part(end, "list the nodes", self._list_nodes())
+
+    async def engine_and_nodes(self, deadline_s: float) -> tuple[Result[Engine], Result[tuple[Node, ...]]]:
+        end = asyncio.get_running_loop().time() + deadline_s
+        return await together(self._part(end, "describe itself", self.engine()), self.nodes(deadline_s))
+
     async def snapshot(self) -> SwarmSnapshot:
-        """Return everything that overlays can be entangled with."""
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         engine, networks, services, tasks, nodes, containers = await together(
             _reply_or_error(self.engine()),
@@ -161,7 +174,6 @@ class EngineReader:
         )
 
     async def stack_snapshot(self) -> StackSnapshot:
-        """Return everything that stacks consist of."""
         snapshot, secrets, configs = await together(
             _reply_or_error(self.snapshot()),
             _reply_or_error(self._list_stack_objects(ObjectKind.SECRET)),
@@ -170,16 +182,13 @@ class EngineReader:
         return StackSnapshot.of(_require_reply(snapshot), _require_reply(secrets), _require_reply(configs))
 
     async def engine(self) -> Engine:
-        """Return the engine and its place in the swarm."""
         return await self._get("describe itself", "its description of itself", "/info", self._manager)
 
     async def service(self, service_id: str) -> Service:
-        """Return one service as it is now, or raise EngineNotFound."""
         path = f"/services/{quote(service_id, safe='')}"
         return await self._get("inspect a service", "its inspection of a service", path, parse.service)
 
     async def find_service(self, service_id: str) -> Service | None:
-        """Return one service as it is now, or None where there is none."""
         try:
             return await self.service(service_id)
         except EngineNotFound:
@@ -189,7 +198,6 @@ class EngineReader:
             )
 
     async def find_endpoint(self, container_id: str, network: str) -> Endpoint | None:
-        """Return how a container of this node is attached to a network, or None."""
         read = partial(parse_engine.endpoint, network=network)
         try:
             return await self._inspect_container(container_id, read)
@@ -199,7 +207,6 @@ class EngineReader:
             return None
 
     async def attachments(self, network: str) -> Attachments | None:
-        """Return what is attached to the overlay of this name, or None."""
         overlays = [
             overlay
             for overlay in await self._list_networks()
@@ -215,11 +222,9 @@ class EngineReader:
         )
 
     async def published_ports(self) -> Mapping[int, tuple[str, ...]]:
-        """Return the ports that containers outside the swarm publish, with the names of those."""
         return published_ports(await self._list_containers(RUNNING_CONTAINERS))
 
     async def containers_that_stay_down(self) -> tuple[str, ...]:
-        """Return the running containers outside the swarm that a restart of dockerd would leave down, by name."""
         containers = await self._list_containers(RUNNING_CONTAINERS)
         names = await together(
             *(self._name_if_it_stays_down(container) for container in containers if not container.task_id)
@@ -227,11 +232,9 @@ class EngineReader:
         return tuple(sorted(name for name in names if name))
 
     async def manager_ids(self) -> frozenset[str]:
-        """Return the nodes that are managers now, whatever their specifications ask for."""
         return frozenset(node.id for node in await self._list("managers", MANAGERS, parse.node))
 
     async def has_allocated_task(self, service_id: str) -> bool:
-        """Whether the leader's allocator has had a task of a service."""
         path = f"/tasks?filters={quote(json.dumps({'service': [service_id]}))}"
         return any(task.state != "new" for task in await self._list("tasks of a service", path, parse.task))
 

@@ -1,6 +1,7 @@
 """How an engine joins a swarm, leads it for a moment, and leaves it; and what is refused on the way."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -33,10 +34,12 @@ NO_LEADER = (
 NOT_VALID = "rpc error: code = InvalidArgument desc = A valid join token is necessary to join this cluster"
 
 
-@pytest.fixture(params=["simulator", pytest.param("engine", marks=pytest.mark.engine)])
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """Give the manager of a swarm, and an engine in none."""
-    if request.param == "engine":
+WORLDS = ("simulator", pytest.param("engine", marks=pytest.mark.engine))
+
+
+@contextmanager
+def pair_of(kind: str) -> Iterator[Pair]:
+    if kind == "engine":
         with real_pair() as real:
             yield real
     else:
@@ -47,43 +50,57 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
             yield simulated
 
 
-def test_an_engine_in_no_swarm_answers_for_none(pair: Pair) -> None:
+@pytest.fixture(params=WORLDS)
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Give the manager of a swarm, and an engine in none."""
+    with pair_of(request.param) as fresh:
+        yield fresh
+
+
+@pytest.fixture(params=WORLDS, scope="module")
+def lasting_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Give a pair that tests share: after each the one manages its swarm alone, and the other is in none."""
+    with pair_of(request.param) as shared:
+        yield shared
+
+
+def test_an_engine_in_no_swarm_answers_for_none(lasting_pair: Pair) -> None:
     for path in ("/swarm", "/swarm/unlockkey", "/nodes", "/nodes/self", "/services", "/tasks"):
-        assert refusal_of(pair.second, "GET", path) == (503, NO_SWARM), path
-    assert refusal_of(pair.second, "DELETE", "/nodes/some?force=1") == (503, NO_SWARM)
-    assert refusal_of(pair.second, "POST", "/swarm/update?version=1", {}) == (503, NO_SWARM)
+        assert refusal_of(lasting_pair.second, "GET", path) == (503, NO_SWARM), path
+    assert refusal_of(lasting_pair.second, "DELETE", "/nodes/some?force=1") == (503, NO_SWARM)
+    assert refusal_of(lasting_pair.second, "POST", "/swarm/update?version=1", {}) == (503, NO_SWARM)
     for path in ("/swarm/leave", "/swarm/leave?force=1"):
-        assert refusal_of(pair.second, "POST", path) == (503, "This node is not part of a swarm")
-    place = swarm_part(pair.second)
+        assert refusal_of(lasting_pair.second, "POST", path) == (503, "This node is not part of a swarm")
+    place = swarm_part(lasting_pair.second)
     assert (place["LocalNodeState"], place["ControlAvailable"], place["NodeID"]) == ("inactive", False, "")
     assert (place["NodeAddr"], place["Error"], place["RemoteManagers"]) == ("", "", None)
 
 
-def test_a_swarm_tells_its_tokens_and_whether_its_managers_are_locked(pair: Pair) -> None:
-    swarm = pair.first.call("GET", "/swarm")
+def test_a_swarm_tells_its_tokens_and_whether_its_managers_are_locked(lasting_pair: Pair) -> None:
+    swarm = lasting_pair.first.call("GET", "/swarm")
     assert set(swarm["JoinTokens"]) == {"Worker", "Manager"}
     for token in swarm["JoinTokens"].values():
         assert token.startswith("SWMTKN-1-")
         assert [len(part) for part in token.split("-")[2:]] == [50, 25]
     assert swarm["Spec"]["EncryptionConfig"] == {"AutoLockManagers": False}
-    assert pair.first.call("GET", "/swarm/unlockkey") == {"UnlockKey": ""}
-    assert "JoinTokens" not in swarm_part(pair.first)["Cluster"]
+    assert lasting_pair.first.call("GET", "/swarm/unlockkey") == {"UnlockKey": ""}
+    assert "JoinTokens" not in swarm_part(lasting_pair.first)["Cluster"]
 
 
-def test_what_cannot_join_is_refused_and_in_no_swarm(pair: Pair) -> None:
+def test_what_cannot_join_is_refused_and_in_no_swarm(lasting_pair: Pair) -> None:
     def refused(token: str, **more: object) -> tuple[int, str]:
         with pytest.raises(Refused) as caught:
-            pair.join(token, **more)  # type: ignore[arg-type]
+            lasting_pair.join(token, **more)  # type: ignore[arg-type]
         return caught.value.status, caught.value.message
 
-    token = pair.tokens()["Manager"]
+    token = lasting_pair.tokens()["Manager"]
     start, _, secret = token.rpartition("-")
     assert refused("nonsense") == (500, "invalid join token")
     assert refused(token, remotes=()) == (400, "at least 1 RemoteAddr is required to join")
     assert refused(token, Availability="sleep") == (500, 'invalid Availability: "sleep"')
     assert refused(f"{start}-{secret[::-1]}") == (400, NOT_VALID)
-    assert swarm_part(pair.second)["LocalNodeState"] == "inactive"
-    assert len(nodes(pair.first)) == 1
+    assert swarm_part(lasting_pair.second)["LocalNodeState"] == "inactive"
+    assert len(nodes(lasting_pair.first)) == 1
 
 
 def test_tokens_change_when_they_are_rotated(pair: Pair) -> None:
@@ -107,13 +124,15 @@ def test_tokens_change_when_they_are_rotated(pair: Pair) -> None:
     assert len(nodes(pair.second)) == 2
 
 
-def test_a_swarm_whose_managers_are_locked_has_a_key_that_can_be_changed(pair: Pair) -> None:
+def test_a_swarm_whose_managers_are_locked_has_a_key_that_can_be_changed(lasting_pair: Pair) -> None:
     def change(query: str, *, is_locked: bool) -> str:
-        swarm = pair.first.call("GET", "/swarm")
+        swarm = lasting_pair.first.call("GET", "/swarm")
         spec = {**swarm["Spec"], "EncryptionConfig": {"AutoLockManagers": is_locked}}
-        pair.first.call("POST", f"/swarm/update?version={swarm['Version']['Index']}{query}", spec)
-        assert pair.first.call("GET", "/swarm")["Spec"]["EncryptionConfig"] == {"AutoLockManagers": is_locked}
-        return str(pair.first.call("GET", "/swarm/unlockkey")["UnlockKey"])
+        lasting_pair.first.call("POST", f"/swarm/update?version={swarm['Version']['Index']}{query}", spec)
+        assert lasting_pair.first.call("GET", "/swarm")["Spec"]["EncryptionConfig"] == {
+            "AutoLockManagers": is_locked
+        }
+        return str(lasting_pair.first.call("GET", "/swarm/unlockkey")["UnlockKey"])
 
     key = change("", is_locked=True)
     assert key.startswith("SWMKEY-1-")
@@ -156,13 +175,13 @@ def test_a_locked_manager_that_was_started_again_waits_for_its_key(pair: Pair) -
     pair.wait(lambda: len(nodes(pair.second)) == 2, "it answers for the swarm")
 
 
-def test_the_last_manager_neither_leaves_nor_is_demoted(pair: Pair) -> None:
-    assert refusal_of(pair.first, "POST", "/swarm/leave") == (
+def test_the_last_manager_neither_leaves_nor_is_demoted(lasting_pair: Pair) -> None:
+    assert refusal_of(lasting_pair.first, "POST", "/swarm/leave") == (
         503,
         f"{LEAVING}Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message. ",
     )
     with pytest.raises(Refused) as caught:
-        pair.change(pair.first, HERE, Role="worker")
+        lasting_pair.change(lasting_pair.first, HERE, Role="worker")
     assert caught.value.message == (
         "rpc error: code = FailedPrecondition desc = attempting to demote the last manager of the swarm"
     )

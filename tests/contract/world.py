@@ -19,7 +19,11 @@ __all__ = ["IMAGE", "JSON", "LIVE", "NOWHERE", "SLOW_S", "Refused", "Stack", "Wo
 T = TypeVar("T")
 
 POLL_S = 0.02
-"""Seconds that pass between two looks at a world."""
+"""Seconds that pass between two looks at a world, at first."""
+SLOWEST_POLL_S = 0.25
+"""Of a wait that has lasted for long: looking costs the engine, and everybody beside it, as much as its work does."""
+LOOK_AGAIN_S = 1.0
+"""The longest pause after a look that took long itself, as one does that starts the program."""
 NOWHERE = ("node.labels.none==x",)
 """A placement that no node meets: tasks take their addresses and stay pending, no image needed."""
 LEAK_ATTEMPTS = 5
@@ -78,16 +82,22 @@ class World(Calls):
         """Return the predicate's first true answer; fail with `what` if there is none in that much time.
 
         A simulated world counts its own seconds. A real one goes by the clock, for a predicate may take longer than the
-        pause after it, and gets `PATIENCE` times as long: what a loaded machine may need.
+        pause after it, and gets `PATIENCE` times as long: what a loaded machine may need. There the pause grows with the
+        wait, and is as long as the look itself was: what is waited for takes the processor, not the waiting.
         """
-        began_s, passed_s = time.monotonic(), 0.0
+        began_s, passed_s, pause_s = time.monotonic(), 0.0, POLL_S
+        looked_s = began_s
         while not (answer := predicate()):
             if self.name != "simulator":
-                passed_s = (time.monotonic() - began_s) / PATIENCE
+                now_s = time.monotonic()
+                waited_s, look_s = now_s - began_s, now_s - looked_s
+                passed_s = waited_s / PATIENCE
+                pause_s = max(POLL_S, min(waited_s / 10, SLOWEST_POLL_S), min(look_s, LOOK_AGAIN_S))
             if passed_s >= within_s:
                 raise AssertionError(f"{self.name}: not within {within_s:g} s: {what}")
-            self.pass_time(POLL_S)
-            passed_s += POLL_S
+            self.pass_time(pause_s)
+            passed_s += pause_s
+            looked_s = time.monotonic()
         return answer
 
     def restart_engine(self) -> None:

@@ -33,8 +33,7 @@ def guard_until(host: Host, words: str, *more: str) -> Outcome:
         return words in said[-1].out
 
     try:
-        # A look takes longer than the time between two of them.
-        host.world.wait_until(tells, f"the guard says: {words}", 1)
+        host.world.wait_until(tells, f"the guard says: {words}", 20)
     except AssertionError as failure:
         raise AssertionError(f"{failure}; it said: {said[-1].out}{said[-1].err}") from None
     return said[-1]

@@ -27,6 +27,9 @@ COMMANDS = {
     "busybox": "busybox-static",
 }
 """What a private engine needs, and the Debian package that has it."""
+GARBAGE = {"GOGC": "400"}
+"""How seldom an engine, and each process that it starts, collects garbage: usually all of them do so while they start, and a
+container took a fifth more of the processor. It costs 40 MB an engine."""
 # Daemons live in directories that a user's PATH may lack.
 PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -80,7 +83,9 @@ class Engine:
             *("--exec-opt", "native.cgroupdriver=cgroupfs"),
             *self._options,
         )
-        self._daemon = Daemon.start(self.namespaces, self._log, command, {**os.environ, "PATH": PATH})
+        self._daemon = Daemon.start(
+            self.namespaces, self._log, command, {**os.environ, **GARBAGE, "PATH": PATH}
+        )
         self._wait(self.answers, "dockerd did not answer", within_s)
 
     def answers(self, within_s: float = 5.0) -> bool:

@@ -9,7 +9,7 @@ from shutil import which
 
 from tests.contract.world import IMAGE, World
 from tests.engine.image import box
-from tests.engine.lab import PATH, require_engine
+from tests.engine.lab import GARBAGE, PATH, require_engine
 from tests.support.program import PROGRAM, Outcome
 from tests.support.systemd import Machine, machine
 
@@ -25,6 +25,7 @@ StartLimitIntervalSec=2
 [Service]
 Type=notify
 Environment=PATH={PATH}
+Environment=GOGC={GARBAGE["GOGC"]}
 ExecStart={which("dockerd", path=PATH)} --host unix:///var/{SOCKET} --exec-opt native.cgroupdriver=cgroupfs --log-driver journald
 Delegate=yes
 KillMode=process

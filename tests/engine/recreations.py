@@ -80,16 +80,25 @@ def small_stacks() -> dict[str, JSON]:
     return {"mixed": mixed}
 
 
-def twenty_services() -> dict[str, JSON]:
-    """Return stacks of twenty services on `proxy`, by name."""
-    recipes = {
+def recipes(count: int) -> dict[str, JSON]:
+    """Return so many stacks of two services on `proxy`, by name; one of the two is on three networks."""
+    return {
         f"recipe{number}": {
             "app": _service("proxy", "internal"),
             "worker": _service("proxy", "internal", "backend"),
         }
-        for number in range(1, 8)
+        for number in range(1, count + 1)
     }
-    return {**small_stacks(), **recipes}
+
+
+def eight_services() -> dict[str, JSON]:
+    """Return stacks of eight services on `proxy`, by name: every shape that `twenty_services` has."""
+    return {**small_stacks(), **recipes(1)}
+
+
+def twenty_services() -> dict[str, JSON]:
+    """Return stacks of twenty services on `proxy`, by name."""
+    return {**small_stacks(), **recipes(7)}
 
 
 def mixed_services() -> dict[str, JSON]:
@@ -157,7 +166,7 @@ class Stage:
     @property
     def given_address(self) -> str:
         """The address that one container was given by hand."""
-        return str(IPv4Network(self.old)[77])
+        return str(IPv4Network(self.old)[-7])
 
     def address(self, container: str) -> str:
         """Return the address of a container on the network."""

@@ -1,6 +1,9 @@
 """A manager borrowed for some seconds on a real swarm with one: the leaks are back, and no container notices."""
 
 import json
+import os
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -9,13 +12,15 @@ import pytest
 
 from console.swarm.parse import REBUILT_LABEL
 from tests.contract.world import World
-from tests.engine.borrowing import BusyManager, busy_manager
+from tests.engine.borrowing import CONTAINERS, BusyManager, busy_manager
 from tests.engine.lab import running_engine
+from tests.engine.namespaces import only_child
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 HANDING_OVER = 15
 """The moment when the real manager has been demoted (`tests.support.mortal_borrow`)."""
+ONLY_MANAGER = "vipconsole-temporary leads now"
 FLOOR_S = 3.0
 """For so long probes are made with nothing going on."""
 
@@ -50,14 +55,22 @@ def test_every_leaked_address_comes_back_and_no_container_notices(host: BusyMana
     assert "SWMTKN" not in done.out + done.err
 
 
-def test_a_second_run_right_after_the_first_works(host: BusyManager) -> None:
+def test_a_swarm_that_locks_its_managers_needs_the_key_and_borrows_again(host: BusyManager) -> None:
     host.world.leak_fast(host.proxy, 3)
-    before = host.containers()
-    done = host.borrow()
-    assert done.code == 0, done.err
-    # How many were leaked before depends on whether the test before this one ran.
-    assert "proxy: 0 leaked now" in done.out
-    assert host.containers() == before
+    host.engine.docker("swarm", "update", "--autolock=true")
+    try:
+        refused = host.borrow()
+        assert (refused.code, "--unlock-key-file" in refused.err) == (3, True), refused.err
+        key = host.engine.namespaces.directory / "key"
+        key.write_text(host.engine.docker("swarm", "unlock-key", "-q"))
+        before = host.containers()
+        done = host.borrow("--unlock-key-file", str(key))
+        assert done.code == 0, done.err
+        assert "proxy: 0 leaked now" in done.out
+        assert key.read_text().strip() not in done.out + done.err
+        assert host.containers() == before
+    finally:
+        host.engine.docker("swarm", "update", "--autolock=false")
     host.check_nothing_is_left()
 
 
@@ -76,6 +89,41 @@ def test_killed_once_the_real_manager_is_demoted_the_next_call_finishes_it(host:
     host.check_nothing_is_left()
 
 
+def signalled(host: BusyManager, number: signal.Signals) -> tuple[int, str]:
+    """Borrow, send a signal once the temporary manager is the only one, and return exit code and results."""
+    command = host.command("reclaim", "--by", "borrow", "--yes", "--host", host.engine.host)
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any(ONLY_MANAGER in line for line in process.stderr)
+        # The command is the child of the one that enters the engine's namespaces.
+        os.kill(only_child(process.pid), number)
+        if number is signal.SIGHUP:
+            # As a terminal that has gone: nobody reads any more.
+            process.stderr.close()
+            process.stderr = None
+        out, _ = process.communicate(timeout=300)
+    return process.returncode, out
+
+
+def test_a_lost_terminal_does_not_end_it(host: BusyManager) -> None:
+    before = host.containers()
+    code, out = signalled(host, signal.SIGHUP)
+    # Python exits with 120 where its last words reach nobody.
+    assert code in (0, 120)
+    assert "All leaked addresses are free" in out
+    assert host.containers() == before
+    host.check_nothing_is_left()
+
+
+def test_an_order_to_end_puts_everything_back_first(host: BusyManager) -> None:
+    before = host.containers()
+    signalled(host, signal.SIGTERM)
+    assert host.containers() == before
+    host.check_nothing_is_left()
+
+
 @pytest.mark.sweep
 def test_the_temporary_manager_dies_while_it_is_the_only_one(host: BusyManager) -> None:
     before = host.containers()
@@ -90,7 +138,7 @@ def test_all_die_at_once_as_in_a_reboot(host: BusyManager) -> None:
         host.borrow_until(HANDING_OVER, "all")
         host.finish()
     host.check_nothing_is_left()
-    host.world.wait_until(lambda: len(host.containers()) >= 8, "the services run again")
+    host.world.wait_until(lambda: len(host.containers()) >= CONTAINERS, "the services run again")
 
 
 def test_a_manager_that_advertises_a_loopback_address_is_refused() -> None:
@@ -102,23 +150,6 @@ def test_a_manager_that_advertises_a_loopback_address_is_refused() -> None:
     assert done.code == 3
     assert "loopback" in done.err
     assert "--advertise-addr" in done.err
-
-
-def test_a_swarm_that_locks_its_managers_needs_the_key(host: BusyManager) -> None:
-    host.engine.docker("swarm", "update", "--autolock=true")
-    try:
-        refused = host.borrow()
-        assert (refused.code, "--unlock-key-file" in refused.err) == (3, True), refused.err
-        key = host.engine.namespaces.directory / "key"
-        key.write_text(host.engine.docker("swarm", "unlock-key", "-q"))
-        before = host.containers()
-        done = host.borrow("--unlock-key-file", str(key))
-        assert done.code == 0, done.err
-        assert key.read_text().strip() not in done.out + done.err
-        assert host.containers() == before
-    finally:
-        host.engine.docker("swarm", "update", "--autolock=false")
-    host.check_nothing_is_left()
 
 
 @pytest.mark.sweep
@@ -138,7 +169,7 @@ def test_whatever_dies_at_any_moment(
         if victim in ("program", "temporary"):
             assert host.containers() == before, (victim, moments, done.err)
         else:
-            host.world.wait_until(lambda: len(host.containers()) >= 8, "the services run again", 120)
+            host.world.wait_until(lambda: len(host.containers()) >= CONTAINERS, "the services run again", 120)
         if f"moments: {moments - 1}" in done.err.splitlines():
             break
     with capsys.disabled():

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.borrowing import BusyManager, busy_manager
+from tests.engine.borrowing import CONTAINERS, BusyManager, busy_manager
 
 # Minutes each: dockerd is slow to start where it has lost its part of the swarm. tests/operations has the same without an engine.
 pytestmark = [pytest.mark.engine, pytest.mark.sweep, pytest.mark.timeout(900)]
@@ -31,7 +31,7 @@ def test_the_real_manager_dies_as_it_becomes_one_again(host: BusyManager) -> Non
     assert host.labels() == {"place": "here"}
     host.engine.docker("node", "update", "--label-rm", "place", "node1")
     host.check_nothing_is_left()
-    host.world.wait_until(lambda: len(host.containers()) >= 8, "the services run again", 120)
+    host.world.wait_until(lambda: len(host.containers()) >= CONTAINERS, "the services run again", 120)
     assert len(host.world.walk_ring(host.proxy)) == host.room + 1
     assert host.borrow().code == 0
     host.check_nothing_is_left()
@@ -41,7 +41,7 @@ def test_the_temporary_manager_dies_as_it_joins(host: BusyManager) -> None:
     done = host.borrow_until(AS_IT_JOINS, "temporary")
     if "without it there is no quorum" in done.err:
         # The real one forms the swarm alone: its tasks start again.
-        host.world.wait_until(lambda: len(host.containers()) >= 8, "the services run again", 120)
+        host.world.wait_until(lambda: len(host.containers()) >= CONTAINERS, "the services run again", 120)
     host.check_nothing_is_left()
     assert host.borrow().code == 0
     host.check_nothing_is_left()

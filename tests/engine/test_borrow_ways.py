@@ -11,7 +11,7 @@ import pytest
 
 from console.operations.borrow.backup import COPY, WAY_BACK
 from tests.contract.world import World
-from tests.engine.borrowing import BusyManager, busy_manager
+from tests.engine.borrowing import CONTAINERS, BusyManager, busy_manager
 from tests.engine.cluster import swarm_of
 from tests.engine.lab import Engine
 
@@ -115,7 +115,7 @@ def test_the_copy_of_the_swarm_is_restored_by_the_documented_procedure(host: Bus
     engine.docker("swarm", "init", "--force-new-cluster", "--advertise-addr", f"{engine.address}:2377")
     host.world.wait_until(lambda: len(host.world.call("GET", "/nodes")) == 1, "one manager answers")
     assert sorted(row["Spec"]["Name"] for row in host.world.call("GET", "/services")) == services
-    host.world.wait_until(lambda: len(host.containers()) >= 8, "the services run again", 120)
+    host.world.wait_until(lambda: len(host.containers()) >= CONTAINERS, "the services run again", 120)
 
 
 def test_a_worker_runs_on(capsys: pytest.CaptureFixture[str]) -> None:

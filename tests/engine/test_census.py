@@ -65,12 +65,12 @@ def deploys_without_end(world: World, network: str) -> Iterator[Background]:
         thread.join(60)
 
 
-@pytest.mark.parametrize("count", [0, 1, 100])
+@pytest.mark.parametrize("count", [0, 20])
 def test_every_leaked_address_is_named_and_none_invented(
     engine: Engine, world: World, someone: Operator, count: int
 ) -> None:
     name = world.fresh("proxy")
-    proxy = world.create_overlay(name, world.fresh_subnet(24))
+    proxy = world.create_overlay(name, world.fresh_subnet(26))
     runs = world.create_service(world.fresh("runs"), [proxy], replicas=2)
     world.wait_for_state(runs, "running", 2)
     lost = world.leak_fast(proxy, count) if count else set[str]()
@@ -92,13 +92,13 @@ def test_it_does_so_while_another_client_deploys_as_fast_as_it_can(
     engine: Engine, world: World, someone: Operator
 ) -> None:
     name = world.fresh("busy")
-    busy = world.create_overlay(name, world.fresh_subnet(24))
-    lost = world.leak_fast(busy, 100)
+    busy = world.create_overlay(name, world.fresh_subnet(25))
+    lost = world.leak_fast(busy, 50)
 
     with deploys_without_end(world, busy) as doing:
         found = census(someone, engine, name, within_s=280)
 
-    assert doing.rounds > 100
+    assert doing.rounds > 50
     assert set(found["addresses"]) == lost
 
 
@@ -106,7 +106,7 @@ def test_what_was_killed_in_the_middle_is_cleaned_up_by_the_next(
     engine: Engine, world: World, someone: Operator
 ) -> None:
     name = world.fresh("killed")
-    network = world.create_overlay(name, world.fresh_subnet(24))
+    network = world.create_overlay(name, world.fresh_subnet(25))
     lost = world.leak_fast(network, 3)
     arguments = ("census", name, "--yes", "--json", "--host", engine.host)
     for _ in range(20):
@@ -191,7 +191,7 @@ def test_of_two_at_once_the_second_names_the_holder_and_changes_nothing(
 ) -> None:
     name, other = world.fresh("first"), world.fresh("second")
     world.create_overlay(name, world.fresh_subnet(24))
-    second = world.create_overlay(other, world.fresh_subnet(24))
+    second = world.create_overlay(other, world.fresh_subnet(26))
     before = world.network(second)
     process = someone.start("census", name, "--yes", "--host", engine.host)
     world.wait_until(lambda: probes(world), "a probe is there", 60)
@@ -227,7 +227,7 @@ def test_glance_marks_what_a_census_found_until_dockerd_is_restarted(
     engine: Engine, world: World, someone: Operator
 ) -> None:
     name = world.fresh("kept")
-    kept = world.create_overlay(name, world.fresh_subnet(24))
+    kept = world.create_overlay(name, world.fresh_subnet(26))
     lost = world.leak_fast(kept, 12)
     idle = world.create_service(world.fresh("idle"), [kept], replicas=0)
     world.wait_for_vip(idle, kept)
@@ -235,9 +235,9 @@ def test_glance_marks_what_a_census_found_until_dockerd_is_restarted(
 
     text = " ".join(someone.run("glance", "--host", engine.host, name).out.split())
     if world.traits.counts_addresses:
-        assert " 12 240 " in text
+        assert " 12 48 " in text
     else:
-        assert " 12* ≤ 240 " in text
+        assert " 12* ≤ 48 " in text
         assert "as a census found" in text
     (part,) = someone.run("glance", "--json", "--host", engine.host, name).json["networks"][0]["subnets"]
     assert set(part["leaked"]["addresses"]) == lost

@@ -64,7 +64,7 @@ def whole(subnet: str) -> set[str]:
 
 
 def test_every_address_that_was_handed_out_has_its_holder(engine: Engine, world: World) -> None:
-    subnet = world.fresh_subnet(24)
+    subnet = world.fresh_subnet(26)
     proxy = world.create_overlay("proxy", subnet, attachable=True)
     stacks = [world.deploy_stack([proxy], replicas=count) for count in (1, 2, 3)]
     for stack, count in zip(stacks, (1, 2, 3), strict=True):
@@ -95,9 +95,9 @@ def test_every_address_that_was_handed_out_has_its_holder(engine: Engine, world:
     assert {f"{stacks[2].name}_app.3", "idle", "unplaced.2", "direct.1", "by-hand", "lab"} <= names
     (part,) = account["subnets"]
     assert (part["capacity"], part["accounted"], part["free"], part["free_is_exact"]) == (
-        253,
+        61,
         17,
-        236,
+        44,
         counts,
     )
     assert part["leaked"]["count"] == (0 if counts else None)
@@ -192,12 +192,12 @@ def test_leaks_are_counted_by_an_engine_that_counts_and_elsewhere_unknown_and_ne
 def test_an_exhausted_network_is_critical_and_names_who_waits(
     engine: Engine, world: World, impatient: str
 ) -> None:
-    full = world.create_overlay("full", world.fresh_subnet(24))
-    for number in range(256):
-        world.create_service(f"full{number:03}", [full], replicas=0)
+    full = world.create_overlay("full", world.fresh_subnet(26))
+    for number in range(64):
+        world.create_service(f"full{number:02}", [full], replicas=0)
     world.wait_until(
-        lambda: sum(bool(each["Endpoint"].get("VirtualIPs")) for each in world.client.services()) >= 253,
-        "253 services have their VIP",
+        lambda: sum(bool(each["Endpoint"].get("VirtualIPs")) for each in world.client.services()) >= 61,
+        "61 services have their VIP",
         60,
     )
     late = world.create_service("too-late", [full], replicas=1)
@@ -214,7 +214,7 @@ def test_an_exhausted_network_is_critical_and_names_who_waits(
     waits = next(each for each in said.json["findings"] if each["code"] == "deploy-waits")
     assert waits["subject"] == "full"
     assert len(waits["names"]) == 4
-    assert set(waits["names"]) - {"too-late"} <= {f"full{n:03}" for n in range(256)}
+    assert set(waits["names"]) - {"too-late"} <= {f"full{n:02}" for n in range(64)}
     text = glance(engine, "--config", impatient, "full").out
     assert "CRITICAL  4 deploys wait for an address; full is full" in text
 

@@ -209,7 +209,7 @@ def test_leaks_are_given_back_by_one_restart_and_by_no_second_one(host: Host) ->
         # Where the guard finds no quiet moment, it may be asked again.
         return host.machine.call("systemctl", "start", "batch", within_s=250).returncode == 0
 
-    world.wait_until(begins, "the guard lets the batch begin", 0.2)
+    world.wait_until(begins, "the guard lets the batch begin", 20)
     assert "the batch begins" in logged(host, "batch")
     done = "\n".join(logged(host, UNIT))
     assert "GUARD OK - The docker unit was restarted (" in done

@@ -94,7 +94,7 @@ def test_nothing_is_pruned_while_a_stack_is_being_deployed(host: Host) -> None:
     run("systemd-run", "--quiet", "--unit=registry", sys.executable, "-c", SLOW)
     knock = "import socket; socket.create_connection(('127.0.0.1', 5000))"
     world.wait_until(
-        lambda: host.machine.call(sys.executable, "-c", knock).returncode == 0, "the registry answers", 1
+        lambda: host.machine.call(sys.executable, "-c", knock).returncode == 0, "the registry answers", 20
     )
     run("mkfifo", "/run/stack")
     # Opened in both ways it waits for no reader.
@@ -109,7 +109,7 @@ def test_nothing_is_pruned_while_a_stack_is_being_deployed(host: Host) -> None:
     world.wait_for_state(app, "preparing")
     # For longer than anything else may take here until it counts as stuck.
     quiet = ("quiet", "--config", CONFIG, "--for", "0", "--json")
-    world.wait_until(lambda: "next_app" in blockers(host.vipconsole(*quiet).json, "stuck"), "that is so", 1)
+    world.wait_until(lambda: "next_app" in blockers(host.vipconsole(*quiet).json, "stuck"), "that is so", 20)
     said = guard(host)
     assert "removed" not in said.out
     assert overlays(host) == before

@@ -93,7 +93,7 @@ def test_a_crash_loop_is_stuck_and_can_be_accepted(world: World, engine: str) ->
     # By now it is a loop, whatever a loaded machine makes of its period.
     world.wait_until(lambda: world.states(crash).count("failed") >= 3, "it has failed three times", 120)
     arguments = ("--host", engine, "--for", "5", "--timeout")
-    with quiet_process(*arguments, "25") as wait:
+    with quiet_process(*arguments, "15") as wait:
         code, said = wait.end()
     assert (code, said["outcome"]) == (2, "busy")
     assert blockers(said, "stuck")["crash"]["what"].startswith("keeps failing (task: non-zero exit (1))")

@@ -3,7 +3,6 @@
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,12 @@ from console.swarm.parse import PARKED_LABEL
 from console.swarm.reader import EngineReader
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine
-from tests.engine.recreations import WHOSE, Stage, small_stacks, twenty_services
-from tests.engine.stacks import remove_stacks
+from tests.engine.recreations import WHOSE, Stage, eight_services
 from tests.support.change_records import ChangeRecordList, Killed
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+
+OLD = "10.0.200.0/26"
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +29,24 @@ def world(engine: Engine) -> Iterator[World]:
         yield real
 
 
-@contextmanager
-def staged(
-    engine: Engine, world: World, folder: Path, name: str, old: str, stacks: dict[str, JSON]
-) -> Iterator[Stage]:
-    """Give a network with stacks on it; all of it is gone afterwards, for the engine is shared."""
+@pytest.fixture(scope="module")
+def deployed(engine: Engine, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     connection = EngineConnection(engine.host, 30)
-    stage = Stage(engine, world, connection, folder, name, old, stacks)
+    folder = tmp_path_factory.mktemp("stage")
+    stage = Stage(engine, world, connection, folder, "proxy", OLD, eight_services())
     try:
         stage.deploy()
         yield stage
     finally:
         connection.close()
-        remove_stacks(engine, world, [f"{name}-{each}" for each in stacks])
-        engine.docker("rm", "--force", *stage.containers)
+
+
+@pytest.fixture
+def stage(deployed: Stage) -> Stage:
+    """Give a network with stacks on it, of which no recreation is under way; they are deployed once for all tests."""
+    forget(deployed.folder)
+    deployed.when_said, deployed.when_waiting = print, len
+    return deployed
 
 
 def roll_back(world: World, service: str) -> JSON:
@@ -66,47 +70,47 @@ def forget(folder: Path) -> None:
     folder.mkdir()
 
 
-async def test_twenty_services_move_to_a_sixteen_and_back_and_nothing_leaks(
-    engine: Engine, world: World, tmp_path: Path
+async def test_eight_services_move_to_a_sixteen_and_back_and_nothing_leaks(
+    engine: Engine, world: World, stage: Stage
 ) -> None:
-    with staged(engine, world, tmp_path, "proxy", "10.0.200.0/24", twenty_services()) as stage:
-        before = stage.facts()
-        assert len(before["specs"]) == 20
-        assert stage.leaked() == {}
-        settled: list[dict[str, set[str]]] = []
+    before = stage.facts()
+    assert len(before["specs"]) == 8
+    assert stage.leaked() == {}
+    settled: list[dict[str, set[str]]] = []
 
-        def receive(said: str) -> None:
-            if said.startswith("resetting the rollback target"):
-                settled.append(stage.tasks())
+    def receive(said: str) -> None:
+        if said.startswith("resetting the rollback target"):
+            settled.append(stage.tasks())
 
-        stage.when_said = receive
-        there = await stage.forward("10.10.0.0/16")
+    stage.when_said = receive
+    there = await stage.forward("10.10.0.0/16")
 
-        assert (stage.subnets(), there.sentences, there.newcomers) == (["10.10.0.0/16"], (), ())
-        assert stage.facts() == before
-        assert {each.name for each in there.outages} == {
-            name for name, count in before["running"].items() if count
-        }
-        assert there.rolls_back_to_parked == ()
-        whole, floor = there.whole or (0, 0)
-        print(f"\n20 services: {whole:.1f} s down in all, at least {floor:.1f} s")  # noqa: T201 - a figure for whoever runs -s
-        # No task was replaced by the settling, and a rollback replaces none either.
-        assert settled == [stage.tasks()]
-        for each in stage.services():
-            assert roll_back(world, each["ID"]) == each["Spec"]
-        for each in stage.services():
-            wait_until_rolled_back(world, each["ID"])
-        assert settled == [stage.tasks()]
-        assert stage.facts() == before
-        assert stage.leaked() == {}
+    assert (stage.subnets(), there.sentences, there.newcomers) == (["10.10.0.0/16"], (), ())
+    assert stage.facts() == before
+    assert {each.name for each in there.outages} == {
+        name for name, count in before["running"].items() if count
+    }
+    assert there.rolls_back_to_parked == ()
+    whole, floor = there.whole or (0, 0)
+    print(f"\n8 services: {whole:.1f} s down in all, at least {floor:.1f} s")  # noqa: T201 - a figure for whoever runs -s
+    # No task was replaced by the settling, and a rollback replaces none either.
+    assert settled == [stage.tasks()]
+    for each in stage.services():
+        assert roll_back(world, each["ID"]) == each["Spec"]
+    for each in stage.services():
+        wait_until_rolled_back(world, each["ID"])
+    assert settled == [stage.tasks()]
+    assert stage.facts() == before
+    assert stage.leaked() == {}
 
-        back = await stage.back()
+    back = await stage.back()
 
-        assert (stage.subnets(), back.sentences) == (["10.0.200.0/24"], ())
-        assert stage.facts() == before
-        assert stage.address("proxy-fixed") == stage.given_address
-        assert stage.leaked() == {}
-        engine.docker("start", "proxy-stopped")
+    assert (stage.subnets(), back.sentences) == ([OLD], ())
+    assert stage.facts() == before
+    assert stage.address("proxy-fixed") == stage.given_address
+    assert stage.leaked() == {}
+    engine.docker("start", "proxy-stopped")
+    engine.docker("stop", "proxy-stopped")
 
 
 async def killed(stage: Stage, subnet: str, line: str, *, after: int) -> None:
@@ -130,79 +134,78 @@ async def as_another_machine(stage: Stage) -> None:
 
 
 async def test_killed_in_the_middle_it_is_resumed_undone_and_mended_by_hand(
-    engine: Engine, world: World, tmp_path: Path
+    stage: Stage,
 ) -> None:
-    old, new = "10.0.201.0/24", "10.11.0.0/16"
-    with staged(engine, world, tmp_path, "killed", old, small_stacks()) as stage:
-        before = stage.facts()
+    new = "10.11.0.0/16"
+    (old,) = stage.subnets()
+    before = stage.facts()
 
-        # Some are parked, and nothing but their labels tells of it.
-        await killed(stage, new, "parking", after=7)
-        forget(tmp_path)
-        assert (await stage.back(from_labels=True)).sentences == ()
-        assert (stage.subnets(), stage.facts()) == ([old], before)
+    # Some are parked, and nothing but their labels tells of it.
+    await killed(stage, new, "parking", after=7)
+    forget(stage.folder)
+    assert (await stage.back(from_labels=True)).sentences == ()
+    assert (stage.subnets(), stage.facts()) == ([old], before)
 
-        # The network is gone, and there is nothing left to work with but docker.
-        await killed(stage, new, "creating", after=1)
-        assert any(PARKED_LABEL in each["Spec"]["Labels"] for each in stage.services())
-        with pytest.raises(Declined, match=f"by run {WHOSE.run} of machine {WHOSE.machine}"):
-            await as_another_machine(stage)
-        said = stage.way_back()
-        assert said.returncode == 0, said.stderr
-        stage.wait_until_running()
-        after = stage.facts()
-        assert stage.subnets() == [old]
-        # The command line sorts a service's networks by their IDs.
-        for each in (before, after):
-            for spec in each["specs"].values():
-                spec["TaskTemplate"]["Networks"].sort(key=lambda one: one["Target"])
-        assert after == before
-        assert stage.way_back().returncode == 0
+    # The network is gone, and there is nothing left to work with but docker.
+    await killed(stage, new, "creating", after=1)
+    assert any(PARKED_LABEL in each["Spec"]["Labels"] for each in stage.services())
+    with pytest.raises(Declined, match=f"by run {WHOSE.run} of machine {WHOSE.machine}"):
+        await as_another_machine(stage)
+    said = stage.way_back()
+    assert said.returncode == 0, said.stderr
+    stage.wait_until_running()
+    after = stage.facts()
+    assert stage.subnets() == [old]
+    # The command line sorts a service's networks by their IDs.
+    for each in (before, after):
+        for spec in each["specs"].values():
+            spec["TaskTemplate"]["Networks"].sort(key=lambda one: one["Target"])
+    assert after == before
+    assert stage.way_back().returncode == 0
 
-        # Some are back on the new network already; the labels of the others tell how to go on.
-        await killed(stage, new, "bringing back", after=5)
-        forget(tmp_path)
-        assert (await stage.forward(new)).sentences == ()
-        assert stage.subnets() == [new]
-        assert stage.facts()["running"] == before["running"]
-        assert stage.facts()["containers"] == before["containers"]
-        assert stage.leaked() == {}
+    # Some are back on the new network already; the labels of the others tell how to go on.
+    await killed(stage, new, "bringing back", after=5)
+    forget(stage.folder)
+    assert (await stage.forward(new)).sentences == ()
+    assert stage.subnets() == [new]
+    assert stage.facts()["running"] == before["running"]
+    assert stage.facts()["containers"] == before["containers"]
+    assert stage.leaked() == {}
 
 
 async def test_dockerd_is_killed_and_somebody_updates_a_service_in_the_middle(
-    engine: Engine, world: World, tmp_path: Path
+    engine: Engine, world: World, stage: Stage
 ) -> None:
-    old, new = "10.0.202.0/24", "10.12.0.0/16"
-    with staged(engine, world, tmp_path, "shaken", old, small_stacks()) as stage:
-        before = stage.facts()
-        label: JSON = {"by": "somebody"}
-        (careful,) = [each["ID"] for each in stage.services() if each["Spec"]["Name"].endswith("careful")]
+    new = "10.12.0.0/16"
+    before = stage.facts()
+    label: JSON = {"by": "somebody"}
+    (careful,) = [each["ID"] for each in stage.services() if each["Spec"]["Name"].endswith("careful")]
 
-        def shake(names: Sequence[str]) -> None:
-            if names:
-                stage.when_waiting = len
-                world.update_service(
-                    careful, lambda spec: spec["TaskTemplate"]["ContainerSpec"].update(Labels=label)
-                )
-                engine.kill()
-                engine.start()
+    def shake(names: Sequence[str]) -> None:
+        if names:
+            stage.when_waiting = len
+            world.update_service(
+                careful, lambda spec: spec["TaskTemplate"]["ContainerSpec"].update(Labels=label)
+            )
+            engine.kill()
+            engine.start()
 
-        stage.when_waiting = shake
-        result = await stage.forward(new)
+    stage.when_waiting = shake
+    result = await stage.forward(new)
 
-        assert stage.subnets() == [new]
-        # A container without a restart policy does not outlive the daemon; it is attached all the same.
-        assert result.sentences == tuple(
-            f"The container shaken-{each} is no longer running." for each in ("fixed", "shell")
-        )
-        after = stage.facts()
-        assert after["running"] == before["running"]
-        spec = after["specs"].pop("shaken-mixed_careful")
-        assert spec["TaskTemplate"]["ContainerSpec"].pop("Labels") == label
-        was = before["specs"].pop("shaken-mixed_careful")
-        was["TaskTemplate"]["ContainerSpec"].pop("Labels")
-        assert spec == was
-        assert after["specs"] == before["specs"]
-        assert [each[1] for each in after["containers"].values()] == [
-            [f"{each}-alias"] for each in ("shell", "stopped", "fixed")
-        ]
+    assert stage.subnets() == [new]
+    # A container without a restart policy does not outlive the daemon; it is attached all the same.
+    assert result.sentences == tuple(
+        f"The container proxy-{each} is no longer running." for each in ("fixed", "shell")
+    )
+    after = stage.facts()
+    assert after["running"] == before["running"]
+    spec = after["specs"].pop("proxy-mixed_careful")
+    assert spec["TaskTemplate"]["ContainerSpec"].pop("Labels") == label
+    was = before["specs"].pop("proxy-mixed_careful")
+    was["TaskTemplate"]["ContainerSpec"].pop("Labels")
+    assert spec == was
+    assert after["specs"] == before["specs"]
+    assert [each[1] for each in after["containers"].values()] == [
+        [f"{each}-alias"] for each in ("shell", "stopped", "fixed")
+    ]

@@ -79,7 +79,7 @@ def test_tasks_of_another_node_are_waited_for_and_nothing_leaks(
     cluster: tuple[Engine, Engine], world: World
 ) -> None:
     manager, worker = cluster
-    proxy = world.create_overlay(world.fresh("proxy"), world.fresh_subnet(26))
+    proxy = world.create_overlay(world.fresh("proxy"), world.fresh_subnet(27))
     before = world.walk_ring(proxy)
     stack = spread(world, proxy)
 
@@ -102,7 +102,7 @@ def test_a_stack_that_was_parked_a_moment_before_may_run_on_unseen(
     cluster: tuple[Engine, Engine], world: World
 ) -> None:
     manager, worker = cluster
-    proxy = world.create_overlay(world.fresh("proxy"), world.fresh_subnet(26))
+    proxy = world.create_overlay(world.fresh("proxy"), world.fresh_subnet(27))
     before = world.walk_ring(proxy)
     # Long enough for a loaded machine to begin the removal while containers still stop.
     stack = spread(world, proxy, grace_s=5 * GRACE_S)

@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from console.errors import EngineUnreachable
+from console.errors import EngineUnreachable, Result
 from console.host.temporary.values import Cable
 from console.operations.borrow.members import AnswerWatch, Member
 from console.operations.borrow.progress import BorrowDependencies, Progress
 from console.operations.borrow.quorum import LOST_AFTER_S, QuorumRescue
 from console.storage.borrow import BorrowPhase, BorrowRecord, BorrowStore
 from console.swarm.membership import Addresses, Membership, MemberState
-from console.swarm.model import Node, SwarmState
+from console.swarm.model import Engine, Node, SwarmState
 from tests.support.clocks import Hours
 from tests.support.swarms import swarm
 
@@ -67,14 +67,18 @@ class TwoManagers:
 
 @dataclass
 class FakeEngine:
-    """One of the engines: its lists, its changes, its membership."""
+    """One of the engines: its nodes, its changes, its membership."""
 
     both: TwoManagers
     is_real: bool
 
-    async def lists(self, _deadline_s: float) -> SwarmState:
+    async def engine_and_nodes(self, _deadline_s: float) -> tuple[Result[Engine], Result[tuple[Node, ...]]]:
         self.both.call()
-        return self.both.listed()
+        shown = self.both.listed()
+        return shown.engine, shown.nodes
+
+    async def nodes(self, deadline_s: float) -> Result[tuple[Node, ...]]:
+        return (await self.engine_and_nodes(deadline_s))[1]
 
     async def update_node(self, node_id: str, change: Any) -> None:
         self.both.call(f"update {node_id}")

@@ -1,10 +1,14 @@
 """A hand-over of the leadership, on a simulated swarm of three managers."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from console.errors import Declined, EngineError
 from console.operations.handover import WORKER_FOR_S, Ending
 from console.simulator.engine import SimulatedEngine
+from console.swarm.client import EngineConnection
 from console.swarm.managers import refusal, restore, roles_of
 from console.swarm.model import Node
 from console.swarm.parse import HANDOVER_LABEL
@@ -55,6 +59,20 @@ async def test_what_may_run_on_managers_only_goes_on_running() -> None:
         engine.advance(30.0)
     assert containers(engine) == before
     assert {each.availability for each in engine.store.nodes.values()} == {"active"}
+
+
+async def test_it_asks_for_the_engine_and_its_nodes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    purposes, ask = set[str](), EngineConnection.ask
+
+    async def recorded(self: EngineConnection, purpose: str, question: Callable[[Any], Any]) -> Any:
+        purposes.add(purpose)
+        return await ask(self, purpose, question)
+
+    monkeypatch.setattr(EngineConnection, "ask", recorded)
+    with simulation(three()) as running, handing_over(running) as handover:
+        await handover.run()
+    assert {"describe itself", "list the nodes"} <= purposes
+    assert not {f"list the {what}" for what in ("services", "tasks", "networks")} & purposes
 
 
 STEPS = {

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-from console.errors import Unknown
+from console.errors import Result, Unknown
 from console.operations.handover import Handover
 from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.objects import SimNode
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
-from console.swarm.model import Node, SwarmState
+from console.swarm.model import Node
 from console.swarm.reader import EngineReader
 from tests.simulator.swarms import a_network, a_service
 from tests.support.engines import Simulation
@@ -60,22 +59,20 @@ class LaggingReader(EngineReader):
         shown: Callable[[Node], Node],
     ) -> None:
         super().__init__(connection)
-        self._nodes = nodes
+        self._earlier = nodes
         self._calls = calls
         self._shown = shown
 
-    async def lists(self, deadline_s: float) -> SwarmState:
-        swarm = await super().lists(deadline_s)
+    async def nodes(self, deadline_s: float) -> Result[tuple[Node, ...]]:
+        nodes = await super().nodes(deadline_s)
         self._calls -= 1
         if self._calls >= 0:
-            return replace(swarm, nodes=self._nodes)
-        if isinstance(swarm.nodes, Unknown):
-            return swarm
-        return replace(swarm, nodes=tuple(self._shown(node) for node in swarm.nodes))
+            return self._earlier
+        return nodes if isinstance(nodes, Unknown) else tuple(self._shown(node) for node in nodes)
 
     async def manager_ids(self) -> frozenset[str]:
         if self._calls > 0:
-            return frozenset(node.id for node in self._nodes)
+            return frozenset(node.id for node in self._earlier)
         return await super().manager_ids()
 
 

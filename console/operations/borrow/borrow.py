@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from console.clock import Clock
-from console.errors import Declined, EngineError, EngineTimeout, EngineUnreachable, Unknown, VipconsoleError
+from console.errors import Declined, EngineError, EngineTimeout, EngineUnreachable, VipconsoleError, known
 from console.frozen import frozen
 from console.operations.borrow.members import LOCKED, AnswerWatch, HandoverOfTwo, Member, QuorumLost
 from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, Progress
@@ -336,8 +336,7 @@ class ManagerBorrow:
         return leads and not votes and self._now.temporary_id not in await self._real.reader.manager_ids()
 
     async def _node_removed(self) -> bool:
-        swarm = await self._real.reader.lists(10)
-        nodes = () if isinstance(swarm.nodes, Unknown) else swarm.nodes
+        nodes = known(await self._real.reader.nodes(10), ())
         if not nodes:
             return False
         temporary_nodes = [node for node in nodes if node.id == self._now.temporary_id]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from console.clock import Clock
 from console.concurrency import until
-from console.errors import EngineError, EngineTimeout, Unknown
+from console.errors import EngineError, EngineTimeout, known
 from console.frozen import frozen
 from console.host.temporary.values import TemporaryEngine
 from console.operations.borrow.members import Member
@@ -100,8 +100,7 @@ class Progress:
         """Change a node, again and again while the swarm is between two leaders, until it shows the change."""
 
         async def attempt() -> bool:
-            swarm = await through.reader.lists(10)
-            nodes = () if isinstance(swarm.nodes, Unknown) else swarm.nodes
+            nodes = known(await through.reader.nodes(10), ())
             node = next((node for node in nodes if node.id == node_id), None)
             if node is None:
                 # An empty list is no answer; one without the node is: it has been removed.

@@ -148,7 +148,7 @@ class QuorumRescue:
             return
 
         async def attempt() -> bool:
-            nodes = {node.id: node for node in known((await temporary.reader.lists(10)).nodes, ())}
+            nodes = {node.id: node for node in known(await temporary.reader.nodes(10), ())}
             old = nodes.get(old_id)
             if old is None:
                 return new_id in nodes
