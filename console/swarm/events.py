@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from docker import APIClient
@@ -21,6 +21,7 @@ from console.swarm import parse_engine
 from console.swarm.client import EngineConnection
 from console.swarm.failures import FAILURES, engine_error
 from console.swarm.model import Event
+from console.swarm.paths import moment_text
 
 RETRY_S = 0.5
 """Between two attempts to open a stream that broke."""
@@ -154,7 +155,7 @@ class _Stream(threading.Thread):
     def _events(self, client: APIClient) -> Iterator[Event | None]:
         # The SDK's types know moments as whole seconds only.
         listen: Any = client.events
-        stream = listen(since=_moment(self._since), filters=FILTERS, decode=True)
+        stream = listen(since=moment_text(self._since), filters=FILTERS, decode=True)
         with self._guard:
             if self._is_closed:
                 stream.close()
@@ -172,9 +173,3 @@ class _Stream(threading.Thread):
         # The loop may have ended meanwhile; then nobody listens any more.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
-
-
-def _moment(at: datetime) -> str:
-    """Return a moment as the engine reads it: seconds and nine decimals."""
-    whole = at.astimezone(UTC)
-    return f"{int(whole.timestamp())}.{whole.microsecond * 1000:09d}"
