@@ -11,7 +11,7 @@ from console.journal.reader import DaemonLog
 from console.monitor.snapshot import take_snapshot
 from console.settings import SnapshotSettings
 from tests.support.clocks import Hours
-from tests.support.swarms import swarm
+from tests.support.swarms import network, swarm
 
 
 class Endless:
@@ -79,7 +79,8 @@ class Reader:
         if self.snapshots == 2:
             await self.journal.began.wait()
             raise EngineTimeout("It does not answer.")
-        return swarm(api=(1, 52))
+        # More is taken than held, and no node leads: only a second look would tell.
+        return swarm([network("proxy", "10.0.1.0/24", use={"10.0.1.0/24": (5, 251)})], nodes=(), api=(1, 52))
 
 
 async def test_a_second_look_that_fails_leaves_no_reading_of_the_journal_behind() -> None:

@@ -1,7 +1,10 @@
 """What a deferred import could hide from import-linter is looked at in a process of its own."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -48,16 +51,64 @@ def test_asking_for_help_waits_for_no_library() -> None:
     assert not modules_after(code) & {"docker", "requests", "rich", "textual", "aiohttp", "asyncio"}
 
 
-def test_json_needs_nothing_to_draw_with_and_without_a_settings_file_nothing_to_check_it_with() -> None:
-    code = "import screens.cli.main\nscreens.cli.main.main(['glance', '--json', '--host', 'unix:///nonexistent'])"
-    assert not modules_after(code) & {"rich", "aiohttp", "pydantic", "prometheus_client"}
+FOR_GLANCE = """
+console.addresses.accounting console.addresses.daily_trend console.addresses.forecast console.addresses.holder_groups
+console.addresses.holders console.addresses.leaks console.addresses.outlook console.addresses.settling console.alerts.alert
+console.causes.addresses console.causes.images console.causes.networks console.causes.nodes console.causes.registry
+console.causes.values console.clock console.concurrency console.diagnosis.assess console.diagnosis.findings.networks
+console.diagnosis.findings.nodes console.diagnosis.findings.sources console.diagnosis.findings.unfinished
+console.diagnosis.findings.waiting console.diagnosis.values console.durations console.errors console.host.activity
+console.host.identity console.host.process console.host.root console.journal.access console.journal.failures
+console.journal.gossip console.journal.journalctl console.journal.matching console.journal.native console.journal.parsing
+console.journal.reader console.journal.recordings console.journal.signatures console.journal.summary console.journal.tallies
+console.journal.values console.journal.window console.monitor.history console.monitor.snapshot console.monitor.trends
+console.nodes.address console.nodes.settings console.nodes.values console.runbook.store.finished console.settings
+console.storage.alerts console.storage.census console.storage.database console.storage.history console.storage.state
+console.swarm.client console.swarm.failures console.swarm.managers console.swarm.model console.swarm.parse
+console.swarm.parse_engine console.swarm.paths console.swarm.reader console.swarm.replies console.swarm.snapshots console.text
+screens.cli.arguments screens.cli.commands.common screens.cli.commands.glance screens.cli.main screens.cli.run_arguments
+screens.cli.service_arguments screens.output.plain screens.present.text
+"""
+"""All of this program that a glance loads, in whatever form. What is added here is paid for by every glance."""
+FOR_TEXT = """
+console.addresses.details console.addresses.map screens.output.glance screens.output.rows screens.present.addresses
+screens.present.findings screens.present.header
+console.monitor.watching screens.present.recording
+"""
+FOR_JSON = "screens.output.snapshot_json"
+FOR_METRICS = "screens.output.metrics"
+NO_FORM_OF_A_GLANCE = {"aiohttp", "pydantic", "textual", "yaml"}
+
+
+@pytest.mark.parametrize(
+    ("form", "own", "spared"),
+    [
+        ((), FOR_TEXT, {"prometheus_client"}),
+        (("--json",), FOR_JSON, {"prometheus_client", "rich"}),
+        (("--prometheus",), FOR_METRICS, {"rich"}),
+    ],
+)
+def test_a_glance_loads_what_it_uses_and_no_more(
+    form: tuple[str, ...], own: str, spared: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A run that is over has to be told from one that is not, and that needs nothing of what reads runs.
+    (tmp_path / "runs/20260612-020000-past").mkdir(parents=True)
+    with closing(sqlite3.connect(tmp_path / "runs/20260612-020000-past/log.db")) as log:
+        log.execute("CREATE TABLE events (number INTEGER PRIMARY KEY, at TEXT, kind TEXT, body TEXT)")
+        log.execute("""INSERT INTO events VALUES (1, '', 'Ended', '{"is_undone":false,"left":[]}')""")
+        log.commit()
+    monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path))
+    arguments = ["glance", *form, "--host", "unix:///nonexistent"]
+    loaded = modules_after(f"import screens.cli.main\nscreens.cli.main.main({arguments!r})")
+    packages = {name.rpartition(".")[0] for name in loaded if name.startswith(("console", "screens"))}
+    modules = {name for name in loaded if name.startswith(("console.", "screens."))} - packages
+    assert modules <= set(f"{FOR_GLANCE} {own}".split())
+    assert not loaded & (NO_FORM_OF_A_GLANCE | spared)
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("glance", "--host", "unix:///nonexistent"),
-        ("glance", "--json", "--host", "unix:///nonexistent"),
         ("journal", "--host", "unix:///nonexistent"),
         ("why", "--host", "unix:///nonexistent"),
         ("quiet", "--for", "0", "--host", "unix:///nonexistent"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import chain
 from types import MappingProxyType
 
@@ -35,8 +36,12 @@ def cause_of(error: str, place: ErrorSource = ErrorSource.TASK) -> Match | None:
         return None
     starts = tuple(_starts(text))
     # Fallbacks are looked for in the order of the table, wherever it stands.
-    exact = ((start, compiled_cause) for start in starts for compiled_cause in _TABLES[place, False])
-    fallback = ((start, compiled_cause) for compiled_cause in _TABLES[place, True] for start in starts)
+    exact = (
+        (start, compiled_cause) for start in starts for compiled_cause in _table(place, is_fallback=False)
+    )
+    fallback = (
+        (start, compiled_cause) for compiled_cause in _table(place, is_fallback=True) for start in starts
+    )
     for start, (cause, pattern) in chain(exact, fallback):
         match = pattern.fullmatch(text, start)
         if match is not None:
@@ -61,17 +66,12 @@ def _names(match: re.Match[str]) -> Mapping[str, str]:
     return MappingProxyType({key: value for key, value in match.groupdict().items() if value})
 
 
-def _compile(place: ErrorSource, *, is_fallback: bool) -> tuple[_CompiledCause, ...]:
+@cache
+def _table(place: ErrorSource, *, is_fallback: bool) -> tuple[_CompiledCause, ...]:
+    # Most looks need none of them, and to compile them takes longer than to take a look.
     return tuple(
         (cause, re.compile(pattern, re.IGNORECASE | re.DOTALL))
         for cause in CAUSES
         if cause.place is place and cause.is_fallback is is_fallback
         for pattern in cause.patterns
     )
-
-
-_TABLES: Mapping[tuple[ErrorSource, bool], tuple[_CompiledCause, ...]] = {
-    (place, is_fallback): _compile(place, is_fallback=is_fallback)
-    for place in ErrorSource
-    for is_fallback in (False, True)
-}

@@ -7,6 +7,7 @@ decision to restart dockerd rests on them: guard knows the strict signatures of 
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from itertools import count
 from types import MappingProxyType
 
@@ -64,14 +65,15 @@ RELEASE_FAILURE = Signature(
 _SignatureMatch = tuple[Signature, Mapping[str, str]] | None
 
 
-def _messages(*templates: str) -> re.Pattern[str]:
-    """Return a pattern for whole messages; `<service>` is an identifier of one."""
+@cache
+def _messages(templates: tuple[str, ...]) -> re.Pattern[str]:
+    """Return a pattern for whole messages; `<service>` is an identifier of one. Made once a line needs it."""
     body = "|".join(re.sub("<([a-z]+)>", rf"(?P<\1_@>{_ID})", template) for template in templates)
     number = count()
     return re.compile(re.sub("_@>", lambda _: f"_{next(number)}>", body))
 
 
-_ALLOCATION = _messages(
+_ALLOCATION = (
     "task allocation failure",
     "failed allocating (?:ingress network|network <network>|service <service>|task <task>) during init",
     "Failed allocation for (?:network <network>|service <service>|task <task>)",
@@ -83,10 +85,12 @@ _ALLOCATION = _messages(
     "Failed to commit allocation (?:for|during update for) (?:network <network>|service <service>)",
     "Failed to commit allocation of network resources for (?:nodes|node <node>)",
     "Failed to commit allocation of unallocated (?:networks|services|network <network>|service <service>)",
-    "failed committing allocation of (?:ingress network|networks|network <network>|service <service>|task <task>) "
-    "during init",
+    (
+        "failed committing allocation of (?:ingress network|networks|network <network>|service <service>|task <task>) "
+        "during init"
+    ),
 )
-_RELEASE = _messages(
+_RELEASE = (
     "error deallocating vip",
     "IPAM failure while releasing (?:VIP|IP) address .{1,60}",
     "Could not parse (?:VIP|IP) address .{0,60} while releasing",
@@ -134,7 +138,7 @@ def _match_allocation(line: DaemonLine) -> _SignatureMatch:
     if not line.error and line.message.startswith(_SECOND_INGRESS):
         match = cause_of(line.message, ErrorSource.ALLOCATOR)
         return None if match is None else (_BY_CAUSE[match.cause.id], _objects(line, {}, is_agent=False))
-    message_match = _ALLOCATION.fullmatch(line.message)
+    message_match = _messages(_ALLOCATION).fullmatch(line.message)
     if message_match is None or not line.error or line.error != line.error.strip():
         return None
     if not _is_about_the_same(line.error, message_match.groupdict()):
@@ -145,7 +149,7 @@ def _match_allocation(line: DaemonLine) -> _SignatureMatch:
 
 
 def _match_release(line: DaemonLine) -> _SignatureMatch:
-    message_match = _RELEASE.fullmatch(line.message)
+    message_match = _messages(_RELEASE).fullmatch(line.message)
     if message_match is None or _NO_STATE.fullmatch(line.error):
         return None
     return RELEASE_FAILURE, _objects(line, message_match.groupdict(), is_agent=False)

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 
 from console.frozen import frozen
@@ -51,7 +52,8 @@ _STREAMS = 256
 _OBJECT_ID = re.compile(_OBJECT)
 _PATTERN_LENGTH, _PATTERN_HEAD = 200, 100
 _VARIES = re.compile(rf"\b(?:{_OBJECT}|[0-9a-f]{{12,64}}|\d[\d.:/]*)\b")
-_Table = dict[str, list[tuple[Signature, re.Pattern[str], re.Pattern[str]]]]
+_CompiledSignature = tuple[Signature, re.Pattern[str], re.Pattern[str]]
+_LEVELS = frozenset(level for signature in (*SIGNATURES, *GOSSIP) for level in signature.levels)
 
 
 @frozen
@@ -95,7 +97,7 @@ def match_line(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | None:
 
 
 def _match_strictly(line: DaemonLine) -> tuple[Signature, Mapping[str, str]] | None:
-    for signature, message, error in _BY_LEVEL.get(line.level, ()):
+    for signature, message, error in _patterns_of(line.level) if line.level in _LEVELS else ():
         message_match = message.fullmatch(line.message)
         if message_match is None:
             continue
@@ -189,13 +191,11 @@ def _compile(template: str) -> re.Pattern[str]:
     return re.compile("".join(parts))
 
 
-def _by_level() -> _Table:
-    table: _Table = {}
-    for signature in (*SIGNATURES, *GOSSIP):
-        entry = (signature, _compile(signature.message), _compile(signature.error))
-        for level in signature.levels:
-            table.setdefault(level, []).append(entry)
-    return table
-
-
-_BY_LEVEL = _by_level()
+@cache
+def _patterns_of(level: str) -> tuple[_CompiledSignature, ...]:
+    """Return the signatures of a level; compiled once a line of it needs them, which in a quiet log none does."""
+    return tuple(
+        (signature, _compile(signature.message), _compile(signature.error))
+        for signature in (*SIGNATURES, *GOSSIP)
+        if level in signature.levels
+    )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Point, Trend, trend_of
@@ -24,9 +25,11 @@ from console.concurrency import sleep_unless
 from console.diagnosis.values import Snapshot
 from console.errors import HostError, Result, Unknown, known, unknown_from
 from console.frozen import frozen
-from console.monitor.values import StatePublisher
 from console.storage.history import HistoryStore, SeriesKey
 from console.swarm.model import Engine
+
+if TYPE_CHECKING:
+    from console.monitor.values import StatePublisher
 
 STEPS = (
     (timedelta(minutes=10), timedelta(seconds=10)),
@@ -182,7 +185,7 @@ class History:
         self,
         store: HistoryStore | None,
         clock: Clock,
-        publisher: StatePublisher,
+        publisher: "StatePublisher",
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         """Make a history; `may_write` says whether it is to be kept: not while another process, the recorder, does."""

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.errors import HostError
-from console.monitor.values import Watching
-from console.recorder.values import WatchSpan
-from console.storage.record import RecordStore
-from console.storage.recorder_lock import recorder_of
+from console.storage.state import RECORD_FILE
+
+if TYPE_CHECKING:
+    from console.monitor.values import Watching
+    from console.recorder.values import WatchSpan
 
 SHORT = timedelta(minutes=5)
 """A recorder that was away no longer was started again; a longer time was not watched."""
@@ -16,11 +18,13 @@ FRESH = timedelta(minutes=5)
 """A recorder that is at work says so every minute."""
 
 
-def watching_of(spans: Sequence[WatchSpan], now: datetime, *, is_at_work: bool) -> Watching | None:
+def watching_of(spans: "Sequence[WatchSpan]", now: datetime, *, is_at_work: bool) -> "Watching | None":
     """Return since when a swarm has been recorded without a longer break; None where it never was.
 
     `spans` come oldest first. A recorder that is at work may record another swarm.
     """
+    from console.monitor.values import Watching  # noqa: PLC0415 - as below
+
     if not spans:
         return None
     last = max(spans, key=lambda span: span.ended)
@@ -34,8 +38,16 @@ def watching_of(spans: Sequence[WatchSpan], now: datetime, *, is_at_work: bool) 
     return Watching(is_at_work=True, since=since)
 
 
-def read_watching(state: Path, cluster_id: str, now: datetime) -> Watching | None:
+def read_watching(state: Path, cluster_id: str, now: datetime) -> "Watching | None":
     """Return since when a swarm has been recorded; None where it never was, or the record cannot be read."""
+    # What reads a record, or tells who writes it, is loaded where there is one.
+    try:
+        (state / RECORD_FILE).lstat()
+    except OSError:
+        return None
+    from console.storage.record import RecordStore  # noqa: PLC0415 - see above
+    from console.storage.recorder_lock import recorder_of  # noqa: PLC0415 - see above
+
     try:
         spans = RecordStore(state).spans(cluster_id)
     except HostError:

@@ -7,27 +7,29 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from console.alerts.values import AlertState, Memory, Notification, Occasion
 from console.diagnosis.values import FailingAlert, Severity
 from console.errors import HostError, Result, unknown_from
 from console.storage.state import OWNER_HINT, make_private, write_atomically
 from console.text import SENTENCE_LIMIT, clean
+
+if TYPE_CHECKING:
+    from console.alerts.values import AlertState, Notification
 
 FILE = "alerts.json"
 SCHEMA = "vipconsole.alerts/1"
 SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 
 
-def write_alerts(state: Path, alerts: Mapping[str, AlertState]) -> None:
+def write_alerts(state: Path, alerts: "Mapping[str, AlertState]") -> None:
     """Write what is kept of all alerts, by what they are called. Raises HostError; then the old file is as it was."""
     make_private(state)
     document = {"schema": SCHEMA, "alerts": {name: _as_json(alert) for name, alert in alerts.items()}}
     write_atomically(state / FILE, json.dumps(document, indent=1) + "\n", 0o600)
 
 
-def read_alerts(state: Path) -> dict[str, AlertState]:
+def read_alerts(state: Path) -> "dict[str, AlertState]":
     """Return what is kept of alerts; nothing where nothing ever was. Raises HostError for a file that cannot be used."""
     path = state / FILE
     try:
@@ -61,7 +63,7 @@ def read_failing_alerts(state: Path, now: datetime) -> Result[tuple[FailingAlert
     )
 
 
-def _as_json(alert: AlertState) -> Mapping[str, Any]:
+def _as_json(alert: "AlertState") -> Mapping[str, Any]:
     return {
         "memories": [
             {
@@ -101,13 +103,15 @@ def _as_json(alert: AlertState) -> Mapping[str, Any]:
     }
 
 
-def _alerts(document: Mapping[str, Any]) -> dict[str, AlertState]:
+def _alerts(document: Mapping[str, Any]) -> "dict[str, AlertState]":
     if document["schema"] != SCHEMA:
         raise ValueError("another version wrote it")
     return {clean(name): _alert(data) for name, data in document["alerts"].items()}
 
 
-def _alert(data: Mapping[str, Any]) -> AlertState:
+def _alert(data: Mapping[str, Any]) -> "AlertState":
+    from console.alerts.values import AlertState, Memory  # noqa: PLC0415 - most hosts have no alerts
+
     return AlertState(
         {
             (clean(memory["code"]), clean(memory["subject"])): Memory(
@@ -131,7 +135,9 @@ def _alert(data: Mapping[str, Any]) -> AlertState:
     )
 
 
-def _notification(data: Mapping[str, Any]) -> Notification:
+def _notification(data: Mapping[str, Any]) -> "Notification":
+    from console.alerts.values import Notification, Occasion  # noqa: PLC0415 - most hosts have no alerts
+
     return Notification(
         Occasion(data["occasion"]),
         _sure(data["at"]),

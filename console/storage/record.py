@@ -12,9 +12,10 @@ from pathlib import Path
 from console.diagnosis.values import Severity
 from console.recorder.values import EventKind, RecordedEvent, WatchSpan
 from console.storage.database import DatabaseKind, StateDatabase, version_of
+from console.storage.state import RECORD_FILE
 from console.text import SENTENCE_LIMIT, clean
 
-FILE = "record.sqlite"
+FILE = RECORD_FILE
 MAX_DAYS = 60
 SHARE_PER_STEP = 10
 """Where the file is too large, one in so many of its events goes at a time, the oldest first."""

@@ -13,6 +13,8 @@ OWNER_HINT = (
 )
 """What helps where the state directory, or what is in it, cannot be used."""
 
+RECORD_FILE = "record.sqlite"
+"""What a recorder keeps, in a state directory."""
 SYSTEM_STATE = Path("/var/lib/vipconsole")
 """Where the state of root lies, and that of the services of this host."""
 

@@ -27,6 +27,9 @@ from console.text import SENTENCE_LIMIT, clean
 DEFAULT_HOST = LOCAL
 OLDEST_API = "1.25"
 """Spoken until the engine has told its own version; `GET /version` is the same in all."""
+NO_VERSION = (0, 0)
+COUNTING_API = (1, 52)
+"""From it on the engine tells how many addresses its allocator has handed out (Docker 29)."""
 THREADS = 6
 """Enough to hide the engine's latency; more only queue inside dockerd."""
 
@@ -76,7 +79,7 @@ def engine_or_context(name: str) -> str:
 def parse_version(text: str) -> tuple[int, int]:
     """Return `1.41` as (1, 41), and anything else as (0, 0)."""
     major, _, minor = text.partition(".")
-    return (int(major), int(minor)) if minor.isdecimal() and major.isdecimal() else (0, 0)
+    return (int(major), int(minor)) if minor.isdecimal() and major.isdecimal() else NO_VERSION
 
 
 def answer_of(client: APIClient, path: str) -> bytes:
@@ -199,7 +202,7 @@ class EngineConnection:
         finally:
             first.close()
         version = str(answer["ApiVersion"])
-        if parse_version(version) == (0, 0):
+        if parse_version(version) == NO_VERSION:
             raise MalformedReply(
                 f"The engine at {self.host} does not report its API version.",
                 "Check that --host or DOCKER_HOST names a Docker engine.",

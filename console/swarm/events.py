@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from docker import APIClient
@@ -21,6 +21,7 @@ from console.swarm import parse_engine
 from console.swarm.client import EngineConnection
 from console.swarm.failures import FAILURES, engine_error
 from console.swarm.model import Event
+from console.swarm.paths import moment_text
 
 RETRY_S = 0.5
 """Between two attempts to open a stream that broke."""
@@ -71,7 +72,7 @@ class EventSource:
         def read(client: APIClient) -> tuple[Event, ...]:
             listen: Any = client.events
             return tuple(
-                parse_engine.event(data) for data in listen(since="1", until=_moment(until), decode=True)
+                parse_engine.event(data) for data in listen(since="1", until=moment_text(until), decode=True)
             )
 
         return await self._connection.ask("tell its last events", read)
@@ -168,7 +169,7 @@ class _Stream(threading.Thread):
     def _events(self, client: APIClient) -> Iterator[Event | None]:
         # The SDK's types know moments as whole seconds only.
         listen: Any = client.events
-        stream = listen(since=_moment(self._since), filters=FILTERS, decode=True)
+        stream = listen(since=moment_text(self._since), filters=FILTERS, decode=True)
         with self._guard:
             if self._is_closed:
                 stream.close()
@@ -186,9 +187,3 @@ class _Stream(threading.Thread):
         # The loop may have ended meanwhile; then nobody listens any more.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
-
-
-def _moment(at: datetime) -> str:
-    """Return a moment as the engine reads it: seconds and nine decimals."""
-    whole = at.astimezone(UTC)
-    return f"{int(whole.timestamp())}.{whole.microsecond * 1000:09d}"

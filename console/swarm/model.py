@@ -167,8 +167,7 @@ class Service:
     addressless_ids: tuple[str, ...] = ()
     """Networks in its specification on which Swarm gives nobody an address, such as a node's own `host`."""
     probe: str = ""
-    """Whose probe it is, as `HOST/PROCESS`: a service of this program's own that walks the ring of a network for a
-    moment. Empty for every other service."""
+    """Whose probe it is, as `HOST/PROCESS`: it walks the ring of a network for a moment. Empty for all other services."""
     parked_by: str = ""
     """Which recreation of its network parked it, as `MACHINE/RUN`, or `?` where its label does not tell; else empty."""
     ports: tuple[PublishedPort, ...] = ()
@@ -252,6 +251,8 @@ class Task:
     """Networks that it wants or has, removed ones among them."""
     grace_s: float = DEFAULT_GRACE_S
     """How long its container may take to stop."""
+    updated: datetime | None = field(default=None, compare=False)
+    """When the swarm wrote it last, by the leader's clock; what it wrote is compared, not when."""
 
     @property
     def is_alive(self) -> bool:

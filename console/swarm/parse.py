@@ -306,6 +306,7 @@ def task(data: Mapping[str, Any]) -> Task:
             )
         ),
         grace_s=_grace_s(container),
+        updated=_time_or_none(data.get("UpdatedAt")),
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
@@ -11,12 +12,13 @@ from urllib.parse import quote
 from console.concurrency import together
 from console.errors import EngineNotFound, MalformedReply, Result, Unknown, VipconsoleError, unknown_from
 from console.swarm import parse, parse_engine
-from console.swarm.client import EngineConnection, answer_of
+from console.swarm.client import COUNTING_API, NO_VERSION, EngineConnection, answer_of
 from console.swarm.failures import not_a_manager, timeout_error
 from console.swarm.model import (
     Container,
     Endpoint,
     Engine,
+    Event,
     Network,
     NetworkDetail,
     Node,
@@ -26,32 +28,16 @@ from console.swarm.model import (
     SwarmState,
     Task,
 )
+from console.swarm.paths import CONTAINERS, MANAGERS, RUNNING_CONTAINERS, TASKS, events_path, path_of
+from console.swarm.replies import read_events, read_rows, reply_or_error, require_reply
 from console.swarm.snapshots import Attachments, StackSnapshot, SwarmSnapshot, attachments_of, published_ports
 
 T = TypeVar("T")
 
-SHORT_ID = 12
-"""Characters of an ID to inspect a network by. By its full ID a node that takes part in it answers with its own
-counters instead of the leader's (docker-v29.7.2, daemon/server/router/network/network_routes.go), and by name a
-healthy network can be answered 404 while another one is unallocated."""
-
-EVERY_RUNTIME = {"runtime": ["container", "attachment", ""]}
-"""Without it the engine hides the tasks behind standalone containers (moby daemon/cluster/tasks.go)."""
-TASKS = f"/tasks?filters={quote(json.dumps(EVERY_RUNTIME))}"
-MANAGERS = f"/nodes?filters={quote(json.dumps({'role': ['manager']}))}"
-"""The filter goes by the role that a node has. What a node shows is only the role that it is to get
-(moby daemon/cluster/convert/node.go)."""
-CONTAINERS = "/containers/json?all=1"
-RUNNING_CONTAINERS = "/containers/json"
 STARTED_AGAIN = ("always", "unless-stopped")
 """Restart policies by which dockerd starts a container when it is started itself; `on-failure` does not
 (docs.docker.com, "Start containers automatically")."""
 NOT_FOUND = Unknown("The engine lists this network but does not find it.", "Try again in a moment.")
-
-
-def path_of(network_id: str) -> str:
-    """Return where a network is inspected."""
-    return f"/networks/{quote(network_id[:SHORT_ID], safe='')}"
 
 
 class SwarmReader(Protocol):
@@ -67,7 +53,14 @@ class SwarmReader(Protocol):
         ...
 
     async def state(self, deadline_s: float) -> SwarmState:
-        """Return the swarm as it is now; parts that fail or are not there by the deadline are unknown."""
+        """Return the swarm as it is now; parts that fail or are not there by the deadline are unknown.
+
+        Where the engine counts addresses, its clock is read before the counts, and the holders after them.
+        """
+        ...
+
+    async def events(self, since: datetime, until: datetime) -> tuple[Event, ...]:
+        """Return what the engine tells of a time by its own clock: its latest 256 events at most, one call."""
         ...
 
     async def lists(self, deadline_s: float) -> SwarmState:
@@ -140,7 +133,21 @@ class EngineReader:
 
     async def state(self, deadline_s: float) -> SwarmState:
         end = asyncio.get_running_loop().time() + deadline_s
+        if self._connection.api_version == NO_VERSION:
+            agreed = await self._part(end, "describe itself", self._connection.ask("describe itself", bool))
+            if isinstance(agreed, Unknown):
+                return SwarmState(agreed, agreed, agreed, agreed, agreed)
+        if self._connection.api_version >= COUNTING_API:
+            return await self._ordered_state(end)
         return await self._state(end, self._networks(end))
+
+    async def events(self, since: datetime, until: datetime) -> tuple[Event, ...]:
+        """Return what the engine tells of a time by its own clock."""
+        path = events_path(since, until)
+        return await self._connection.ask(
+            "tell its events",
+            lambda client: self._parse("its events", read_events, answer_of(client, path)),
+        )
 
     async def lists(self, deadline_s: float) -> SwarmState:
         end = asyncio.get_running_loop().time() + deadline_s
@@ -157,29 +164,29 @@ class EngineReader:
     async def snapshot(self) -> SwarmSnapshot:
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         engine, networks, services, tasks, nodes, containers = await together(
-            _reply_or_error(self.engine()),
-            _reply_or_error(self._list_networks()),
-            _reply_or_error(self._list_services()),
-            _reply_or_error(self._list_tasks()),
-            _reply_or_error(self._list_nodes()),
-            _reply_or_error(self._list_containers(CONTAINERS)),
+            reply_or_error(self.engine()),
+            reply_or_error(self._list_networks()),
+            reply_or_error(self._list_services()),
+            reply_or_error(self._list_tasks()),
+            reply_or_error(self._list_nodes()),
+            reply_or_error(self._list_containers(CONTAINERS)),
         )
         return SwarmSnapshot(
-            _require_reply(engine),
-            _require_reply(networks),
-            _require_reply(services),
-            _require_reply(tasks),
-            _require_reply(nodes),
-            _require_reply(containers),
+            require_reply(engine),
+            require_reply(networks),
+            require_reply(services),
+            require_reply(tasks),
+            require_reply(nodes),
+            require_reply(containers),
         )
 
     async def stack_snapshot(self) -> StackSnapshot:
         snapshot, secrets, configs = await together(
-            _reply_or_error(self.snapshot()),
-            _reply_or_error(self._list_stack_objects(ObjectKind.SECRET)),
-            _reply_or_error(self._list_stack_objects(ObjectKind.CONFIG)),
+            reply_or_error(self.snapshot()),
+            reply_or_error(self._list_stack_objects(ObjectKind.SECRET)),
+            reply_or_error(self._list_stack_objects(ObjectKind.CONFIG)),
         )
-        return StackSnapshot.of(_require_reply(snapshot), _require_reply(secrets), _require_reply(configs))
+        return StackSnapshot.of(require_reply(snapshot), require_reply(secrets), require_reply(configs))
 
     async def engine(self) -> Engine:
         return await self._get("describe itself", "its description of itself", "/info", self._manager)
@@ -237,6 +244,17 @@ class EngineReader:
     async def has_allocated_task(self, service_id: str) -> bool:
         path = f"/tasks?filters={quote(json.dumps({'service': [service_id]}))}"
         return any(task.state != "new" for task in await self._list("tasks of a service", path, parse.task))
+
+    async def _ordered_state(self, end: float) -> SwarmState:
+        """Return the swarm, its clock read before the counts and the holders after them; see `console.addresses.settling`."""
+        engine = await self._part(end, "describe itself", self.engine())
+        networks = await self._part(end, "list the networks", self._networks(end))
+        services, tasks, nodes = await together(
+            self._part(end, "list the services", self._list_services()),
+            self._part(end, "list the tasks", self._list_tasks()),
+            self._part(end, "list the nodes", self._list_nodes()),
+        )
+        return SwarmState(engine, networks, services, tasks, nodes)
 
     async def _state(self, end: float, listing: Awaitable[tuple[Network, ...]]) -> SwarmState:
         engine, networks, services, tasks, nodes = await together(
@@ -374,25 +392,3 @@ class EngineReader:
 
     def _read(self, path: str, answer: bytes, read: Callable[[bytes], T]) -> T:  # noqa: ARG002 - a reader that reads again goes by the path
         return read(answer)
-
-
-def read_rows(
-    parser: Callable[[Mapping[str, Any]], T], rows: Iterable[Mapping[str, Any]] | None
-) -> tuple[T, ...]:
-    """Return the objects of a list. An engine writes null for an empty one."""
-    return tuple(parser(row) for row in rows or ())
-
-
-async def _reply_or_error(answer: Awaitable[T]) -> T | VipconsoleError:
-    """Return an answer, or the error instead of it."""
-    try:
-        return await answer
-    except VipconsoleError as error:
-        return error
-
-
-def _require_reply(result: T | VipconsoleError) -> T:
-    """Return an answer, or raise the error that stands in its place."""
-    if isinstance(result, VipconsoleError):
-        raise result
-    return result

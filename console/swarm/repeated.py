@@ -19,7 +19,9 @@ from console.concurrency import together
 from console.errors import Result, Unknown
 from console.swarm.client import EngineConnection, answer_of
 from console.swarm.model import Network, NetworkDetail, SwarmState, Task
-from console.swarm.reader import EngineReader, path_of, read_rows
+from console.swarm.paths import path_of
+from console.swarm.reader import EngineReader
+from console.swarm.replies import read_rows
 
 T = TypeVar("T")
 

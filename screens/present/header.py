@@ -2,15 +2,18 @@
 
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from console.diagnosis.values import Severity
 from console.durations import TimeFormat, stamp
 from console.errors import Unknown, known
 from console.frozen import frozen
-from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 from console.swarm.model import Engine, SwarmState
 from console.text import duration, plural
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, WORST, Spans
+
+if TYPE_CHECKING:
+    from console.monitor.values import AssessedSnapshot, Feed, MonitorState
 
 SEVERITY_TONES = {
     Severity.OK: STRONG,
@@ -65,7 +68,7 @@ class Age:
         return f"{self.freshness} {duration(whole)}"
 
 
-def age_of(monitor_state: MonitorState, now: datetime, now_s: float) -> Age:
+def age_of(monitor_state: "MonitorState", now: datetime, now_s: float) -> Age:
     """Return how old the snapshot of a monitor state is at a moment, by both clocks."""
     snapshot = monitor_state.snapshot
     if snapshot.value is None:
@@ -76,7 +79,7 @@ def age_of(monitor_state: MonitorState, now: datetime, now_s: float) -> Age:
 
 
 def identity(
-    monitor_state: MonitorState, host: str, age: Age, zone: tzinfo, *, may_decide: bool = False
+    monitor_state: "MonitorState", host: str, age: Age, zone: tzinfo, *, may_decide: bool = False
 ) -> tuple[Spans, Spans]:
     """Return the two ends of the first line: engine and role; and whether anything can be changed, and how old it is."""
     at = f" {stamp(age.at, TimeFormat.MINUTE, zone)}" if age.at is not None else ""
@@ -101,7 +104,7 @@ def identity(
     return left, right
 
 
-def headline(monitor_state: MonitorState, age: Age, zone: tzinfo) -> Spans:
+def headline(monitor_state: "MonitorState", age: Age, zone: tzinfo) -> Spans:
     """Return the second line: the severity as a word, and the sentence that matters."""
     snapshot = monitor_state.snapshot
     if snapshot.value is None:
@@ -119,14 +122,14 @@ def _verdict(severity: Severity, sentence: str) -> Spans:
     return ((f" {severity.upper()} ", SEVERITY_TONES[severity]), (f" {sentence}", tone))
 
 
-def _without_snapshot(monitor_state: MonitorState, why: str) -> Spans:
+def _without_snapshot(monitor_state: "MonitorState", why: str) -> Spans:
     """Return the line while the engine does not answer. Runs are known without it, and come first."""
     runs = [finding.short for finding in monitor_state.run_findings if finding.severity is Severity.CRITICAL]
     severity = Severity.CRITICAL if runs else Severity.UNKNOWN
     return _verdict(severity, "; ".join((*runs, why)))
 
 
-def _silence(snapshot: Feed[AssessedSnapshot], age: Age, zone: tzinfo) -> str:
+def _silence(snapshot: "Feed[AssessedSnapshot]", age: Age, zone: tzinfo) -> str:
     at = stamp(age.at, TimeFormat.SECOND, zone) if age.at is not None else ""
     whole = age.seconds if age.seconds >= 100 else age.seconds // AGE_STEP_S * AGE_STEP_S
     sentence = f"no snapshot for {duration(whole)}, showing {at}"

@@ -9,15 +9,16 @@ from pathlib import Path
 from console.errors import HostError, UsageError
 from console.runbook.run.events import Began
 from console.runbook.store.database import append, create
+from console.runbook.store.finished import LOG, RUNS
 from console.storage.state import OWNER_HINT, make_private
 from console.text import clean, listed
+
+__all__ = ["LOG", "RUNS"]
 
 RESERVE = "reserve"
 RESERVE_BYTES = 4 * 1024 * 1024
 """Enough for every event of the largest step, and for what SQLite writes beside them."""
 
-RUNS = "runs"
-LOG = "log.db"
 RUNNER_LOCK = "runner.lock"
 """Held by the runner while it works on the run, or waits for the operator."""
 RUNNER_OUTPUT = "runner.log"

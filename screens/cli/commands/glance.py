@@ -15,7 +15,7 @@ from console.journal.reader import DaemonLog
 from console.monitor.history import read_leak_log
 from console.monitor.snapshot import take_snapshot, take_snapshot_with_nodes
 from console.monitor.trends import read_trends
-from console.runbook.store.viewer import unfinished_runs
+from console.runbook.store.finished import runs_that_block
 from console.settings import Settings
 from console.storage.alerts import read_failing_alerts
 from console.storage.census import read_censuses
@@ -84,7 +84,7 @@ def _glance(arguments: Namespace, settings: Settings, connection: EngineConnecti
             snapshot,
             censuses=read_censuses(state),
             leak_log=leak_log,
-            runs=unfinished_runs(state),
+            runs=runs_that_block(state),
             failing_alerts=read_failing_alerts(state, snapshot.taken_at),
         )
     needs_journal = "journal" in arguments.require
