@@ -12,7 +12,7 @@ COMMANDS := dockerd:docker.io docker:docker.io iptables:iptables busybox:busybox
 PAINTERS := rsvg-convert:librsvg2-bin fc-match:fontconfig
 PYTEST_ARGS ?=
 # Much of the time is waiting for real engines, so more of them than cores.
-WORKERS ?= 3
+WORKERS ?= 4
 # Besides the installed engine; tests/engine/on_engine.sh fetches them.
 ENGINES := 26.1 28.5
 NEWEST := $(lastword $(ENGINES))

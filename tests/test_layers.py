@@ -57,16 +57,16 @@ console.addresses.holders console.addresses.leaks console.addresses.outlook cons
 console.causes.addresses console.causes.images console.causes.networks console.causes.nodes console.causes.registry
 console.causes.values console.clock console.concurrency console.diagnosis.assess console.diagnosis.findings.networks
 console.diagnosis.findings.nodes console.diagnosis.findings.sources console.diagnosis.findings.unfinished
-console.diagnosis.findings.waiting console.diagnosis.values console.durations console.errors console.host.activity
-console.host.identity console.host.process console.host.root console.journal.access console.journal.failures
+console.diagnosis.findings.waiting console.diagnosis.values console.durations console.errors console.frozen
+console.host.activity console.host.identity console.host.process console.host.root console.journal.access console.journal.failures
 console.journal.gossip console.journal.journalctl console.journal.matching console.journal.native console.journal.parsing
 console.journal.reader console.journal.recordings console.journal.signatures console.journal.summary console.journal.tallies
 console.journal.values console.journal.window console.monitor.history console.monitor.snapshot console.monitor.trends
 console.nodes.address console.nodes.settings console.nodes.values console.runbook.store.finished console.settings
 console.storage.alerts console.storage.census console.storage.database console.storage.history console.storage.state
-console.swarm.client console.swarm.failures console.swarm.managers console.swarm.model console.swarm.parse
-console.swarm.parse_engine console.swarm.paths console.swarm.reader console.swarm.replies console.swarm.snapshots console.text
-screens.cli.arguments screens.cli.commands.common screens.cli.commands.glance screens.cli.main screens.cli.run_arguments
+console.swarm.client console.swarm.contexts console.swarm.failures console.swarm.managers console.swarm.model console.swarm.parse
+console.swarm.parse_engine console.swarm.paths console.swarm.reader console.swarm.replies console.swarm.snapshots console.swarm.tls_failures
+console.text screens.cli.arguments screens.cli.commands.common screens.cli.commands.glance screens.cli.main screens.cli.run_arguments
 screens.cli.service_arguments screens.output.plain screens.present.text
 """
 """All of this program that a glance loads, in whatever form. What is added here is paid for by every glance."""
@@ -75,7 +75,7 @@ console.addresses.details console.addresses.map screens.output.glance screens.ou
 screens.present.findings screens.present.header
 console.monitor.watching screens.present.recording
 """
-FOR_JSON = "screens.output.snapshot_json"
+FOR_JSON = "console.monitor.watching screens.output.snapshot_json"
 FOR_METRICS = "screens.output.metrics"
 NO_FORM_OF_A_GLANCE = {"aiohttp", "pydantic", "textual", "yaml"}
 

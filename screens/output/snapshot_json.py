@@ -1,7 +1,7 @@
 """A snapshot and what dockerd logged, as JSON. docs/json-and-metrics.md documents the shape; `schema` names it and its version."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.addresses.accounting import NetworkAccount, SubnetAccount
 from console.addresses.holders import AddressHolders, HolderKind
@@ -11,15 +11,17 @@ from console.durations import iso
 from console.errors import Result, Unknown, known
 from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.summary import LogFinding, Summary
-from console.monitor.values import Watching
 from console.nodes.values import NetworkCopy, NodeStatus, OtherNodes
 from console.swarm.model import Engine
 from screens.output.plain import json_text
 
+if TYPE_CHECKING:
+    from console.monitor.values import Watching
+
 SCHEMA = "vipconsole.glance/1"
 
 
-def as_json(snapshot: Snapshot, assessment: Assessment, watching: Watching | None = None) -> str:
+def as_json(snapshot: Snapshot, assessment: Assessment, watching: "Watching | None" = None) -> str:
     """Return the snapshot as one JSON document, ASCII only, with a newline at its end.
 
     `watching` tells since when the swarm has been recorded; None where it never was.
@@ -67,7 +69,7 @@ def _engine(snapshot: Snapshot) -> Mapping[str, Any]:
     }
 
 
-def _recorded(watching: Watching | None) -> Mapping[str, Any] | None:
+def _recorded(watching: "Watching | None") -> Mapping[str, Any] | None:
     if watching is None:
         return None
     return {

@@ -68,6 +68,10 @@ def addresses_in(events: tuple[RecordedEvent, ...]) -> set[str]:
     return {address for sentence in sentences for address in re.findall(r"\d+\.\d+\.\d+\.\d+", sentence)}
 
 
+def removed_in(events: tuple[RecordedEvent, ...]) -> set[str]:
+    return {event.subject for event in events if event.kind is EventKind.REMOVAL}
+
+
 def remove_safely(world: World, stacks: Sequence[Stack]) -> None:
     """Remove stacks so that it is seen that their tasks ended before their networks."""
     for stack in stacks:
@@ -114,6 +118,10 @@ def test_twenty_removals_with_no_console_open(engine: Engine, world: World, tmp_
         )
         assert "recorded since" in program("glance").out
         world.wait_until(told.exists, "somebody is told")
+        networks = {f"{stack.name}_internal" for stack in stacks}
+        world.wait_until(
+            lambda: networks <= removed_in(events()), "the record has the removal of every network"
+        )
 
     # Once, however many leaked after the first.
     (alert,) = (json.loads(line) for line in told.read_text().splitlines())

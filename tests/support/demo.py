@@ -106,7 +106,10 @@ class DemoHost:
     def _asking(self, following: "Future[Outcome]") -> StoredRun:
         """Return the run once it asks about a failure."""
         end_s = time.monotonic() + 200
-        while time.monotonic() < end_s and not following.done():
+        is_over = False
+        while not is_over:
+            # Who follows it may leave as soon as it asks: so it is looked at once more after that.
+            is_over = following.done() or time.monotonic() > end_s
             for found in runs_in(self.folder / "var/lib/vipconsole"):
                 question = found.view.question if isinstance(found, StoredRun) else None
                 if question is not None and question.event.kind is QuestionKind.FAILURE:
