@@ -16,12 +16,10 @@ from console.diagnosis.values import UnfinishedRun
 from console.errors import HostError
 from console.frozen import frozen
 from console.host.temporary.values import Cable
-from console.storage.state import make_private, write_atomically
+from console.storage.state import BORROW_FILE, BORROW_FOLDER, make_private, write_atomically
 from console.text import clean
 
 SCHEMA = "vipconsole.borrow/1"
-FOLDER = "borrow"
-FILE = "record.json"
 
 
 class BorrowPhase(StrEnum):
@@ -93,8 +91,8 @@ class BorrowStore:
     """The folder of a borrowed manager in the state directory, and the record in it."""
 
     def __init__(self, state: Path) -> None:
-        self.folder = state / FOLDER
-        self._path = self.folder / FILE
+        self.folder = state / BORROW_FOLDER
+        self._path = self.folder / BORROW_FILE
 
     def read(self) -> BorrowRecord | None:
         """Return the record; None where no manager is borrowed. Raises HostError where it cannot be read."""
@@ -213,6 +211,6 @@ def unfinished_borrow(state: Path) -> UnfinishedRun | None:
         state="is unfinished",
         began_at=record.began_at,
         hint="If no `vipconsole reclaim` is running, run it: it finishes this, or takes it back. By hand: `way-back.sh` in "
-        f"{state / FOLDER}.",
+        f"{state / BORROW_FOLDER}.",
         kind="borrowed manager",
     )

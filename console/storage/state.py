@@ -15,6 +15,8 @@ OWNER_HINT = (
 
 RECORD_FILE = "record.sqlite"
 """What a recorder keeps, in a state directory."""
+BORROW_FOLDER, BORROW_FILE = "borrow", "record.json"
+"""Where the record of a borrowed manager is, in a state directory."""
 SYSTEM_STATE = Path("/var/lib/vipconsole")
 """Where the state of root lies, and that of the services of this host."""
 
@@ -43,6 +45,7 @@ def write_atomically(
                 os.fsync(file.fileno())
             sibling.replace(path)
         except BaseException:
+            # An interruption too leaves no half-written sibling; it is raised again.
             with suppress(OSError):
                 sibling.unlink()
             raise

@@ -8,10 +8,10 @@ import pytest
 from console.errors import Unknown
 from console.runbook.run import events
 from console.runbook.store import database
-from console.runbook.store.finished import BORROW, may_be_unfinished, runs_that_block
+from console.runbook.store.finished import may_be_unfinished, runs_that_block
 from console.runbook.store.folders import LOG, create_run
 from console.runbook.store.viewer import unfinished_runs
-from console.storage import borrow
+from console.storage.state import BORROW_FILE, BORROW_FOLDER
 from tests.support.runs import ALICE, START, header
 
 
@@ -60,8 +60,8 @@ def test_a_log_that_somebody_writes_to_is_read(tmp_path: Path) -> None:
 
 
 def test_a_borrowed_manager_counts(tmp_path: Path) -> None:
-    assert Path(borrow.FOLDER, borrow.FILE) == BORROW
-    (tmp_path / BORROW).parent.mkdir()
-    (tmp_path / BORROW).write_text("{}")
+    record = tmp_path / BORROW_FOLDER / BORROW_FILE
+    record.parent.mkdir()
+    record.write_text("{}")
     assert may_be_unfinished(tmp_path)
     assert runs_that_block(tmp_path) == unfinished_runs(tmp_path)

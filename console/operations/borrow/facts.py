@@ -8,7 +8,7 @@ from console.host.temporary.values import Cable
 from console.operations.borrow.host import BorrowHost
 from console.operations.borrow.options import BorrowOptions
 from console.operations.borrow.plan import BorrowFacts
-from console.storage.borrow import FOLDER
+from console.storage.state import BORROW_FOLDER
 from console.swarm.client import EngineConnection
 from console.swarm.membership import EngineMembership, Membership
 from console.swarm.model import SwarmState
@@ -19,7 +19,7 @@ async def read_facts(
 ) -> BorrowFacts:
     """Return what decides whether a manager can be borrowed here; what speaks against it stands in place of the cable."""
     cable: Result[Cable]
-    folder = options.state / FOLDER
+    folder = options.state / BORROW_FOLDER
     membership = EngineMembership(connection, lambda _: None)
     try:
         not_ours = await host.why_foreign(connection.host, swarm.engine)

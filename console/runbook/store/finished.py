@@ -10,11 +10,10 @@ from pathlib import Path
 
 from console.diagnosis.values import UnfinishedRun
 from console.errors import Result
+from console.storage.state import BORROW_FILE, BORROW_FOLDER
 
 RUNS = "runs"
 LOG = "log.db"
-BORROW = Path("borrow", "record.json")
-"""The record of a borrowed manager."""
 _BUSY_S = 10.0
 _OVER = (("Abandoned", ""), ("Ended", '"left":[]}'))
 """The last events of runs that are over and have left nothing behind: their kinds, and how they end."""
@@ -37,7 +36,7 @@ def may_be_unfinished(state: Path) -> bool:
         names = []
     except OSError:
         return True
-    return _is_there(state / BORROW) or not all(
+    return _is_there(state / BORROW_FOLDER / BORROW_FILE) or not all(
         _is_over(state / RUNS / name / LOG) for name in names if not name.startswith(".")
     )
 
