@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from docker import APIClient
@@ -18,11 +18,14 @@ from console.clock import Clock
 from console.errors import Unknown, VipconsoleError, unknown_from
 from console.frozen import frozen
 from console.swarm import parse_engine
-from console.swarm.client import EngineConnection
+from console.swarm.client import EngineConnection, answer_of
 from console.swarm.failures import FAILURES, engine_error
 from console.swarm.model import Event
-from console.swarm.paths import moment_text
+from console.swarm.paths import events_path, moment_text
+from console.swarm.replies import read_events
 
+BEGINNING = datetime.fromtimestamp(1, UTC)
+"""Before every event."""
 RETRY_S = 0.5
 """Between two attempts to open a stream that broke."""
 FILTERS = {
@@ -68,14 +71,10 @@ class EventSource:
 
         It keeps its last 256 events, of every kind.
         """
-
-        def read(client: APIClient) -> tuple[Event, ...]:
-            listen: Any = client.events
-            return tuple(
-                parse_engine.event(data) for data in listen(since="1", until=moment_text(until), decode=True)
-            )
-
-        return await self._connection.ask("tell its last events", read)
+        path = events_path(BEGINNING, until)
+        return await self._connection.ask(
+            "tell its events", lambda client: read_events(answer_of(client, path))
+        )
 
 
 class _Listener:
