@@ -3,7 +3,7 @@
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from console.addresses.forecast import Trend
 from console.addresses.outlook import outlook_of
-from console.addresses.use_history import UseSource, all_points
+from console.addresses.use_history import UseSource
 from console.clock import SystemClock
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Snapshot
@@ -68,7 +68,9 @@ def run(arguments: Namespace) -> int:
         return assessment.severity.exit_code
     accounts = [account for account in assessment.accounts if account.capacity]
     trends = trends_at(snapshot, accounts, stored_points)
-    _require_history(arguments.network, trends, state)
+    kept_ids = {network_id for (network_id, _), points in stored_points.items() if points}
+    if not any(account.network.id in kept_ids for account in accounts):
+        raise _no_history(arguments.network, state)
     records = [
         UseRecord(
             account,
@@ -118,12 +120,9 @@ def _recorded_events(state: Path, cluster_id: str, since: datetime) -> tuple[Rec
         return ()
 
 
-def _require_history(network: str, trends: Mapping[str, Trend], state: Path) -> None:
-    """Raise HostError where nothing was kept: the point of this moment is no history."""
-    if any(len(all_points(trend)) > 1 for trend in trends.values()):
-        return
+def _no_history(network: str, state: Path) -> HostError:
     what = network or "this swarm"
-    raise HostError(
+    return HostError(
         f"There is no history of {clean(what)} yet in {clean(str(state), 300)}.",
         "Leave `vipconsole` open: it keeps a value a minute, also of networks that it does not show. Each user has a history "
         "of their own; --state-dir names another one.",
