@@ -54,7 +54,7 @@ class SnapshotSettings:
     call_timeout_s: float = 5
     """Time limit of each call to the engine."""
     settle_s: float = 2
-    """Pause between the two snapshots that a count of leaked addresses needs."""
+    """Longest pause between two snapshots, where one alone does not prove what leaked."""
     journal_s: float = 3600
     """How far back dockerd's journal is read."""
     poll_s: float = 2
