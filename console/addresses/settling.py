@@ -7,7 +7,7 @@ proves rests on the order in which Swarm works (moby b985e23 of 2026-08, vendor/
   commitAllocatedTask), and gives it back after the store has the end or the removal of the holder (doTaskAlloc, doNetworkAlloc).
 - Each write carries the leader's time (manager/state/store/memory.go, touchMeta): `UpdatedAt`.
 
-So whoever holds an address after the count, and was written last before the clock was read, held it while it was counted.
+So a holder that has an address after the count, and was last written before the clock was read, had it during the count.
 Where nobody was written later, the count is at least holders and leaks together: if it equals the holders, nothing leaked,
 however much is still being given back.
 

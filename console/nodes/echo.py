@@ -40,7 +40,7 @@ async def answering(sandbox: Path, addresses: Iterable[IPv4Address]) -> frozense
 
     Raises OSError where this user may not enter it (that takes root), or it is not there.
     """
-    # A thread of its own, which ends afterwards: nobody else may find himself in that namespace.
+    # A thread of its own, which ends afterwards: no other work may run in that namespace.
     threads = OwningThreads(partial(_socket_in, sandbox), socket.socket.close, 1)
     try:
         return await threads.call(partial(_ask, addresses=frozenset(addresses)))

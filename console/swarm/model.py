@@ -1,7 +1,6 @@
 """The objects of a swarm as values: one class for each kind, for all its users.
 
-Every text has passed `console.text.clean`, but for fields that a `repr` leaves out: operations write those back as they are,
-and they may hold secrets.
+Every text has passed `console.text.clean`, but for fields without `repr`: they are written back as they are, secrets included.
 """
 
 from collections.abc import Iterator, Mapping

@@ -72,7 +72,7 @@ class SwarmReader(Protocol):
         ...
 
     async def engine_and_nodes(self, deadline_s: float) -> tuple[Result[Engine], Result[tuple[Node, ...]]]:
-        """Return the engine and the nodes of its swarm: two calls, for whoever waits for a change of the managers."""
+        """Return the engine and the nodes of its swarm: two calls, while a change of the managers is waited for."""
         ...
 
     async def snapshot(self) -> SwarmSnapshot:

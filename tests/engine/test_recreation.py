@@ -92,7 +92,7 @@ async def test_eight_services_move_to_a_sixteen_and_back_and_nothing_leaks(
     }
     assert there.rolls_back_to_parked == ()
     whole, floor = there.whole or (0, 0)
-    print(f"\n8 services: {whole:.1f} s down in all, at least {floor:.1f} s")  # noqa: T201 - a figure for whoever runs -s
+    print(f"\n8 services: {whole:.1f} s down in all, at least {floor:.1f} s")  # noqa: T201 - a figure for -s
     # No task was replaced by the settling, and a rollback replaces none either.
     assert settled == [stage.tasks()]
     for each in stage.services():

@@ -177,7 +177,7 @@ def test_an_older_record_is_read_and_goes_on(tmp_path: Path) -> None:
     store.add("cluster", [LEAK])
     without_addresses(tmp_path)
     older = replace(LEAK, addresses=0)
-    # Reading changes nothing in it: whoever reads may not be allowed to.
+    # Reading changes nothing in it: the reader may lack the permission to write.
     before = (tmp_path / FILE).read_bytes()
     assert store.events("cluster", NOW) == (older,)
     assert (tmp_path / FILE).read_bytes() == before

@@ -1,12 +1,12 @@
 """A process that has loaded the program, and forks one that runs it: what a start costs is paid once, not a thousand times.
 
 Run as a script, with nothing of the tests loaded. A request is a JSON object in one message, with the streams of the new
-process and a pipe for why it could not begin (or, for `another` zygote, its socket); the answer is the number of that process. It is a child of whoever started
-the zygote, who waits for it, signals it and kills it like any other.
+process and a pipe for why it could not begin (or, for `another` zygote, its socket); the answer is the number of that
+process. It is a child of the process that started the zygote, and is waited for, signalled and killed there.
 
 A forked program has what one that was started has: environment, folder, streams, arguments (also in /proc), session and
 terminal, signals and exit code of its own. Modules of the program that take their paths when they are loaded have been loaded
-for one root of the host: a program that chooses another one is started anew instead, before it has done anything.
+for one root of the host: a program that chooses another one is started by `exec` instead, before it has done anything.
 """
 
 import atexit
@@ -185,26 +185,26 @@ def _end(code: int) -> NoReturn:
 
 
 def _keep_to(root: str, request: dict[str, Any]) -> None:
-    """Let the program choose the root for which it has been loaded; for another one it is started anew."""
+    """Let the program choose the root for which it has been loaded; for another one it is started by `exec`."""
     demo: Any = importlib.import_module("screens.cli.demo")
     hosts: Any = importlib.import_module("console.simulator.host.demo_host")
     enter_throwaway = demo.enter_throwaway_demo
 
     def choose(folder: Path) -> None:
         if str(folder.absolute()) != root:
-            _start_anew(request)
+            _start_by_exec(request)
         os.environ[ROOT] = root
 
     def throwaway() -> None:
         if root != "/":
-            _start_anew(request)
+            _start_by_exec(request)
         enter_throwaway()
 
     hosts.choose_root = choose
     demo.enter_throwaway_demo = throwaway
 
 
-def _start_anew(request: dict[str, Any]) -> NoReturn:
+def _start_by_exec(request: dict[str, Any]) -> NoReturn:
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
         # Python ignores them; who starts a process gives them back.
         signal.signal(ignored, signal.SIG_DFL)
