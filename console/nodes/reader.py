@@ -37,7 +37,7 @@ from console.nodes.values import (
     peer_names,
 )
 from console.settings import Settings
-from console.swarm.client import EngineConnection, answer_of
+from console.swarm.client import EngineConnection
 from console.swarm.contexts import EngineAddress
 from console.swarm.failures import timeout_error
 from console.text import clean
@@ -205,7 +205,7 @@ async def _get(connection: EngineConnection, purpose: str, path: str, read: Call
 
 def _read(host: str, path: str, read: Callable[[Any], T], client: Any) -> T:
     try:
-        return read(json.loads(answer_of(client, path)))
+        return read(json.loads(client.get(path)))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise MalformedReply(
             f"The engine at {host} sent a malformed reply about {path.split('/')[1]} ({type(error).__name__}).",

@@ -21,11 +21,15 @@ Tell = Callable[[str], object]
 async def build(shape: Shape, connection: EngineConnection, clock: Clock, tell: Tell) -> tuple[str, ...]:
     """Build a shape, wait until it runs, and return the names of the services that do not. Raises an EngineError."""
     changer, reader = EngineChanger(connection, lambda _: None), EngineReader(connection)
-    await connection.ask("make a swarm", lambda client: client.init_swarm(**_swarm(shape)))
+    await connection.ask(
+        "make a swarm", lambda client: client.send("POST", "/swarm/init", body=_swarm(shape))
+    )
     image = image_tar()
     await connection.ask(
         "import the image",
-        lambda client: client.import_image_from_data(image, repository=REPOSITORY, tag=TAG),
+        lambda client: client.upload(
+            "/images/create", image, {"fromSrc": "-", "repo": REPOSITORY, "tag": TAG}
+        ),
     )
     here = (await reader.engine()).node_id
     if shape.node_labels:
@@ -75,8 +79,8 @@ def service_spec(service: ServiceShape, network_ids: Mapping[str, str]) -> Mappi
 
 
 def _swarm(shape: Shape) -> Mapping[str, Any]:
-    pools = {"default_addr_pool": list(shape.pools), "subnet_size": 24} if shape.pools else {}
-    return {"advertise_addr": "127.0.0.1", **pools}
+    pools = {"DefaultAddrPool": list(shape.pools), "SubnetSize": 24} if shape.pools else {}
+    return {"AdvertiseAddr": "127.0.0.1", "ListenAddr": "0.0.0.0:2377", **pools}
 
 
 async def _create_container(
@@ -91,17 +95,21 @@ async def _create_container(
         "NetworkingConfig": {"EndpointsConfig": attached},
     }
 
-    def create(client: Any) -> Any:
-        return client.create_container_from_config(body, shape.name)
-
-    created = await connection.ask(f"create the container {shape.name}", create)
+    created = await connection.ask(
+        f"create the container {shape.name}",
+        lambda client: client.send("POST", "/containers/create", body=body, params={"name": shape.name}),
+    )
     container = str(created["Id"])
     for other in others:
         await changer.connect(ids[other.network], container, _endpoint(other.aliases, other.address))
-    await connection.ask(f"start the container {shape.name}", lambda client: client.start(container))
+    path = f"/containers/{container}"
+    await connection.ask(
+        f"start the container {shape.name}", lambda client: client.send("POST", f"{path}/start")
+    )
     if not shape.is_running:
         await connection.ask(
-            f"stop the container {shape.name}", lambda client: client.stop(container, timeout=1)
+            f"stop the container {shape.name}",
+            lambda client: client.send("POST", f"{path}/stop", params={"t": "1"}),
         )
 
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any, Protocol
 
-from docker import APIClient
-
 from console.errors import EngineNotFound
-from console.swarm.client import EngineConnection, send
+from console.swarm.client import EngineConnection
+from console.swarm.wire import EngineClient
 from console.text import clean
 
 Tell = Callable[[str], object]
@@ -94,7 +93,7 @@ class EngineChanger:
         self._tell(f"create the service {name}")
         return await self._connection.ask(
             f"create the service {name}",
-            lambda client: clean(str(send(client, "POST", "/services/create", body=spec)["ID"])),
+            lambda client: clean(str(client.send("POST", "/services/create", body=spec)["ID"])),
         )
 
     async def update_service(self, service_id: str, change: Callable[[dict[str, Any]], None]) -> None:
@@ -108,8 +107,7 @@ class EngineChanger:
         # Without X-Registry-Auth the engine keeps the credentials that the service has.
         await self._connection.ask(
             f"update the service {name}",
-            lambda client: send(
-                client,
+            lambda client: client.send(
                 "POST",
                 f"/services/{service_id}/update",
                 body=spec,
@@ -129,7 +127,7 @@ class EngineChanger:
         self._tell(f"create the network {name}")
         return await self._connection.ask(
             f"create the network {name}",
-            lambda client: clean(str(send(client, "POST", "/networks/create", body=body)["Id"])),
+            lambda client: clean(str(client.send("POST", "/networks/create", body=body)["Id"])),
         )
 
     async def connect(self, network_id: str, container_id: str, config: Mapping[str, Any]) -> None:
@@ -138,7 +136,7 @@ class EngineChanger:
         body = {"Container": container_id, "EndpointConfig": config}
         self._tell(what)
         await self._connection.ask(
-            what, lambda client: send(client, "POST", f"/networks/{network_id}/connect", body=body)
+            what, lambda client: client.send("POST", f"/networks/{network_id}/connect", body=body)
         )
 
     async def disconnect(self, network_id: str, container_id: str) -> None:
@@ -146,7 +144,7 @@ class EngineChanger:
         body = {"Container": container_id, "Force": False}
         self._tell(what)
         await self._connection.ask(
-            what, lambda client: send(client, "POST", f"/networks/{network_id}/disconnect", body=body)
+            what, lambda client: client.send("POST", f"/networks/{network_id}/disconnect", body=body)
         )
 
     async def update_node(self, node_id: str, change: Callable[[dict[str, Any]], None]) -> None:
@@ -162,9 +160,7 @@ class EngineChanger:
         self._tell(what)
         await self._connection.ask(
             what,
-            lambda client: send(
-                client, "POST", f"{path}/update", body=spec, params={"version": str(version)}
-            ),
+            lambda client: client.send("POST", f"{path}/update", body=spec, params={"version": str(version)}),
         )
 
     async def update_swarm(self, change: Callable[[dict[str, Any]], None]) -> None:
@@ -179,7 +175,7 @@ class EngineChanger:
         params = {"version": str(version)}
         await self._connection.ask(
             "update the settings of the swarm",
-            lambda client: send(client, "POST", "/swarm/update", body=spec, params=params),
+            lambda client: client.send("POST", "/swarm/update", body=spec, params=params),
         )
 
     async def remove_secret(self, secret_id: str) -> None:
@@ -193,13 +189,13 @@ class EngineChanger:
         try:
             await self._connection.ask(
                 f"remove the {kind} {object_id}",
-                lambda client: send(client, "DELETE", f"{path}/{object_id}"),
+                lambda client: client.send("DELETE", f"{path}/{object_id}"),
             )
         except EngineNotFound:
             return
 
 
-def _current(client: APIClient, path: str) -> tuple[int, dict[str, Any]]:
+def _current(client: EngineClient, path: str) -> tuple[int, dict[str, Any]]:
     """Return the version and the specification of a service, a node or the swarm, as they are."""
-    answer = send(client, "GET", path)
+    answer = client.send("GET", path)
     return int(answer["Version"]["Index"]), dict(answer["Spec"])

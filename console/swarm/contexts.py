@@ -10,9 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from docker.errors import TLSParameterError
-from docker.tls import TLSConfig
-
 from console.errors import UsageError
 from console.frozen import frozen
 from console.host.root import under_root
@@ -25,12 +22,22 @@ _STORE = "~/.docker"
 
 
 @frozen
+class Certificates:
+    """The files that TLS with an engine goes by; None where there is none. `is_verified`: the engine's own must be signed by `ca`."""
+
+    ca: str | None
+    certificate: str | None
+    key: str | None
+    is_verified: bool = True
+
+
+@frozen
 class EngineAddress:
     """Where an engine is, and what is shown and wanted there."""
 
     host: str
-    tls: TLSConfig | Literal[False] | None = None
-    """The certificates of a docker context, False where it has none; None: those that the environment names, for tcp."""
+    certificates: Certificates | Literal[False] | None = None
+    """Those of a docker context, False where it has none; None: those that the environment names, for tcp."""
 
 
 def context_address(name: str) -> EngineAddress:
@@ -42,21 +49,15 @@ def context_address(name: str) -> EngineAddress:
         store = Path(os.environ.get("DOCKER_CONFIG") or Path(_STORE).expanduser()) / "contexts"
         endpoint = json.loads((store / "meta" / key / "meta.json").read_bytes())["Endpoints"]["docker"]
         host = str(endpoint.get("Host") or "")
-        tls = _tls(store / "tls" / key / "docker", is_verified=not endpoint.get("SkipTLSVerify"))
+        certificates = _certificates(
+            store / "tls" / key / "docker", is_verified=not endpoint.get("SkipTLSVerify")
+        )
     except FileNotFoundError as error:
         raise UsageError(
             f"There is no docker context {clean(name)}.",
             f"{_LIST}They are those of the user that runs this, in {_STORE} or DOCKER_CONFIG.",
         ) from error
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        TLSParameterError,
-    ) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"The docker context {clean(name)} cannot be read ({type(error).__name__}).",
             f"{_LIST}`docker context inspect {clean(name)}` shows what is wrong.",
@@ -65,15 +66,14 @@ def context_address(name: str) -> EngineAddress:
         raise UsageError(
             f"The docker context {clean(name)} names no engine.", f"{_LIST}Create it with `--docker host=…`."
         )
-    return EngineAddress(host, tls)
+    return EngineAddress(host, certificates)
 
 
-def _tls(folder: Path, *, is_verified: bool) -> TLSConfig | Literal[False]:
+def _certificates(folder: Path, *, is_verified: bool) -> Certificates | Literal[False]:
     """Return the certificates that lie in a folder, by the names that the docker command gives them."""
     ca, certificate, key = (
         str(path) if (path := folder / name).is_file() else None for name in ("ca.pem", "cert.pem", "key.pem")
     )
     if is_verified and not (ca or certificate or key):
         return False
-    own = (certificate, key) if certificate and key else None
-    return TLSConfig(client_cert=own, ca_cert=ca, verify=is_verified)
+    return Certificates(ca, certificate, key, is_verified)

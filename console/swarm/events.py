@@ -9,20 +9,18 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
-
-from docker import APIClient
-from docker.errors import DockerException
+from typing import TypeAlias
 
 from console.clock import Clock
 from console.errors import Unknown, VipconsoleError, unknown_from
 from console.frozen import frozen
 from console.swarm import parse_engine
-from console.swarm.client import EngineConnection, answer_of
+from console.swarm.client import EngineConnection
 from console.swarm.failures import FAILURES, engine_error
 from console.swarm.model import Event
 from console.swarm.paths import events_path, moment_text
 from console.swarm.replies import read_events
+from console.swarm.wire import EngineClient, EventStream
 
 BEGINNING = datetime.fromtimestamp(1, UTC)
 """Before every event."""
@@ -72,9 +70,7 @@ class EventSource:
         It keeps its last 256 events, of every kind.
         """
         path = events_path(BEGINNING, until)
-        return await self._connection.ask(
-            "tell its events", lambda client: read_events(answer_of(client, path))
-        )
+        return await self._connection.ask("tell its events", lambda client: read_events(client.get(path)))
 
 
 class _Listener:
@@ -138,7 +134,7 @@ class _Stream(threading.Thread):
         self._loop = loop
         self._queue = queue
         self._guard = threading.Lock()
-        self._open: Any = None
+        self._open: EventStream | None = None
         self._is_closed = False
 
     def run(self) -> None:
@@ -160,27 +156,18 @@ class _Stream(threading.Thread):
         with self._guard:
             self._is_closed = True
             if self._open is not None:
-                # Over SSH the SDK cannot close it; the thread is a daemon and ends with the program.
-                with suppress(DockerException, OSError):
-                    self._open.close()
+                self._open.close()
                 self._open = None
 
-    def _events(self, client: APIClient) -> Iterator[Event | None]:
-        # The SDK's types know moments as whole seconds only.
-        listen: Any = client.events
-        stream = listen(since=moment_text(self._since), filters=FILTERS, decode=True)
+    def _events(self, client: EngineClient) -> Iterator[Event | None]:
+        stream = client.events(moment_text(self._since), FILTERS)
         with self._guard:
             if self._is_closed:
-                stream.close()
                 return
             self._open = stream
-        try:
-            yield None
-            for data in stream:
-                yield parse_engine.event(data)
-        finally:
-            # The response holds the socket also after the stream was shut.
-            stream._response.close()  # noqa: SLF001 - the SDK keeps no other way to it
+        yield None
+        for data in stream:
+            yield parse_engine.event(data)
 
     def _put(self, item: Event | Exception | None) -> None:
         # The loop may have ended meanwhile; then nobody listens any more.

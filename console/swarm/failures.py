@@ -1,12 +1,10 @@
-"""What the docker SDK raises, and what keeps an engine from showing a swarm, as this program's own errors."""
+"""What a client of an engine raises, and what keeps an engine from showing a swarm, as this program's own errors."""
 
 import errno
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from http.client import HTTPException
 from typing import Any
-
-import requests
-from docker import errors as sdk
 
 from console.errors import (
     EngineError,
@@ -21,19 +19,19 @@ from console.errors import (
     SwarmError,
     VipconsoleError,
 )
-from console.swarm.tls_failures import tls_failure
+from console.swarm.wire import Refusal
 from console.text import clean, clean_error, listed
 
 FAILURES = (
-    sdk.DockerException,
-    requests.RequestException,
+    Refusal,
+    HTTPException,
     OSError,
     ValueError,
     TypeError,
     KeyError,
     AttributeError,
 )
-"""Everything that a call of the SDK has been seen to raise; the last four when an answer is garbage."""
+"""Everything that a call of a client has been seen to raise; the last four when an answer is garbage."""
 
 NOT_A_MANAGER = "This node is not a swarm manager."
 """How every engine begins its answer to a swarm question that it cannot answer (moby daemon/cluster/errors.go)."""
@@ -49,25 +47,26 @@ def engine_error(error: Exception, host: str, purpose: str, *, is_tls: bool = Fa
     `host` is the engine's address and `purpose` what was asked, as in `list the tasks`; both go into the sentence.
     `is_tls` says that certificates were used.
     """
-    failures = (tls_failure(cause, host) for cause in causes_of(error)) if is_tls else ()
-    return next((failure for failure in failures if failure), None) or _plain_error(error, host, purpose)
+    if is_tls:
+        # TLS is spoken with few engines, and its library takes long to load.
+        from console.swarm.tls_failures import tls_failure  # noqa: PLC0415 - see above
+
+        for cause in causes_of(error):
+            if failure := tls_failure(cause, host):
+                return failure
+    return _plain_error(error, host, purpose)
 
 
 def _plain_error(error: Exception, host: str, purpose: str) -> VipconsoleError:
     match error:
-        case sdk.APIError():
+        case Refusal():
             return _refusal(error, host, purpose)
-        case requests.exceptions.ReadTimeout() | requests.exceptions.ConnectTimeout() | TimeoutError():
+        case TimeoutError():
             return timeout_error(host, purpose)
-        case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
-            return MalformedReply(
-                f"The engine at {host} closed the connection in the middle of its reply (asked to {purpose}).",
-                "It may be restarting: try again. If this repeats, read dockerd's log.",
-            )
     unreachable = _unreachable(error, host, purpose)
     if unreachable is not None:
         return unreachable
-    if isinstance(error, sdk.DockerException | OSError | requests.ConnectionError):
+    if isinstance(error, OSError):
         return EngineUnreachable(
             f"The engine at {host} could not be asked to {purpose}: {clean(str(error), 200)}.",
             "Check the address: unix:///path or tcp://host:port.",
@@ -109,9 +108,8 @@ def not_a_manager(info: Mapping[str, Any], host: str) -> SwarmError | None:
     )
 
 
-def _refusal(error: sdk.APIError, host: str, purpose: str) -> VipconsoleError:
-    status = int(error.status_code or 0)
-    explanation = clean_error(str(error.explanation or ""))
+def _refusal(error: Refusal, host: str, purpose: str) -> VipconsoleError:
+    status, explanation = error.status, clean_error(error.explanation)
     if explanation.startswith(PLAIN_TO_TLS):
         return EngineUnreachable(
             f"The engine at {host} wants TLS, and no certificates are set for it.",

@@ -5,13 +5,11 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
-from docker import APIClient
-from docker.errors import NotFound
-
 from console.errors import EngineError, EngineNotFound, MalformedReply
 from console.frozen import frozen
 from console.swarm.changer import Tell
-from console.swarm.client import EngineConnection, send
+from console.swarm.client import EngineConnection
+from console.swarm.wire import EngineClient, Refusal
 from console.text import clean
 
 
@@ -78,7 +76,9 @@ class EngineMembership:
 
     async def read(self) -> Membership:
         """Return what the engine says of itself (`GET /info`)."""
-        answer = await self._connection.ask("ask for its membership", lambda client: _get(client, "/info"))
+        answer = await self._connection.ask(
+            "ask for its membership", lambda client: client.send("GET", "/info")
+        )
         try:
             return _membership(answer)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -86,26 +86,30 @@ class EngineMembership:
 
     async def settings(self) -> SwarmSettings:
         """Return the settings of the swarm (`GET /swarm`, of a manager only)."""
-        answer = await self._connection.ask("read the swarm", lambda client: _get(client, "/swarm"))
+        answer = await self._connection.ask("read the swarm", lambda client: client.send("GET", "/swarm"))
         encryption = (answer.get("Spec") or {}).get("EncryptionConfig") or {}
         return SwarmSettings(bool(encryption.get("AutoLockManagers")), int(answer["Version"]["Index"]))
 
     async def answers(self) -> bool:
         """Whether this engine answers for the swarm: it is a manager, and there is a leader."""
         with suppress(EngineError):
-            return bool(await self._connection.ask("list nodes", lambda client: _get(client, "/nodes")))
+            return bool(await self._connection.ask("list nodes", lambda client: client.send("GET", "/nodes")))
         return False
 
     async def container_starts(self) -> Mapping[str, str]:
         """Return the running containers of this node by ID, and when each was started, as the engine writes it."""
 
-        def read(client: APIClient) -> dict[str, str]:
+        def read(client: EngineClient) -> dict[str, str]:
             starts = {}
-            for row in _get(client, "/containers/json"):
-                with suppress(NotFound):
-                    # It may be gone since it was listed.
-                    state = _get(client, f"/containers/{row['Id']}/json")["State"]
-                    starts[clean(row["Id"])] = clean(state["StartedAt"])
+            for row in client.send("GET", "/containers/json"):
+                try:
+                    state = client.send("GET", f"/containers/{row['Id']}/json")["State"]
+                except Refusal as refusal:
+                    if refusal.status != 404:
+                        raise
+                    # It is gone since it was listed.
+                    continue
+                starts[clean(row["Id"])] = clean(state["StartedAt"])
             return starts
 
         return await self._connection.ask("list the containers", read)
@@ -118,7 +122,8 @@ class EngineMembership:
         """
         self._tell(f"join the swarm at {remote} as a drained manager")
         token = await manager._connection.ask(  # noqa: SLF001 - the token does not leave this class
-            "read the token of managers", lambda client: str(_get(client, "/swarm")["JoinTokens"]["Manager"])
+            "read the token of managers",
+            lambda client: str(client.send("GET", "/swarm")["JoinTokens"]["Manager"]),
         )
         body = {
             "ListenAddr": own.listen,
@@ -129,7 +134,7 @@ class EngineMembership:
             "Availability": "drain",
         }
         await self._connection.ask(
-            "join the swarm", lambda client: send(client, "POST", "/swarm/join", body=body)
+            "join the swarm", lambda client: client.send("POST", "/swarm/join", body=body)
         )
 
     async def form_alone(self, address: str) -> None:
@@ -141,27 +146,27 @@ class EngineMembership:
         port = address.rpartition(":")[2] if ":" in address else "2377"
         body = {"ListenAddr": f"0.0.0.0:{port}", "AdvertiseAddr": address, "ForceNewCluster": True}
         await self._connection.ask(
-            "form the swarm alone", lambda client: send(client, "POST", "/swarm/init", body=body)
+            "form the swarm alone", lambda client: client.send("POST", "/swarm/init", body=body)
         )
 
     async def leave(self) -> None:
         """Leave the swarm, also as a manager."""
         self._tell("leave the swarm")
         await self._connection.ask(
-            "leave the swarm", lambda client: send(client, "POST", "/swarm/leave", params={"force": "1"})
+            "leave the swarm", lambda client: client.send("POST", "/swarm/leave", params={"force": "1"})
         )
 
     async def unlock(self, key: str) -> None:
         """Give a locked manager the unlock key."""
         await self._connection.ask(
             "unlock the manager",
-            lambda client: send(client, "POST", "/swarm/unlock", body={"UnlockKey": key}),
+            lambda client: client.send("POST", "/swarm/unlock", body={"UnlockKey": key}),
         )
 
     async def has_unlock_key(self, key: str) -> bool:
         """Whether a key unlocks the managers of this swarm."""
         answer = await self._connection.ask(
-            "read the unlock key", lambda client: _get(client, "/swarm/unlockkey")
+            "read the unlock key", lambda client: client.send("GET", "/swarm/unlockkey")
         )
         return bool(key) and answer.get("UnlockKey") == key
 
@@ -171,27 +176,23 @@ class EngineMembership:
         with suppress(EngineNotFound):
             await self._connection.ask(
                 "remove a node",
-                lambda client: send(client, "DELETE", f"/nodes/{node_id}", params={"force": "1"}),
+                lambda client: client.send("DELETE", f"/nodes/{node_id}", params={"force": "1"}),
             )
 
     async def rotate_tokens(self) -> None:
         """Make new join tokens for workers and managers; the old ones are worth nothing then."""
         self._tell("rotate the join tokens")
 
-        def rotate(client: APIClient) -> None:
-            swarm = _get(client, "/swarm")
+        def rotate(client: EngineClient) -> None:
+            swarm = client.send("GET", "/swarm")
             params = {
                 "version": str(swarm["Version"]["Index"]),
                 "rotateWorkerToken": "1",
                 "rotateManagerToken": "1",
             }
-            send(client, "POST", "/swarm/update", body=swarm["Spec"], params=params)
+            client.send("POST", "/swarm/update", body=swarm["Spec"], params=params)
 
         await self._connection.ask("rotate the join tokens", rotate)
-
-
-def _get(client: APIClient, path: str) -> Any:
-    return send(client, "GET", path)
 
 
 def _membership(data: Mapping[str, Any]) -> Membership:

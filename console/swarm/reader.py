@@ -12,7 +12,7 @@ from urllib.parse import quote
 from console.concurrency import together
 from console.errors import EngineNotFound, MalformedReply, Result, Unknown, VipconsoleError, unknown_from
 from console.swarm import parse, parse_engine
-from console.swarm.client import COUNTING_API, NO_VERSION, EngineConnection, answer_of
+from console.swarm.client import COUNTING_API, NO_VERSION, EngineConnection
 from console.swarm.failures import not_a_manager, timeout_error
 from console.swarm.model import (
     Container,
@@ -146,7 +146,7 @@ class EngineReader:
         path = events_path(since, until)
         return await self._connection.ask(
             "tell its events",
-            lambda client: self._parse("its events", read_events, answer_of(client, path)),
+            lambda client: self._parse("its events", read_events, client.get(path)),
         )
 
     async def lists(self, deadline_s: float) -> SwarmState:
@@ -377,9 +377,7 @@ class EngineReader:
         def read(answer: bytes) -> T:
             return self._parse(what, parser, json.loads(answer))
 
-        return await self._connection.ask(
-            purpose, lambda client: self._read(path, answer_of(client, path), read)
-        )
+        return await self._connection.ask(purpose, lambda client: self._read(path, client.get(path), read))
 
     def _parse(self, what: str, parser: Callable[[Any], T], data: object) -> T:
         try:

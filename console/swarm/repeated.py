@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from console.concurrency import together
 from console.errors import Result, Unknown
-from console.swarm.client import EngineConnection, answer_of
+from console.swarm.client import EngineConnection
 from console.swarm.model import Network, NetworkDetail, SwarmState, Task
 from console.swarm.paths import path_of
 from console.swarm.reader import EngineReader
@@ -163,7 +163,7 @@ class RepeatedReader(EngineReader):
             return self._rows[path].read(answer, parse) or parse_all(json.loads(answer))
 
         return await self._connection.ask(
-            f"list the {what}", lambda client: self._read(path, answer_of(client, path), read)
+            f"list the {what}", lambda client: self._read(path, client.get(path), read)
         )
 
     def _read(self, path: str, answer: bytes, read: Callable[[bytes], T]) -> T:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
+from console.swarm.socket_client import SocketClient
 from screens.cli.commands import glance
 from screens.cli.demo import SIMULATED
 from screens.cli.main import main
@@ -165,13 +165,13 @@ def test_an_interrupted_look_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_look_only_ever_gets(evening: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
     methods: list[str] = []
-    request: Any = docker.APIClient.request
+    call: Any = SocketClient.call
 
-    def recorded(self: docker.APIClient, method: str, url: str, **more: object) -> object:
+    def recorded(self: SocketClient, method: str, path: str, body: bytes | None, kind: str) -> object:
         methods.append(method.upper())
-        return request(self, method, url, **more)
+        return call(self, method, path, body, kind)
 
-    monkeypatch.setattr(docker.APIClient, "request", recorded)
+    monkeypatch.setattr(SocketClient, "call", recorded)
     await read_swarm(evening.host)
     assert len(methods) > 100
     assert set(methods) == {"GET"}

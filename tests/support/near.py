@@ -1,8 +1,8 @@
 """A simulated engine that this process serves is answered without its socket: `pytest --near`, as `make quick` does.
 
 Most of what a call to a simulated engine costs is its way over HTTP: two threads, two parsers, and a connection between them.
-The docker SDK stays as it is, and so does what answers; only requests and the socket between them are left out, and the caller
-does the engine's work itself, while the engine's own thread waits. Whatever is not plain goes over the socket all the same: calls that meet a fault, streams of events, an engine that is
+What asks stays as it is, the program's own client and the docker SDK of the tests, and so does what answers; only HTTP and the
+socket between them are left out, and the caller does the engine's work itself, while the engine's own thread waits. Whatever is not plain goes over the socket all the same: calls that meet a fault, streams of events, an engine that is
 down or not yet up. A test that looks at what requests sends sees it: then only the socket is left out.
 Of a response nobody reads its `request`, and the query in the `url` of one that succeeded: these are not there.
 
@@ -29,8 +29,11 @@ from yarl import URL
 
 from console.simulator import door, server
 from console.simulator.api import Request
+from console.swarm.socket_client import SocketClient
+from console.swarm.wire import Refusal
 
 far: Any = UnixHTTPAdapter.send
+far_call: Any = SocketClient.call
 _request: Any = APIClient.request
 _send: Any = APIClient.send
 _READ = frozenset(("params", "data", "json", "headers", "timeout", "stream", "allow_redirects"))
@@ -120,6 +123,22 @@ def send(adapter: Any, request: requests.PreparedRequest, **more: Any) -> reques
     return response
 
 
+def call(client: Any, method: str, path: str, body: bytes | None, content_type: str) -> tuple[bytes, str]:
+    """Make a call as the program's own client does, or answer it here."""
+    socket = client._connection._path
+    found = _served.get(socket)
+    url = URL(path, encoded=True)
+    asked = Request(method, url.path, dict(url.query), server.parse_body(body or b""))
+    given = None if found is None else found.answer(asked, socket)
+    if given is None:
+        answer: tuple[bytes, str] = far_call(client, method, path, body, content_type)
+        return answer
+    content = cast("bytes", given.body)
+    if given.status >= 400:
+        raise Refusal.of(given.status, content)
+    return content, given.headers["API-Version"]
+
+
 def request(client: Any, method: str, url: str, **more: Any) -> requests.Response:
     """Make a request as requests does, or answer it here where nothing about it is unusual."""
     # One that asks over TCP has no adapter of the SDK's.
@@ -178,3 +197,4 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(server, "Door", NearDoor)
     patch.setattr(UnixHTTPAdapter, "send", send)
     patch.setattr(APIClient, "request", request)
+    patch.setattr(SocketClient, "call", call)

@@ -4,7 +4,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
 from console.errors import EngineNotFound, EngineRefused, MalformedReply
@@ -12,7 +11,10 @@ from console.host.audit import Audit
 from console.host.who import Who
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.client import EngineConnection
+from console.swarm.socket_client import SocketClient, UnixConnection
+from console.swarm.wire import EngineClient
 from tests.simulator.swarms import a_network, a_service, a_swarm
+from tests.support import near
 from tests.support.engines import Simulation, simulation
 
 
@@ -35,13 +37,15 @@ def changer_of(served: Simulation, tell: Tell = lambda _: None) -> Iterator[Engi
 def requests_made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, dict[str, str]]]:
     """Record method, path and headers of every request."""
     made: list[tuple[str, str, dict[str, str]]] = []
-    send: Any = docker.APIClient.send
+    request: Any = UnixConnection.request
 
-    def recorded(self: docker.APIClient, request: Any, **more: object) -> object:
-        made.append((request.method, request.path_url, dict(request.headers)))
-        return send(self, request, **more)
+    def recorded(self: UnixConnection, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        made.append((method, path, headers))
+        request(self, method, path, body, headers)
 
-    monkeypatch.setattr(docker.APIClient, "send", recorded)
+    # Over the socket, also where this process serves the engine: only there are headers sent.
+    monkeypatch.setattr(SocketClient, "call", near.far_call)
+    monkeypatch.setattr(UnixConnection, "request", recorded)
     return made
 
 
@@ -108,7 +112,7 @@ async def test_an_answer_that_makes_no_sense_is_no_bug_of_this_program(running: 
 async def test_an_answer_without_what_is_needed_is_no_bug_either(
     running: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.swarm.changer.send", lambda *_, **__: {})
+    monkeypatch.setattr(EngineClient, "send", lambda *_, **__: {})
     with changer_of(running) as changer:
         with pytest.raises(MalformedReply):
             await changer.create_service({"Name": "a"})

@@ -6,10 +6,10 @@ from typing import Any
 
 import docker
 import pytest
-from docker import APIClient
 
 from console.errors import EngineError, MalformedReply, UsageError
 from console.swarm.client import DEFAULT_HOST, EngineConnection, resolve_host
+from console.swarm.wire import EngineClient
 from tests.simulator.swarms import a_swarm
 from tests.support.engines import read_swarm, simulation
 
@@ -71,16 +71,6 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[set[str], dict[str, str]
 
 
 @pytest.mark.usefixtures("environment")
-async def test_a_socket_is_asked_without_passwords_and_proxies_of_the_environment(
-    sent: list[tuple[set[str], dict[str, str]]],
-) -> None:
-    with simulation(a_swarm()) as running:
-        assert not hasattr((await read_swarm(running.host)).engine, "reason")
-    assert sent
-    assert all("Authorization" not in headers and not proxies for headers, proxies in sent)
-
-
-@pytest.mark.usefixtures("environment")
 async def test_an_engine_over_tcp_is_asked_through_the_proxy_of_the_environment(
     sent: list[tuple[set[str], dict[str, str]]],
 ) -> None:
@@ -95,19 +85,19 @@ def silent_since(connection: EngineConnection) -> float:
 
 
 async def test_it_knows_since_when_the_engine_owes_an_answer() -> None:
-    def refuse(_: APIClient) -> None:
+    def refuse(_: EngineClient) -> None:
         raise MalformedReply("It is none.")
 
     with simulation(a_swarm()) as running:
         connection = EngineConnection(running.host, 30)
         hanging, ending = threading.Event(), threading.Event()
 
-        def hang(_: APIClient) -> None:
+        def hang(_: EngineClient) -> None:
             hanging.set()
             ending.wait(60)
 
         try:
-            await connection.ask("the version", lambda client: client.version())
+            await connection.ask("the version", lambda client: client.get("/version"))
             assert not silent_since(connection)
             before_s = time.monotonic()
             task = asyncio.create_task(connection.ask("something", hang))
@@ -115,7 +105,7 @@ async def test_it_knows_since_when_the_engine_owes_an_answer() -> None:
             asked_s = silent_since(connection)
             assert asked_s >= before_s
             # Another answer shows that it is there; from then on it owes the one.
-            await connection.ask("the version", lambda client: client.version())
+            await connection.ask("the version", lambda client: client.get("/version"))
             assert silent_since(connection) > asked_s
             ending.set()
             await task
@@ -126,7 +116,7 @@ async def test_it_knows_since_when_the_engine_owes_an_answer() -> None:
             assert not silent_since(connection)
             running.break_call("/version", "refuse")
             with pytest.raises(EngineError):
-                await connection.ask("the version", lambda client: client.version())
+                await connection.ask("the version", lambda client: client.get("/version"))
             assert silent_since(connection)
         finally:
             ending.set()

@@ -10,7 +10,8 @@ import pytest
 
 from console.errors import EngineUnreachable, UsageError
 from console.swarm.client import DEFAULT_HOST, EngineConnection, engine_or_context
-from console.swarm.contexts import context_address
+from console.swarm.contexts import Certificates, context_address
+from console.swarm.sdk_client import tls_config
 
 HOST = "tcp://10.0.0.7:2376"
 META = {"Name": "b", "Metadata": {}, "Endpoints": {"docker": {"Host": HOST, "SkipTLSVerify": False}}}
@@ -42,9 +43,11 @@ def test_a_context_brings_its_certificates(home: Path) -> None:
     folder = write(home, META, "ca", "cert", "key")
     address = context_address("b")
     assert address.host == HOST
-    assert address.tls
-    assert address.tls.cert == (f"{folder}/cert.pem", f"{folder}/key.pem")
-    assert (address.tls.ca_cert, address.tls.verify) == (f"{folder}/ca.pem", True)
+    assert address.certificates == Certificates(f"{folder}/ca.pem", f"{folder}/cert.pem", f"{folder}/key.pem")
+    config = tls_config(address.certificates)
+    assert config
+    assert config.cert == (f"{folder}/cert.pem", f"{folder}/key.pem")
+    assert (config.ca_cert, config.verify) == (f"{folder}/ca.pem", True)
     # A hand-over goes through an address alone: what it needs besides is told.
     with pytest.raises(UsageError) as raised:
         engine_or_context("b")
@@ -54,20 +57,22 @@ def test_a_context_brings_its_certificates(home: Path) -> None:
 def test_a_ca_alone_is_enough_to_verify_an_engine(home: Path) -> None:
     folder = write(home, META, "ca")
     address = context_address("b")
-    assert address.tls
-    assert (address.tls.cert, address.tls.ca_cert, address.tls.verify) == (None, f"{folder}/ca.pem", True)
+    assert address.certificates == Certificates(f"{folder}/ca.pem", None, None)
+    config = tls_config(address.certificates)
+    assert config
+    assert (config.cert, config.ca_cert, config.verify) == (None, f"{folder}/ca.pem", True)
 
 
 def test_who_verifies_nothing_still_speaks_tls(home: Path) -> None:
     write(home, {"Endpoints": {"docker": {"Host": HOST, "SkipTLSVerify": True}}})
     address = context_address("b")
-    assert address.tls
-    assert address.tls.verify is False
+    assert address.certificates
+    assert not address.certificates.is_verified
 
 
 def test_a_context_without_certificates_takes_none_of_the_environment(home: Path) -> None:
     write(home, META)
-    assert context_address("b").tls is False
+    assert context_address("b").certificates is False
     assert engine_or_context("b") == HOST
 
 
@@ -89,7 +94,7 @@ async def test_what_speaks_no_tls_is_told(home: Path) -> None:
         connection = EngineConnection(context_address("b"), 20)
         try:
             with pytest.raises(EngineUnreachable) as raised:
-                await connection.ask("tell its version", lambda client: client.version())
+                await connection.ask("tell its version", lambda client: client.get("/version"))
         finally:
             connection.close()
             server.shutdown()

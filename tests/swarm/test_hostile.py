@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from docker.errors import APIError
 
 from console.errors import EngineRefused
 from console.swarm import parse, parse_engine
 from console.swarm.failures import engine_error
 from console.swarm.model import Endpoint, ObjectKind
+from console.swarm.wire import Refusal
 
 RECORDED = Path(__file__).with_name("recorded") / "20.10.24"
 HOSTILE = "\x1b[2J\x1b]0;t\x07 \u202egnp \x9b a\nb\r"
@@ -127,9 +126,7 @@ def test_what_the_engine_gave_is_carried_whole_and_shown_nowhere() -> None:
 
 
 def test_no_refusal_of_an_engine_is_passed_on_raw() -> None:
-    answer = requests.Response()
-    answer.status_code = 500
-    error = engine_error(APIError("refused", answer, explanation=HOSTILE), "unix:///x", "list the tasks")
+    error = engine_error(Refusal(500, HOSTILE), "unix:///x", "list the tasks")
     assert isinstance(error, EngineRefused)
     assert "\\x1b[2J" in error.sentence
     assert error.sentence.isprintable()

@@ -14,6 +14,7 @@ from console.swarm import parse
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
 from console.swarm.repeated import RepeatedReader, RowCache
+from console.swarm.wire import EngineClient
 from tests.support.engines import Simulation, simulation
 from tests.support.monitors import CountingConnection
 
@@ -187,9 +188,7 @@ async def test_a_list_is_read_as_a_single_look_reads_it(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
     await rig.snapshot()
-    answers = {path: lambda *_: answer for path in ("console.swarm.reader", "console.swarm.repeated")}
-    for module, give in answers.items():
-        monkeypatch.setattr(f"{module}.answer_of", give)
+    monkeypatch.setattr(EngineClient, "get", lambda *_: answer)
     again, once = await rig.snapshot(), await EngineReader(rig.connection).lists(30)
     assert (again.services, again.tasks, again.nodes) == (once.services, once.tasks, once.nodes)
 

@@ -4,12 +4,12 @@ import http.client
 import json
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import Any
 
 from console.simulator.host.processes import wait_until
+from console.swarm.socket_client import UnixConnection
 
 SOCKET = "run/docker.sock"
 JOURNAL = "var/log/journal.json"
@@ -21,20 +21,6 @@ DOWN_S = 2.0
 _TIMEOUT_S = 10.0
 _RESTARTED_WITHIN_S = 90.0
 """A real dockerd stops its containers first."""
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 def answers(root: Path) -> bool:
@@ -81,7 +67,7 @@ def _restart_dockerd(root: Path) -> None:
 
 
 def _ask(socket_path: Path, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
-    connection = _UnixConnection(socket_path)
+    connection = UnixConnection(str(socket_path), _TIMEOUT_S)
     try:
         connection.request(method, path, None if body is None else json.dumps(body))
         response = connection.getresponse()
