@@ -107,7 +107,7 @@ class OwningThreads(Generic[Resource]):
     """Runs blocking calls on at most `count` daemon threads, started when first needed, each with its own object.
 
     It is not the standard executor: that joins its threads when the interpreter ends, so one call that hangs would hold the
-    whole program. And here each thread owns an object, such as a client of the docker SDK: those are not thread-safe.
+    whole program. And here each thread owns an object, such as a client of an engine: those are not thread-safe.
 
     `make` builds the object of a thread, in that thread, before its first call; what it raises is raised to the
     caller. `close` is given each object when the threads end.

@@ -11,7 +11,15 @@ from types import new_class
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
-_WRITTEN = ("__init__", "__eq__", "__hash__", "__repr__")
+_WRITTEN: Mapping[str, Mapping[str, bool]] = {
+    # It assigns past the refusal to be changed only if it is told of it.
+    "__init__": {"init": True, "frozen": True},
+    "__eq__": {"eq": True},
+    "__hash__": {"eq": True, "unsafe_hash": True},
+    "__repr__": {"repr": True},
+}
+"""The methods, and what `dataclass` is asked for to write one of them and few others."""
+_NONE = {"init": False, "repr": False, "eq": False}
 _OPTIONS = ("default", "default_factory", "init", "repr", "hash", "compare", "kw_only")
 
 
@@ -19,28 +27,30 @@ _OPTIONS = ("default", "default_factory", "init", "repr", "hash", "compare", "kw
 def frozen(kind: type[T]) -> type[T]:
     """Make a class a dataclass with slots whose values never change, and can be compared and hashed."""
     missing = [name for name in _WRITTEN if kind.__dict__.get(name) is None]
-    made = dataclass(init=False, repr=False, eq=False, slots=True)(kind)
+    made = dataclass(**_NONE, slots=True)(kind)
     for name in missing:
-        setattr(made, name, _first_call(made, name, missing))
+        setattr(made, name, _first_call(made, name))
     for name, method in _SHARED.items():
         setattr(made, name, method)
     return made
 
 
-def _first_call(kind: type[Any], name: str, missing: list[str]) -> Callable[..., Any]:
+def _first_call(kind: type[Any], name: str) -> Callable[..., Any]:
     """Return what stands for a method until it is called."""
 
     def method(self: Any, *arguments: Any, **named: Any) -> Any:
-        _write(kind, missing)
+        _write(kind, name)
         return getattr(kind, name)(self, *arguments, **named)
 
     return method
 
 
-def _write(kind: type[Any], missing: list[str]) -> None:
-    """Give a class the methods that `dataclass` writes for such fields."""
+def _write(kind: type[Any], name: str) -> None:
+    """Give a class a method that `dataclass` writes for such fields."""
 
     def fill(namespace: dict[str, Any]) -> None:
+        # Else it would describe the signature, which takes as long as a method.
+        namespace["__doc__"] = " "
         namespace["__annotations__"] = {each.name: each.type for each in fields(kind)}
         for each in fields(kind):
             options = {option: getattr(each, option) for option in _OPTIONS}
@@ -50,11 +60,10 @@ def _write(kind: type[Any], missing: list[str]) -> None:
         if hasattr(kind, "__post_init__"):
             namespace["__post_init__"] = kind.__post_init__
 
-    written: type[Any] = dataclass(frozen=True)(new_class(kind.__name__, (), {}, fill))
-    for name in missing:
-        method = getattr(written, name)
-        method.__qualname__ = f"{kind.__qualname__}.{name}"
-        setattr(kind, name, method)
+    written: type[Any] = dataclass(**{**_NONE, **_WRITTEN[name]})(new_class(kind.__name__, (), {}, fill))
+    method = getattr(written, name)
+    method.__qualname__ = f"{kind.__qualname__}.{name}"
+    setattr(kind, name, method)
 
 
 def _refuse_to_set(self: Any, name: str, _: Any) -> None:

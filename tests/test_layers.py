@@ -65,7 +65,7 @@ console.journal.values console.journal.window console.monitor.history console.mo
 console.nodes.address console.nodes.settings console.nodes.values console.runbook.store.finished console.settings
 console.storage.alerts console.storage.census console.storage.database console.storage.history console.storage.state
 console.swarm.client console.swarm.contexts console.swarm.failures console.swarm.managers console.swarm.model console.swarm.parse
-console.swarm.parse_engine console.swarm.paths console.swarm.reader console.swarm.replies console.swarm.snapshots console.swarm.tls_failures
+console.swarm.parse_engine console.swarm.paths console.swarm.reader console.swarm.replies console.swarm.snapshots console.swarm.socket_client console.swarm.wire
 console.text screens.cli.arguments screens.cli.commands.common screens.cli.commands.glance screens.cli.main screens.cli.run_arguments
 screens.cli.service_arguments screens.output.plain screens.present.text
 """
@@ -77,7 +77,7 @@ console.monitor.watching screens.present.recording
 """
 FOR_JSON = "console.monitor.watching screens.output.snapshot_json"
 FOR_METRICS = "screens.output.metrics"
-NO_FORM_OF_A_GLANCE = {"aiohttp", "pydantic", "textual", "yaml"}
+NO_FORM_OF_A_GLANCE = {"aiohttp", "docker", "pydantic", "requests", "textual", "yaml"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import select
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlencode
 
@@ -81,16 +81,26 @@ class _SocketEvents:
     def __init__(self, stream: socket.socket, response: HTTPResponse) -> None:
         self._stream = stream
         self._response = response
+        self._is_closed = False
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         text = b""
-        while chunk := self._response.read1(_CHUNK):
+        while chunk := self._next():
             # Each is a line of its own (moby daemon/server/router/system/system_routes.go).
             *lines, text = (text + chunk).split(b"\n")
             for line in filter(None, map(bytes.strip, lines)):
                 yield json.loads(line)
 
+    def _next(self) -> bytes:
+        try:
+            return self._response.read1(_CHUNK)
+        except (HTTPException, OSError):
+            if self._is_closed:
+                return b""
+            raise
+
     def close(self) -> None:
+        self._is_closed = True
         with suppress(OSError):
             self._stream.shutdown(socket.SHUT_RDWR)
 

@@ -1,16 +1,17 @@
 """The command line: its commands and options, and what is wrong with an argument."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from console import __version__
 from console.durations import seconds_of
-from screens.cli.run_arguments import COMMAND, Parser, add_run_commands
-from screens.cli.service_arguments import add_service_commands
+from screens.cli.run_arguments import COMMAND, Adder, Parser, run_commands
+from screens.cli.service_arguments import service_commands
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole program."""
+def build_parser(first: str = "") -> argparse.ArgumentParser:
+    """Return the parser of the whole program; where `first` is a command, with this one alone: all take some time to make."""
     parser = Parser(
         prog="vipconsole",
         description="Shows who holds every address of a Docker Swarm overlay, which addresses leaked, and whether deploys "
@@ -21,18 +22,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"vipconsole {__version__}")
     commands = parser.add_subparsers(dest=COMMAND, metavar="COMMAND", parser_class=Parser)
     parser.set_defaults(command="console", host="", demo=False, fresh=False, fail_at="")
-    _add_glance(commands)
-    _add_quiet(commands)
-    _add_journal(commands)
-    _add_why(commands)
-    _add_history(commands)
-    _add_census(commands)
-    _add_stack_rm(commands)
-    _add_reclaim(commands)
-    add_service_commands(commands, _common)
-    _add_validate(commands)
-    _add_schema(commands)
-    add_run_commands(commands, _common, _state_parser)
+    adders = {
+        **_ADDERS,
+        **service_commands(_common),
+        **_RUNBOOK_ADDERS,
+        **run_commands(_common, _state_parser),
+    }
+    for name, add in adders.items():
+        if first in (name, "") or first not in adders:
+            add(commands)
     return parser
 
 
@@ -350,6 +348,19 @@ def _add_schema(commands: "argparse._SubParsersAction[Parser]") -> None:
         help="print the JSON Schema of runbooks, for editors",
         description="Prints the JSON Schema (draft 7) of runbooks, so that editors can complete and check them.",
     )
+
+
+_ADDERS: Mapping[str, Adder] = {
+    "glance": _add_glance,
+    "quiet": _add_quiet,
+    "journal": _add_journal,
+    "why": _add_why,
+    "history": _add_history,
+    "census": _add_census,
+    "stack-rm": _add_stack_rm,
+    "reclaim": _add_reclaim,
+}
+_RUNBOOK_ADDERS: Mapping[str, Adder] = {"validate": _add_validate, "schema": _add_schema}
 
 
 def seconds(text: str) -> float:

@@ -1,6 +1,6 @@
 """The front door: parses the command line, composes what it needs, and turns the outcome into an exit code.
 
-A command's imports wait until it is used: `--help` and a mistyped option do not wait for the docker SDK.
+A command's imports wait until it is used: `--help` and a mistyped option wait for none of them.
 """
 
 import errno
@@ -59,7 +59,8 @@ def _main(argv: Sequence[str] | None) -> int:
             # Python has no stream where the caller closed it (`>&-`).
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
     try:
-        arguments = build_parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        arguments = build_parser(words[0] if words else "").parse_args(words)
         if getattr(arguments, "state_dir", None) is not None:
             # Processes that this one starts must use the same directory.
             os.environ["VIPCONSOLE_STATE_DIR"] = str(arguments.state_dir.absolute())

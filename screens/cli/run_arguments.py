@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +16,8 @@ RUN = "a run's name, or the start or end of its name; `vipconsole runs` lists al
 CODES = "Exit codes: 0 done, 1 undone or with skipped steps, 2 failed, 3 unknown, 4 waiting, 64 wrong usage."
 ParserFactory = Callable[[], argparse.ArgumentParser]
 """Makes a parser of options that several commands share."""
+Adder = Callable[[Any], None]
+"""Adds one command to those of a parser."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,15 +60,21 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(action, f"{value} is not one of {choices}{nearest(str(value), names)}")
 
 
-def add_run_commands(commands: Any, common: ParserFactory, state: ParserFactory) -> None:
-    """Add the commands that start, show and steer runs. A started run stores its own engine."""
-    _add_run(commands, common)
-    _add_rehearse(commands, common)
-    _add_view_commands(commands, state)
-    _add_decision_commands(commands, state)
+def run_commands(common: ParserFactory, state: ParserFactory) -> Mapping[str, Adder]:
+    """Return what adds the commands that start, show and steer runs. A started run stores its own engine."""
+    return {
+        "run": partial(_add_run, common),
+        "rehearse": partial(_add_rehearse, common),
+        "attach": partial(_add_attach, state),
+        "runs": partial(_add_runs, state),
+        "report": partial(_add_report, state),
+        "resume": partial(_add_resume, state),
+        "decide": partial(_add_decide, state),
+        "abandon": partial(_add_abandon, state),
+    }
 
 
-def _add_run(commands: Any, common: ParserFactory) -> None:
+def _add_run(common: ParserFactory, commands: Any) -> None:
     run = commands.add_parser(
         "run",
         parents=[common()],
@@ -107,7 +116,7 @@ def _add_variables(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_rehearse(commands: Any, common: ParserFactory) -> None:
+def _add_rehearse(common: ParserFactory, commands: Any) -> None:
     rehearse = commands.add_parser(
         "rehearse",
         parents=[common()],
@@ -143,7 +152,7 @@ def _add_headless(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hold", action="store_true", help="with --headless: wait at every checkpoint")
 
 
-def _add_view_commands(commands: Any, state: ParserFactory) -> None:
+def _add_attach(state: ParserFactory, commands: Any) -> None:
     attach = commands.add_parser(
         "attach",
         parents=[state()],
@@ -155,10 +164,16 @@ def _add_view_commands(commands: Any, state: ParserFactory) -> None:
         "run", nargs="?", default="", metavar="RUN", help=f"{RUN}; default: the unfinished one"
     )
     _add_headless(attach)
+
+
+def _add_runs(state: ParserFactory, commands: Any) -> None:
     runs = commands.add_parser(
         "runs", parents=[state()], help="list all runs", description="Lists all runs, newest first."
     )
     runs.add_argument("--json", action="store_true", help="as one JSON document")
+
+
+def _add_report(state: ParserFactory, commands: Any) -> None:
     report = commands.add_parser(
         "report",
         parents=[state()],
@@ -191,7 +206,7 @@ def _add_view_commands(commands: Any, state: ParserFactory) -> None:
     report.set_defaults(form="summary")
 
 
-def _add_decision_commands(commands: Any, state: ParserFactory) -> None:
+def _add_resume(state: ParserFactory, commands: Any) -> None:
     resume = commands.add_parser(
         "resume",
         parents=[state()],
@@ -208,6 +223,9 @@ def _add_decision_commands(commands: Any, state: ParserFactory) -> None:
         help="continue with the runbook as it is now, although it changed after the run was planned",
     )
     _add_headless(resume)
+
+
+def _add_decide(state: ParserFactory, commands: Any) -> None:
     decide = commands.add_parser(
         "decide",
         parents=[state()],
@@ -226,6 +244,9 @@ def _add_decision_commands(commands: Any, state: ParserFactory) -> None:
         metavar="DIGEST",
         help="accept the answer only if the plan still has this digest",
     )
+
+
+def _add_abandon(state: ParserFactory, commands: Any) -> None:
     abandon = commands.add_parser(
         "abandon",
         parents=[state()],

@@ -2,11 +2,13 @@
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from console.frozen import frozen
-from screens.cli.run_arguments import Parser
+from screens.cli.run_arguments import Adder, ParserFactory
 
 HIGHEST_PORT = 65_535
 _ADDRESS = re.compile(
@@ -34,16 +36,16 @@ def listen_address(text: str) -> Address:
     return Address(match["v6"] or match["host"], int(match["port"]))
 
 
-def add_service_commands(
-    commands: "argparse._SubParsersAction[Parser]", common: Callable[[], Parser]
-) -> None:
-    """Add the commands; `common` makes the parser of the options that they share with others."""
-    _add_guard(commands, common)
-    _add_record(commands, common)
-    _add_alert(commands, common)
+def service_commands(common: ParserFactory) -> Mapping[str, Adder]:
+    """Return what adds the commands; `common` makes the parser of the options that they share with others."""
+    return {
+        "guard": partial(_add_guard, common),
+        "record": partial(_add_record, common),
+        "alert": partial(_add_alert, common),
+    }
 
 
-def _add_guard(commands: "argparse._SubParsersAction[Parser]", common: Callable[[], Parser]) -> None:
+def _add_guard(common: ParserFactory, commands: Any) -> None:
     guard = commands.add_parser(
         "guard",
         parents=[common()],
@@ -83,7 +85,7 @@ def _add_guard(commands: "argparse._SubParsersAction[Parser]", common: Callable[
     guard.set_defaults(time_passes=True)
 
 
-def _add_record(commands: "argparse._SubParsersAction[Parser]", common: Callable[[], Parser]) -> None:
+def _add_record(common: ParserFactory, commands: Any) -> None:
     record = commands.add_parser(
         "record",
         parents=[common()],
@@ -100,7 +102,7 @@ def _add_record(commands: "argparse._SubParsersAction[Parser]", common: Callable
     )
 
 
-def _add_alert(commands: "argparse._SubParsersAction[Parser]", common: Callable[[], Parser]) -> None:
+def _add_alert(common: ParserFactory, commands: Any) -> None:
     alert = commands.add_parser(
         "alert",
         parents=[common()],

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import threading
 from argparse import Namespace
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,6 +53,16 @@ def result_of(work: Coroutine[Any, Any, T]) -> T:
 
     asyncio.run(collect())
     return results[0]
+
+
+def load_meanwhile(*modules: str) -> None:
+    """Begin to load modules that are needed a moment later: while an engine answers, there is nothing else to do."""
+
+    def load() -> None:
+        for module in modules:
+            import_module(module)
+
+    threading.Thread(target=load, name="loading", daemon=True).start()
 
 
 def journal_for(arguments: Namespace, settings: Settings) -> DaemonLog:

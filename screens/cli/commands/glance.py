@@ -7,14 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from console.clock import SystemClock
-from console.diagnosis.assess import assess
 from console.diagnosis.values import Snapshot
 from console.durations import stamp
 from console.errors import EngineError, ExitCode, HostError, SwarmError, Unknown, UsageError
 from console.journal.reader import DaemonLog
-from console.monitor.history import read_leak_log
 from console.monitor.snapshot import take_snapshot, take_snapshot_with_nodes
-from console.monitor.trends import read_trends
 from console.runbook.store.finished import runs_that_block
 from console.settings import Settings
 from console.storage.alerts import read_failing_alerts
@@ -22,11 +19,24 @@ from console.storage.census import read_censuses
 from console.storage.state import SYSTEM_STATE, state_folder
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import engine_and_log, nodes_for, result_of, settings_of
-from screens.output.plain import print_plainly, progress, say
+from screens.cli.commands.common import engine_and_log, load_meanwhile, nodes_for, result_of, settings_of
 
 if TYPE_CHECKING:
+    from console.diagnosis.values import Assessment
     from console.monitor.values import Watching
+
+LOADED_MEANWHILE = (
+    "console.diagnosis.assess",
+    "console.monitor.history",
+    "console.monitor.trends",
+    "screens.output.plain",
+)
+FORMS = {
+    "json": "screens.output.snapshot_json",
+    "prometheus": "screens.output.metrics",
+    "text": "screens.output.glance",
+}
+"""What each form is written by: only what the chosen one needs is loaded. Rich, for the text, costs more than all the rest."""
 
 
 def run(arguments: Namespace) -> int:
@@ -54,6 +64,8 @@ def run(arguments: Namespace) -> int:
 
 def _watch(arguments: Namespace, settings: Settings, connection: EngineConnection, log: DaemonLog) -> int:
     """Take and print snapshots until ctrl+c; what fails in one round does not end the others."""
+    from screens.output.plain import progress, say
+
     clock = SystemClock()
     code: int = ExitCode.INTERRUPTED
     try:
@@ -75,29 +87,9 @@ def _glance(arguments: Namespace, settings: Settings, connection: EngineConnecti
     reader = EngineReader(connection)
     nodes = nodes_for(arguments, connection, settings)
     taking = take_snapshot(reader, log, clock, settings.snapshot, settle=not arguments.quick)
+    load_meanwhile(*LOADED_MEANWHILE, FORMS[arguments.form])
     snapshot = result_of(take_snapshot_with_nodes(taking, nodes))
-    # The demo's swarm is a new one every time: nothing in the store is about it.
-    if not arguments.demo:
-        state = state_folder()
-        leak_log = read_leak_log(state, snapshot)
-        snapshot = replace(
-            snapshot,
-            censuses=read_censuses(state),
-            leak_log=leak_log,
-            runs=runs_that_block(state),
-            failing_alerts=read_failing_alerts(state, snapshot.taken_at),
-        )
-    needs_journal = "journal" in arguments.require
-    assessment = assess(
-        snapshot, settings.thresholds, tuple(arguments.network), journal_required=needs_journal
-    )
-    if not arguments.demo and any(finding.code == "network-filling" for finding in assessment.findings):
-        # When it will be full is worth a second assessment, and needs the accounts of the first.
-        snapshot = replace(snapshot, trends=read_trends(state_folder(), snapshot, assessment.accounts))
-        assessment = assess(
-            snapshot, settings.thresholds, tuple(arguments.network), journal_required=needs_journal
-        )
-    # Only what the chosen form needs is loaded: Rich costs more than all the rest.
+    snapshot, assessment = _assess(arguments, settings, snapshot)
     match arguments.form:
         case "json" if arguments.holders:
             from screens.output.holders import as_json as holders_json
@@ -115,12 +107,14 @@ def _glance(arguments: Namespace, settings: Settings, connection: EngineConnecti
             _deliver(arguments, as_metrics(snapshot, assessment, settings.thresholds))
         case _ if arguments.holders and assessment.accounts:
             from screens.output.holders import render_holders
+            from screens.output.plain import print_plainly
             from screens.present.text import glyphs_for
 
             glyphs = glyphs_for(os.environ)
             print_plainly(render_holders(snapshot, assessment, glyphs))
         case _:
             from screens.output.glance import EVERYTHING, SHORTER, USUAL, render_glance, render_verdict
+            from screens.output.plain import print_plainly
             from screens.present.text import glyphs_for
 
             now, glyphs = clock.now(), glyphs_for(os.environ)
@@ -139,6 +133,32 @@ def _glance(arguments: Namespace, settings: Settings, connection: EngineConnecti
             )
             print_plainly(first, render_verdict(assessment, now if is_one_of_many else None), shorter)
     return assessment.severity.exit_code
+
+
+def _assess(arguments: Namespace, settings: Settings, snapshot: Snapshot) -> "tuple[Snapshot, Assessment]":
+    """Return a snapshot with what is stored about it, and its assessment."""
+    from console.diagnosis.assess import assess
+    from console.monitor.history import read_leak_log
+    from console.monitor.trends import read_trends
+
+    # The demo's swarm is a new one every time: nothing in the store is about it.
+    if not arguments.demo:
+        state = state_folder()
+        snapshot = replace(
+            snapshot,
+            censuses=read_censuses(state),
+            leak_log=read_leak_log(state, snapshot),
+            runs=runs_that_block(state),
+            failing_alerts=read_failing_alerts(state, snapshot.taken_at),
+        )
+    options = (settings.thresholds, tuple(arguments.network))
+    needs_journal = "journal" in arguments.require
+    assessment = assess(snapshot, *options, journal_required=needs_journal)
+    if not arguments.demo and any(finding.code == "network-filling" for finding in assessment.findings):
+        # When it will be full is worth a second assessment, and needs the accounts of the first.
+        snapshot = replace(snapshot, trends=read_trends(state_folder(), snapshot, assessment.accounts))
+        assessment = assess(snapshot, *options, journal_required=needs_journal)
+    return snapshot, assessment
 
 
 def _recording(snapshot: Snapshot) -> str:

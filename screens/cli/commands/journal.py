@@ -19,7 +19,7 @@ from console.swarm.reader import EngineReader, SwarmReader
 from console.swarm.snapshots import object_names, task_names
 from console.text import clean
 from screens.cli.commands.common import engine_and_log, result_of, settings_of
-from screens.output.plain import json_text, print_plainly, progress, say
+from screens.output.plain import json_line, json_text, print_plainly, progress, say
 
 SCHEMA = "vipconsole.journal/1"
 NAMES_EVERY_S = 2.0
@@ -120,7 +120,7 @@ def _print_batch(
             dict(event_json(event, names)) for event in events
         ]
         for line in lines:
-            sys.stdout.write(json_text(line, indent=None))
+            sys.stdout.write(json_line(line))
     else:
         from rich.text import Text
 
