@@ -192,7 +192,7 @@ async def _become(context: Context, service: str, edition: str) -> None:
 
 async def _edition(context: Context, service: str) -> str:
     def inspection(client: Any) -> Any:
-        return client.inspect_service(service)
+        return client.send("GET", f"/services/{service}")
 
     try:
         found = await context.world.connection.ask(f"inspect the service {service}", inspection)
@@ -203,7 +203,7 @@ async def _edition(context: Context, service: str) -> str:
 
 async def _names(context: Context) -> list[Json]:
     def listing(client: Any) -> Any:
-        return client.services()
+        return client.send("GET", "/services")
 
     services = await context.world.connection.ask("list the services", listing)
     return sorted(each["Spec"]["Name"] for each in services)
