@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from console.addresses.accounting import account
 from console.addresses.settling import KEPT_EVENTS, events_tell_all, proves_no_leak, quiet_s
+from console.errors import known
 from console.swarm.model import Event, Node, Service, SwarmState, Task
 from tests.support.swarms import HERE, LONG_AGO, NOW, network, service, swarm, task
 
@@ -218,3 +219,12 @@ def test_a_load_balancer_that_may_be_gone_or_still_to_come_hides_no_leak() -> No
     assert not proves_no_leak(starting)
     peers = replace(proxy, detail=replace(proxy.detail, peers=2))
     assert not proves_no_leak(replace(seen, networks=(peers, bridge)))
+
+
+def test_who_waits_for_an_address_may_have_taken_one_without_a_word() -> None:
+    seen = World([lasting(ended=-60_000, release=None)]).look()
+    assert events_tell_all(seen)
+    waits = replace(task("t9", state="new", since=LONG_AGO), node_id="")
+    assert not events_tell_all(replace(seen, tasks=(*known(seen.tasks, ()), waits)))
+    lacks = replace(service("late"), network_ids=(PROXY,))
+    assert not events_tell_all(replace(seen, services=(*known(seen.services, ()), lacks)))
