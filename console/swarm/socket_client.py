@@ -23,14 +23,14 @@ class UnixConnection(HTTPConnection):
 
     def connect(self) -> None:
         """Connect to the socket. Raises OSError."""
-        found = socket.socket(socket.AF_UNIX)
+        stream = socket.socket(socket.AF_UNIX)
         try:
-            found.settimeout(self.timeout)
-            found.connect(self._path)
+            stream.settimeout(self.timeout)
+            stream.connect(self._path)
         except BaseException:
-            found.close()
+            stream.close()
             raise
-        self.sock = found
+        self.sock = stream
 
 
 class SocketClient(EngineClient):

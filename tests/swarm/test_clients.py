@@ -51,17 +51,17 @@ def outcome(way: str, kind: str, name: str) -> object:
         try:
             if kind:
                 served.control("faults", [{"path": "*", "kind": kind, "seconds": 0.01, "times": 1}])
-            return told(client, CALLS[name]), told(client, CALLS["list"]), len(engine.store.services)
+            return outcome_of(client, CALLS[name]), outcome_of(client, CALLS["list"]), len(engine.store.services)
         finally:
             client.close()
 
 
-def told(client: EngineClient, call: Callable[[EngineClient], Any]) -> object:
+def outcome_of(client: EngineClient, call: Callable[[EngineClient], Any]) -> object:
     try:
         return call(client)
     except FAILURES as error:
-        found = engine_error(error, "HOST", "do it")
-        return type(found), found.sentence, found.hint
+        failure = engine_error(error, "HOST", "do it")
+        return type(failure), failure.sentence, failure.hint
 
 
 FAULTS = [(kind, name) for kind in KINDS for name in CALLS if (kind, name) != NOTHING_TO_CUT]
