@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from console.errors import EngineNotFound
 from console.swarm.client import EngineConnection
-from console.swarm.wire import EngineClient
+from console.swarm.engine_client import EngineClient
 from console.text import clean
 
 Tell = Callable[[str], object]

@@ -13,9 +13,8 @@ from console.concurrency import OwningThreads
 from console.errors import MalformedReply, UsageError, VipconsoleError
 from console.host.root import has_own_root
 from console.swarm.contexts import LOCAL, EngineAddress, context_address
+from console.swarm.engine_client import EngineClient, Refusal, SocketClient
 from console.swarm.failures import FAILURES, engine_error, timeout_error
-from console.swarm.socket_client import SocketClient
-from console.swarm.wire import EngineClient, Refusal
 from console.text import SENTENCE_LIMIT, clean
 
 DEFAULT_HOST = LOCAL

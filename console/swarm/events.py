@@ -16,11 +16,11 @@ from console.errors import Unknown, VipconsoleError, unknown_from
 from console.frozen import frozen
 from console.swarm import parse_engine
 from console.swarm.client import EngineConnection
+from console.swarm.engine_client import EngineClient, EventStream
 from console.swarm.failures import FAILURES, engine_error
 from console.swarm.model import Event
 from console.swarm.paths import events_path, moment_text
 from console.swarm.replies import read_events
-from console.swarm.wire import EngineClient, EventStream
 
 BEGINNING = datetime.fromtimestamp(1, UTC)
 """Before every event."""

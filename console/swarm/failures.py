@@ -19,7 +19,7 @@ from console.errors import (
     SwarmError,
     VipconsoleError,
 )
-from console.swarm.wire import Refusal
+from console.swarm.engine_client import Refusal
 from console.text import clean, clean_error, listed
 
 FAILURES = (

@@ -9,7 +9,7 @@ from console.errors import EngineError, EngineNotFound, MalformedReply
 from console.frozen import frozen
 from console.swarm.changer import Tell
 from console.swarm.client import EngineConnection
-from console.swarm.wire import EngineClient, Refusal
+from console.swarm.engine_client import EngineClient, Refusal
 from console.text import clean
 
 

@@ -12,7 +12,7 @@ from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
 from console.swarm.contexts import Certificates
-from console.swarm.wire import VERSION_HEADER, EngineClient, EventStream, Refusal
+from console.swarm.engine_client import VERSION_HEADER, EngineClient, EventStream, Refusal
 
 
 class SdkClient(EngineClient):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from console.swarm.socket_client import SocketClient
+from console.swarm.engine_client import SocketClient
 from screens.cli.commands import glance
 from screens.cli.demo import SIMULATED
 from screens.cli.main import main

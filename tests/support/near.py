@@ -29,8 +29,7 @@ from yarl import URL
 
 from console.simulator import door, server
 from console.simulator.api import Request
-from console.swarm.socket_client import SocketClient
-from console.swarm.wire import Refusal
+from console.swarm.engine_client import Refusal, SocketClient
 
 far: Any = UnixHTTPAdapter.send
 far_call: Any = SocketClient.call

@@ -11,8 +11,7 @@ from console.host.audit import Audit
 from console.host.who import Who
 from console.swarm.changer import EngineChanger, Tell
 from console.swarm.client import EngineConnection
-from console.swarm.socket_client import SocketClient, UnixConnection
-from console.swarm.wire import EngineClient
+from console.swarm.engine_client import EngineClient, SocketClient, UnixConnection
 from tests.simulator.swarms import a_network, a_service, a_swarm
 from tests.support import near
 from tests.support.engines import Simulation, simulation

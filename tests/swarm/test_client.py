@@ -9,7 +9,7 @@ import pytest
 
 from console.errors import EngineError, MalformedReply, UsageError
 from console.swarm.client import DEFAULT_HOST, EngineConnection, resolve_host
-from console.swarm.wire import EngineClient
+from console.swarm.engine_client import EngineClient
 from tests.simulator.swarms import a_swarm
 from tests.support.engines import read_swarm, simulation
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
+from console.swarm.engine_client import EngineClient, Refusal, SocketClient
 from console.swarm.failures import FAILURES, engine_error
 from console.swarm.sdk_client import SdkClient
-from console.swarm.socket_client import SocketClient
-from console.swarm.wire import EngineClient, Refusal
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support import near
 from tests.support.engines import Simulation, simulation
@@ -51,7 +50,11 @@ def outcome(way: str, kind: str, name: str) -> object:
         try:
             if kind:
                 served.control("faults", [{"path": "*", "kind": kind, "seconds": 0.01, "times": 1}])
-            return outcome_of(client, CALLS[name]), outcome_of(client, CALLS["list"]), len(engine.store.services)
+            return (
+                outcome_of(client, CALLS[name]),
+                outcome_of(client, CALLS["list"]),
+                len(engine.store.services),
+            )
         finally:
             client.close()
 

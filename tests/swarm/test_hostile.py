@@ -12,9 +12,9 @@ import pytest
 
 from console.errors import EngineRefused
 from console.swarm import parse, parse_engine
+from console.swarm.engine_client import Refusal
 from console.swarm.failures import engine_error
 from console.swarm.model import Endpoint, ObjectKind
-from console.swarm.wire import Refusal
 
 RECORDED = Path(__file__).with_name("recorded") / "20.10.24"
 HOSTILE = "\x1b[2J\x1b]0;t\x07 \u202egnp \x9b a\nb\r"

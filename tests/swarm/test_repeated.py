@@ -11,10 +11,10 @@ from console.errors import Unknown, known
 from console.simulator.engine import EngineInfo, SimulatedEngine
 from console.simulator.stacks import Part, deploy
 from console.swarm import parse
+from console.swarm.engine_client import EngineClient
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
 from console.swarm.repeated import RepeatedReader, RowCache
-from console.swarm.wire import EngineClient
 from tests.support.engines import Simulation, simulation
 from tests.support.monitors import CountingConnection
 

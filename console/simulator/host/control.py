@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from console.simulator.host.processes import wait_until
-from console.swarm.socket_client import UnixConnection
+from console.swarm.engine_client import UnixConnection
 
 SOCKET = "run/docker.sock"
 JOURNAL = "var/log/journal.json"
