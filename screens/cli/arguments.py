@@ -228,6 +228,19 @@ def _add_quiet(commands: "argparse._SubParsersAction[Parser]") -> None:
     quiet.add_argument("--json", action="store_true", help="everything, as one JSON document at the end")
 
 
+def _add_doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        parents=[_common()],
+        help="what works on this host and what does not, with the command that mends it",
+        description="Examines the engine, dockerd's log, this host, its NixOS configuration, recorder, guard, alerts, settings "
+        "and the terminal. Changes nothing.",
+        epilog="Exit codes: 0 all works, 1 something works less well than it could, 2 something does not work, 3 unknown.",
+    )
+    doctor.add_argument("--all", action="store_true", help="of what works too: what more there could be")
+    doctor.add_argument("--json", action="store_true", help="everything, as one JSON document")
+
+
 def _add_census(commands: "argparse._SubParsersAction[Parser]") -> None:
     census = commands.add_parser(
         "census",
@@ -356,6 +369,7 @@ _ADDERS: Mapping[str, Adder] = {
     "journal": _add_journal,
     "why": _add_why,
     "history": _add_history,
+    "doctor": _add_doctor,
     "census": _add_census,
     "stack-rm": _add_stack_rm,
     "reclaim": _add_reclaim,

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "journal": "journal:run",
     "why": "why:run",
     "history": "history:run",
+    "doctor": "doctor:run",
     "census": "census:run",
     "stack-rm": "stack_rm:run",
     "reclaim": "reclaim:run",

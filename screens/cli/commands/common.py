@@ -35,11 +35,16 @@ def settings_of(arguments: Namespace) -> Settings:
     return replace(settings, snapshot=replace(settings.snapshot, settle_s=0)) if stands_still else settings
 
 
-def read_settings(arguments: Namespace) -> Settings:
-    """Return the settings of the system and the user, overridden by those of the command line."""
+def settings_files() -> tuple[Path, ...]:
+    """Return the settings files of the system and the user; each overrides those before it."""
     files = (SYSTEM_FILE, user_file(os.environ))
     # What a user says of this machine must not hold for a host in a folder.
-    return load_settings(reversed(files) if has_own_root() else files, arguments.config)
+    return files[::-1] if has_own_root() else files
+
+
+def read_settings(arguments: Namespace) -> Settings:
+    """Return the settings of the system and the user, overridden by those of the command line."""
+    return load_settings(settings_files(), arguments.config)
 
 
 def result_of(work: Coroutine[Any, Any, T]) -> T:

@@ -1,0 +1,169 @@
+"""Examines this host: who runs this, systemd, the state directory and its disk, the clock, the maintenance lock."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from console.doctor.engine import clock_lag_s
+from console.doctor.values import Area, Examination, failed, passed, unexamined, warned
+from console.errors import HostError, Result, Unknown
+from console.host.lock_probe import LOCK, holder_of_lock
+from console.host.process import output_of, which
+from console.host.reader import BOOTED, Run, has_systemd, property_blocks
+from console.host.root import search_path
+from console.host.unit_chain import read_daemon_unit
+from console.storage.state import OWNER_HINT
+from console.swarm.model import Engine
+from console.text import clean
+
+AREA = Area.HOST
+LOW_MB, VERY_LOW_MB = 500, 50
+"""Free space where the state is: less makes a run refuse to write, sooner or later."""
+MOST_LAG_S = 2.0
+TIMEOUT_S = 5.0
+COMMANDS = {
+    "ip": "the routes that a subnet must not overlap (Debian: `apt install iproute2`)",
+    "systemctl": "whether this host is quiet, and restarts of dockerd (it comes with systemd)",
+}
+"""Commands of the host that are used, and for what."""
+
+
+async def examine_host(
+    state: Path,
+    unit: str,
+    engine: Result[Engine],
+    run: Run = output_of,
+    booted: Path = BOOTED,
+    lock: Path = LOCK,
+) -> tuple[Examination, ...]:
+    """Return what was found; `state` is the state directory, and `unit` dockerd's."""
+    return (
+        _user(),
+        *[await _systemd(unit, run, booted)],
+        *_commands(),
+        _state(state),
+        *_disk(state),
+        await _clock(engine, run, booted),
+        _lock(lock),
+    )
+
+
+def _user() -> Examination:
+    if os.geteuid() == 0:
+        return passed(AREA, "user", "It runs as root: it may look, and change what you confirm.")
+    return passed(
+        AREA,
+        "user",
+        "It does not run as root: it may look. Whatever changes this host's swarm refuses.",
+        "`sudo vipconsole …` for runs, reclaim, census, stack-rm and guard.",
+    )
+
+
+async def _systemd(unit: str, run: Run, booted: Path) -> Examination:
+    if not has_systemd(booted):
+        return warned(
+            AREA,
+            "systemd",
+            "systemd does not run this host: quiet is told by processes alone, and a run is a session of its own.",
+            "Nothing to mend, unless this is a container: run vipconsole on the host itself.",
+        )
+    try:
+        daemon = await read_daemon_unit(unit, TIMEOUT_S, run)
+    except HostError as error:
+        return unexamined(AREA, "systemd", error)
+    if daemon.started_at is None:
+        return failed(
+            AREA, "systemd", Unknown(f"{daemon.name} is not running.", f"`systemctl status {daemon.name}`.")
+        )
+    return passed(AREA, "systemd", f"{daemon.name} is running.")
+
+
+def _commands() -> Iterator[Examination]:
+    for name, purpose in COMMANDS.items():
+        if which(name, path=search_path()) is None:
+            yield warned(
+                AREA, f"command {name}", f"The command `{name}` is not on this host.", f"It tells {purpose}."
+            )
+
+
+def _state(state: Path) -> Examination:
+    shown = clean(str(state), 300)
+    if not state.exists():
+        place = _existing(state)
+        if os.access(place, os.W_OK | os.X_OK):
+            return passed(AREA, "state", f"{shown} is not there yet, and can be made when something is kept.")
+        return warned(AREA, "state", f"{shown} is not there, and this user may not make it.", OWNER_HINT)
+    if os.access(state, os.R_OK | os.W_OK | os.X_OK):
+        return passed(AREA, "state", f"Runs, censuses and history are kept in {shown}.")
+    if os.access(state, os.R_OK | os.X_OK):
+        return warned(AREA, "state", f"{shown} can be read, and not written, by this user.", OWNER_HINT)
+    return failed(AREA, "state", Unknown(f"{shown} cannot be read by this user.", OWNER_HINT))
+
+
+def _disk(state: Path) -> Iterator[Examination]:
+    place = _existing(state)
+    try:
+        free_mb = shutil.disk_usage(place).free / 1e6
+    except OSError as error:
+        yield unexamined(
+            AREA, "disk", Unknown(f"The free space of {place} cannot be read: {error.strerror}.")
+        )
+        return
+    shown = f"{free_mb / 1000:.1f} GB" if free_mb >= 1000 else f"{free_mb:.0f} MB"
+    hint = f"`df -h {place}`; `docker system df` shows what Docker takes."
+    if free_mb < VERY_LOW_MB:
+        yield failed(AREA, "disk", Unknown(f"Only {shown} are free where the state is kept.", hint))
+    elif free_mb < LOW_MB:
+        yield warned(AREA, "disk", f"Only {shown} are free where the state is kept.", hint)
+    else:
+        yield passed(AREA, "disk", f"{shown} are free where the state is kept.")
+
+
+async def _clock(engine: Result[Engine], run: Run, booted: Path) -> Examination:
+    lag_s = clock_lag_s(engine, time.time())
+    if lag_s is not None and abs(lag_s) > MOST_LAG_S:
+        direction = "ahead of" if lag_s > 0 else "behind"
+        return warned(
+            AREA,
+            "clock",
+            f"The engine's clock is {abs(lag_s):.0f} s {direction} this host's.",
+            "`timedatectl` on both hosts. Ages are counted by the engine's clock.",
+        )
+    if not has_systemd(booted):
+        return passed(
+            AREA, "clock", "This host's clock agrees with the engine's." if lag_s is not None else "It ticks."
+        )
+    try:
+        output = await run(("timedatectl", "show", "--property=NTPSynchronized"), TIMEOUT_S)
+    except HostError as error:
+        return unexamined(AREA, "clock", error)
+    if next(property_blocks(output), {}).get("NTPSynchronized") == "no":
+        return warned(
+            AREA,
+            "clock",
+            "This host's clock is not synchronised: managers of a swarm refuse each other's certificates when clocks differ.",
+            "`timedatectl set-ntp true`.",
+        )
+    return passed(AREA, "clock", "This host's clock is synchronised.")
+
+
+def _lock(lock: Path) -> Examination:
+    try:
+        holder = holder_of_lock(lock)
+    except HostError as error:
+        return unexamined(AREA, "lock", error)
+    if holder:
+        return passed(
+            AREA,
+            "lock",
+            f"Maintenance is under way: {holder}.",
+            "Other changing commands wait for it, or refuse.",
+        )
+    return passed(AREA, "lock", "No maintenance is under way on this host.")
+
+
+def _existing(path: Path) -> Path:
+    """Return the nearest folder above a path that is there."""
+    return next((folder for folder in (path, *path.absolute().parents) if folder.exists()), Path("/"))

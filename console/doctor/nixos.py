@@ -1,0 +1,54 @@
+"""Examines the NixOS configuration: whether the file that creates the network can be edited, now, exactly."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from console.doctor.values import Area, Examination, passed, unexamined, warned
+from console.errors import Declined, HostError, Unknown
+from console.nixos.edit import Edit, inspect_edit
+from console.nixos.file import PLACES, NixosPaths
+from console.nixos.swarm_nix import SubnetVerdict
+from console.settings import Nixos
+from console.text import SENTENCE_LIMIT, clean
+
+AREA = Area.NIXOS
+_SETTINGS = "Set `repository`, `file` and `flake` in [nixos] of the settings."
+
+
+async def examine_nixos(
+    nixos: Nixos, network: str, subnet: IPv4Network, places: NixosPaths = PLACES
+) -> tuple[Examination, ...]:
+    """Return what was found of the file that creates a network, and of the edit that would give it a subnet. Reads only."""
+    if not places.is_nixos:
+        return (passed(AREA, "file", "This is not NixOS: no configuration has to follow a new subnet."),)
+    try:
+        edit = await inspect_edit(nixos.file, Path(nixos.repository), network, subnet, places.run)
+    except Declined as error:
+        return (warned(AREA, "file", error.sentence, error.hint or _SETTINGS),)
+    except HostError as error:
+        return (warned(AREA, "file", error.sentence, error.hint or _SETTINGS),)
+    return (_edit(edit, subnet), *_git(edit))
+
+
+def _edit(edit: Edit, subnet: IPv4Network) -> Examination:
+    path = clean(str(edit.file.path), SENTENCE_LIMIT)
+    if edit.reading.verdict is SubnetVerdict.PRESENT:
+        return passed(AREA, "file", f"{path} already creates the network as {subnet}.")
+    if edit.refusal:
+        return warned(AREA, "file", f"{path}: {edit.reading.sentence}", edit.reading.hint or _SETTINGS)
+    line = next((line for line in edit.diff if line.startswith("+") and not line.startswith("+++")), "")
+    sentence = f"{path} can be given {subnet} by one exact edit: {clean(line[1:].strip(), SENTENCE_LIMIT)}"
+    if isinstance(edit.nix, Unknown):
+        return warned(AREA, "file", f"{sentence}. Nix did not check it: {edit.nix.reason}", edit.nix.hint)
+    return passed(AREA, "file", sentence)
+
+
+def _git(edit: Edit) -> Iterator[Examination]:
+    if isinstance(edit.git, Unknown):
+        yield unexamined(AREA, "git", edit.git)
+    elif edit.git:
+        folder = clean(str(edit.file.path.parent), 300)
+        yield warned(AREA, "git", edit.git, f"`git -C {folder} status`; commit or add the file before a run.")
+    else:
+        yield passed(AREA, "git", "The file is committed as it is.")

@@ -1,0 +1,73 @@
+"""The results of the doctor: one value for each thing that was examined."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from console.diagnosis.values import Severity
+from console.errors import Unknown, VipconsoleError
+from console.frozen import frozen
+from console.text import clean
+
+
+class Area(StrEnum):
+    """What an examined thing belongs to, in the order in which areas are shown."""
+
+    ENGINE = "engine"
+    LOG = "log"
+    HOST = "host"
+    NIXOS = "nixos"
+    SERVICES = "services"
+    SETTINGS = "settings"
+    TERMINAL = "terminal"
+
+
+@frozen
+class Examination:
+    """What was examined, how it is, and what mends it."""
+
+    area: Area
+    subject: str
+    """What was examined, in a word or two; unique in its area."""
+    severity: Severity
+    """`ok`: it works, or it is not needed here. `warning`: something works less well than it could. `critical`: what it is
+    needed for does not work at all. `unknown`: it could not be examined."""
+    sentence: str
+    hint: str = ""
+    """What mends it, as a command wherever there is one; for something that works, what more there could be."""
+
+
+def passed(area: Area, subject: str, sentence: str, hint: str = "") -> Examination:
+    """Return that something works."""
+    return Examination(area, subject, Severity.OK, sentence, hint)
+
+
+def warned(area: Area, subject: str, sentence: str, hint: str) -> Examination:
+    """Return that something works less well than it could."""
+    return Examination(area, subject, Severity.WARNING, sentence, hint)
+
+
+def failed(area: Area, subject: str, error: VipconsoleError | Unknown) -> Examination:
+    """Return that something does not work at all, by the error that says so."""
+    sentence, hint = _text(error)
+    return Examination(area, subject, Severity.CRITICAL, sentence, hint)
+
+
+def unexamined(area: Area, subject: str, error: VipconsoleError | Unknown) -> Examination:
+    """Return that something could not be examined, by the error that says why."""
+    sentence, hint = _text(error)
+    return Examination(area, subject, Severity.UNKNOWN, sentence, hint)
+
+
+def worst(examinations: Iterable[Examination]) -> Severity:
+    """Return the worst severity, in the order critical > unknown > warning > ok."""
+    return max(
+        (examination.severity for examination in examinations),
+        key=lambda severity: severity.rank,
+        default=Severity.OK,
+    )
+
+
+def _text(error: VipconsoleError | Unknown) -> tuple[str, str]:
+    if isinstance(error, Unknown):
+        return clean(error.reason, 1000), clean(error.hint, 1000)
+    return error.sentence, error.hint

@@ -1,0 +1,102 @@
+"""`vipconsole doctor`: what works on this host and what does not, with the command that mends it."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+
+from console.clock import SystemClock
+from console.doctor.examination import Patient, examine
+from console.doctor.settings import examine_settings
+from console.doctor.values import Area, Examination, failed, passed, warned, worst
+from console.errors import RunbookError, UsageError
+from console.runbook.language.file import read_runbook
+from console.runbook.language.source import default_runbook, shipped_runbook
+from console.settings import Settings
+from console.storage.state import state_folder
+from console.swarm.client import resolve_host
+from console.swarm.reader import EngineReader
+from console.text import clean
+from screens.cli.commands.common import engine_and_log, result_of, settings_files
+from screens.cli.commands.console import can_show
+from screens.output.doctor import as_json, lines
+from screens.output.plain import say, size_of
+
+SMALLEST = (80, 24)
+_SUBNET = "subnet"
+"""The variable of the runbook that holds what the network is to get."""
+
+
+def run(arguments: Namespace) -> int:
+    """Examine everything, print what was found, and return the exit code of the worst of it."""
+    settings, of_settings = examine_settings(settings_files(), arguments.config)
+    host, of_engine = _examine_engine(arguments, settings)
+    examinations = (*of_engine, *of_settings, *_examine_terminal())
+    if arguments.json:
+        sys.stdout.write(as_json(examinations, host))
+    else:
+        say(lines(examinations, shows_all=arguments.all))
+    return worst(examinations).exit_code
+
+
+def _examine_engine(arguments: Namespace, settings: Settings) -> tuple[str, tuple[Examination, ...]]:
+    try:
+        host = clean(resolve_host(arguments.host), 300)
+        with engine_and_log(arguments, settings) as (connection, log):
+            patient = Patient(EngineReader(connection), log, state_folder(), _subnet())
+            return connection.host, result_of(examine(patient, settings, SystemClock().now()))
+    except UsageError as error:
+        return "", (failed(Area.ENGINE, "address", error),)
+
+
+def _subnet() -> IPv4Network:
+    """Return what this host's runbook gives the network, else what the shipped one does."""
+    for path in (default_runbook(), shipped_runbook()):
+        try:
+            variables = {variable.name: variable.default for variable in read_runbook(path).variables}
+            return IPv4Network(str(variables.get(_SUBNET, "")))
+        except (RunbookError, ValueError):
+            continue
+    raise AssertionError("the shipped runbook has a subnet")
+
+
+def _examine_terminal() -> Iterator[Examination]:
+    area = Area.TERMINAL
+    if not can_show():
+        yield passed(
+            area,
+            "screen",
+            "This is no terminal on which the console can be shown.",
+            "`vipconsole glance` works anywhere.",
+        )
+        return
+    columns, rows = size_of(sys.stdout)
+    size = f"{columns}×{rows or 0}"
+    if columns < SMALLEST[0] or (rows or 0) < SMALLEST[1]:
+        yield warned(
+            area,
+            "screen",
+            f"The terminal has {size} cells; the console wants 80×24.",
+            "Make the window larger.",
+        )
+    else:
+        yield passed(area, "screen", f"The terminal has {size} cells.")
+    encoding = (sys.stdout.encoding or "").lower()
+    if encoding.replace("-", "") != "utf8":
+        yield warned(
+            area,
+            "characters",
+            f"The terminal's encoding is {clean(encoding) or 'not known'}: bars and rules are drawn with plain characters.",
+            "`export LC_ALL=C.UTF-8`, if the terminal can show UTF-8.",
+        )
+    else:
+        yield passed(area, "characters", "The terminal takes UTF-8.")
+    if os.environ.get("NO_COLOR"):
+        yield passed(area, "colours", "NO_COLOR is set: nothing is coloured.")
+    else:
+        yield passed(
+            area,
+            "colours",
+            f"TERM is {clean(os.environ.get('TERM', ''), 60)}. State is never told by colour alone.",
+        )
