@@ -3,20 +3,19 @@
 import asyncio
 from collections.abc import Iterator
 
-from console.doctor.values import Area, Examination, failed, passed, unexamined, warned
+from console.doctor.values import Area, Examination, Patient, failed, passed, unexamined, warned
 from console.errors import Result, Unknown, VipconsoleError, known, unknown_from
 from console.host.identity import why_engine_is_foreign
 from console.swarm.model import Engine, Network, Node, SwarmState
-from console.swarm.reader import SwarmReader
 from console.text import clean, listed, plural
 
 AREA = Area.ENGINE
 
 
-async def examine_engine(
-    reader: SwarmReader, network: str, deadline_s: float
-) -> tuple[Result[Engine], tuple[Examination, ...]]:
-    """Return the engine, or why it cannot be asked, and what was found; `network` is the one that stacks share."""
+async def examine_engine(patient: Patient) -> tuple[Result[Engine], tuple[Examination, ...]]:
+    """Return the engine, or why it cannot be asked, and what was found."""
+    reader, network = patient.reader, patient.settings.network
+    deadline_s = patient.settings.snapshot.deadline_s
     try:
         engine = await asyncio.wait_for(reader.engine(), deadline_s)
     except VipconsoleError as error:

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console.doctor.engine import clock_lag_s
-from console.doctor.values import Area, Examination, failed, passed, unexamined, warned
+from console.doctor.values import Area, Examination, Patient, Tools, failed, passed, unexamined, warned
 from console.errors import HostError, Result, Unknown
-from console.host.lock_probe import LOCK, holder_of_lock
-from console.host.process import output_of, which
-from console.host.reader import BOOTED, Run, has_systemd, property_blocks
-from console.host.root import search_path
+from console.host.lock_probe import holder_of_lock
+from console.host.reader import has_systemd, property_blocks
+from console.host.root import has_own_root, search_path
 from console.host.unit_chain import read_daemon_unit
 from console.storage.state import OWNER_HINT
 from console.swarm.model import Engine
@@ -30,23 +29,16 @@ COMMANDS = {
 """Commands of the host that are used, and for what."""
 
 
-async def examine_host(
-    state: Path,
-    unit: str,
-    engine: Result[Engine],
-    run: Run = output_of,
-    booted: Path = BOOTED,
-    lock: Path = LOCK,
-) -> tuple[Examination, ...]:
-    """Return what was found; `state` is the state directory, and `unit` dockerd's."""
+async def examine_host(patient: Patient, engine: Result[Engine], tools: Tools) -> tuple[Examination, ...]:
+    """Return what was found."""
     return (
         _user(),
-        *[await _systemd(unit, run, booted)],
+        await _systemd(patient.settings.docker_unit, tools),
         *_commands(),
-        _state(state),
-        *_disk(state),
-        await _clock(engine, run, booted),
-        _lock(lock),
+        _state(patient.state),
+        *_disk(patient.state),
+        await _clock(engine, tools),
+        _lock(tools.lock),
     )
 
 
@@ -61,8 +53,8 @@ def _user() -> Examination:
     )
 
 
-async def _systemd(unit: str, run: Run, booted: Path) -> Examination:
-    if not has_systemd(booted):
+async def _systemd(unit: str, tools: Tools) -> Examination:
+    if not has_systemd(tools.booted):
         return warned(
             AREA,
             "systemd",
@@ -70,7 +62,7 @@ async def _systemd(unit: str, run: Run, booted: Path) -> Examination:
             "Nothing to mend, unless this is a container: run vipconsole on the host itself.",
         )
     try:
-        daemon = await read_daemon_unit(unit, TIMEOUT_S, run)
+        daemon = await read_daemon_unit(unit, TIMEOUT_S, tools.run)
     except HostError as error:
         return unexamined(AREA, "systemd", error)
     if daemon.started_at is None:
@@ -82,7 +74,7 @@ async def _systemd(unit: str, run: Run, booted: Path) -> Examination:
 
 def _commands() -> Iterator[Examination]:
     for name, purpose in COMMANDS.items():
-        if which(name, path=search_path()) is None:
+        if shutil.which(name, path=search_path()) is None:
             yield warned(
                 AREA, f"command {name}", f"The command `{name}` is not on this host.", f"It tells {purpose}."
             )
@@ -121,7 +113,7 @@ def _disk(state: Path) -> Iterator[Examination]:
         yield passed(AREA, "disk", f"{shown} are free where the state is kept.")
 
 
-async def _clock(engine: Result[Engine], run: Run, booted: Path) -> Examination:
+async def _clock(engine: Result[Engine], tools: Tools) -> Examination:
     lag_s = clock_lag_s(engine, time.time())
     if lag_s is not None and abs(lag_s) > MOST_LAG_S:
         direction = "ahead of" if lag_s > 0 else "behind"
@@ -131,12 +123,11 @@ async def _clock(engine: Result[Engine], run: Run, booted: Path) -> Examination:
             f"The engine's clock is {abs(lag_s):.0f} s {direction} this host's.",
             "`timedatectl` on both hosts. Ages are counted by the engine's clock.",
         )
-    if not has_systemd(booted):
-        return passed(
-            AREA, "clock", "This host's clock agrees with the engine's." if lag_s is not None else "It ticks."
-        )
+    if has_own_root() or not has_systemd(tools.booted):
+        agrees = "agrees with the engine's" if lag_s is not None else "is not looked after by systemd"
+        return passed(AREA, "clock", f"This host's clock {agrees}.")
     try:
-        output = await run(("timedatectl", "show", "--property=NTPSynchronized"), TIMEOUT_S)
+        output = await tools.run(("timedatectl", "show", "--property=NTPSynchronized"), TIMEOUT_S)
     except HostError as error:
         return unexamined(AREA, "clock", error)
     if next(property_blocks(output), {}).get("NTPSynchronized") == "no":

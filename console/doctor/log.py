@@ -1,30 +1,22 @@
 """Examines dockerd's log: by what it is read, whether it can be, and whether anything is in it."""
 
-from datetime import datetime
-
-from console.doctor.values import Area, Examination, passed, unexamined, warned
+from console.doctor.values import Area, Examination, Patient, passed, unexamined, warned
 from console.errors import Result, Unknown
 from console.journal import native
-from console.journal.reader import DaemonLog, read_recent, why_foreign_unless_silent
+from console.journal.reader import read_recent, why_foreign_unless_silent
 from console.swarm.model import Engine
 from console.text import clean, duration, plural
 
 AREA = Area.LOG
 
 
-async def examine_log(
-    log: DaemonLog,
-    host: str,
-    engine: Result[Engine],
-    unit: str,
-    now: datetime,
-    window_s: float,
-    deadline_s: float,
-) -> tuple[Examination, ...]:
-    """Return what was found; `unit` is dockerd's, and `window_s` how far back is looked."""
+async def examine_log(patient: Patient, engine: Result[Engine]) -> tuple[Examination, ...]:
+    """Return what was found."""
+    log, unit, limits = patient.log, patient.settings.docker_unit, patient.settings.snapshot
+    window_s = limits.journal_s
     if log.is_recorded:
         return (passed(AREA, "reader", "A recording is read instead of this host's journal."),)
-    refusal = await why_foreign_unless_silent(host, engine)
+    refusal = await why_foreign_unless_silent(patient.reader.host, engine)
     if refusal is not None and not log.is_proven:
         return (
             passed(
@@ -34,7 +26,7 @@ async def examine_log(
                 "Where this is the engine's own host, mend what is said about the engine first.",
             ),
         )
-    batch = await read_recent(log, None, now, window_s, deadline_s)
+    batch = await read_recent(log, None, patient.at, window_s, limits.call_timeout_s)
     if isinstance(batch, Unknown):
         return (_reader(), unexamined(AREA, "journal", batch))
     if batch.entries:

@@ -2,31 +2,27 @@
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from pathlib import Path
 
-from console.doctor.values import Area, Examination, passed, unexamined, warned
+from console.doctor.values import Area, Examination, Patient, passed, unexamined, warned
 from console.errors import Declined, HostError, Unknown
+from console.host.root import under_root
 from console.nixos.edit import Edit, inspect_edit
 from console.nixos.file import PLACES, NixosPaths
 from console.nixos.swarm_nix import SubnetVerdict
-from console.settings import Nixos
 from console.text import SENTENCE_LIMIT, clean
 
 AREA = Area.NIXOS
 _SETTINGS = "Set `repository`, `file` and `flake` in [nixos] of the settings."
 
 
-async def examine_nixos(
-    nixos: Nixos, network: str, subnet: IPv4Network, places: NixosPaths = PLACES
-) -> tuple[Examination, ...]:
+async def examine_nixos(patient: Patient, places: NixosPaths = PLACES) -> tuple[Examination, ...]:
     """Return what was found of the file that creates a network, and of the edit that would give it a subnet. Reads only."""
+    nixos, network, subnet = patient.settings.nixos, patient.settings.network, patient.subnet
     if not places.is_nixos:
         return (passed(AREA, "file", "This is not NixOS: no configuration has to follow a new subnet."),)
     try:
-        edit = await inspect_edit(nixos.file, Path(nixos.repository), network, subnet, places.run)
-    except Declined as error:
-        return (warned(AREA, "file", error.sentence, error.hint or _SETTINGS),)
-    except HostError as error:
+        edit = await inspect_edit(nixos.file, under_root(nixos.repository), network, subnet, places.run)
+    except (Declined, HostError) as error:
         return (warned(AREA, "file", error.sentence, error.hint or _SETTINGS),)
     return (_edit(edit, subnet), *_git(edit))
 
@@ -40,7 +36,12 @@ def _edit(edit: Edit, subnet: IPv4Network) -> Examination:
     line = next((line for line in edit.diff if line.startswith("+") and not line.startswith("+++")), "")
     sentence = f"{path} can be given {subnet} by one exact edit: {clean(line[1:].strip(), SENTENCE_LIMIT)}"
     if isinstance(edit.nix, Unknown):
-        return warned(AREA, "file", f"{sentence}. Nix did not check it: {edit.nix.reason}", edit.nix.hint)
+        return warned(
+            AREA,
+            "file",
+            f"{sentence}. Nix did not check it: {edit.nix.reason}",
+            edit.nix.hint or "Run this on the NixOS host itself, where Nix is.",
+        )
     return passed(AREA, "file", sentence)
 
 

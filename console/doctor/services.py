@@ -1,14 +1,11 @@
 """Examines what works while nobody looks: the recorder, the guard and the alerts."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from pathlib import Path
 
-from console.doctor.values import Area, Examination, passed, unexamined, warned
-from console.errors import HostError, Result, Unknown, known
+from console.doctor.values import Area, Examination, Patient, Tools, passed, unexamined, warned
+from console.errors import HostError, Result, Unknown, known, unknown_from
 from console.host.activity import Unit
-from console.host.process import output_of
-from console.host.reader import BOOTED, Run, has_systemd, read_units
+from console.host.reader import has_systemd, read_units
 from console.monitor.watching import read_watching
 from console.settings import Settings
 from console.storage.alerts import read_failing_alerts
@@ -22,47 +19,42 @@ TIMEOUT_S = 5.0
 _ENABLE = "`systemctl enable --now {}` (the unit files are in docs/{})."
 
 
-async def examine_services(
-    settings: Settings,
-    state: Path,
-    engine: Result[Engine],
-    now: datetime,
-    run: Run = output_of,
-    booted: Path = BOOTED,
-) -> tuple[Examination, ...]:
-    """Return what was found; `state` is the state directory."""
-    units = await _units(run, booted)
-    return (_recorder(state, engine, now, units), _guard(settings, units), _alerts(settings, state, now))
+async def examine_services(patient: Patient, engine: Result[Engine], tools: Tools) -> tuple[Examination, ...]:
+    """Return what was found."""
+    units = await _units(tools)
+    return (
+        _recorder(patient, engine, units),
+        _guard(patient.settings, units),
+        _alerts(patient),
+    )
 
 
-async def _units(run: Run, booted: Path) -> Result[Mapping[str, Unit]]:
-    if not has_systemd(booted):
+async def _units(tools: Tools) -> Result[Mapping[str, Unit]]:
+    if not has_systemd(tools.booted):
         return {}
     try:
-        return {unit.name: unit for unit in await read_units((RECORD, GUARD), TIMEOUT_S, run)}
+        return {unit.name: unit for unit in await read_units((RECORD, GUARD), TIMEOUT_S, tools.run)}
     except HostError as error:
-        return Unknown(error.sentence, error.hint)
+        return unknown_from(error)
 
 
-def _recorder(
-    state: Path, engine: Result[Engine], now: datetime, units: Result[Mapping[str, Unit]]
-) -> Examination:
+def _recorder(patient: Patient, engine: Result[Engine], units: Result[Mapping[str, Unit]]) -> Examination:
     unit = known(units, {}).get(RECORD)
     if unit is not None and unit.state == "failed":
         return warned(
             AREA, "recorder", f"{RECORD} has failed ({unit.result}).", f"`journalctl -u {RECORD} -e`."
         )
     found = known(engine, None)
-    watching = None if found is None else read_watching(state, found.cluster_id, found.time)
+    watching = None if found is None else read_watching(patient.state, found.cluster_id, found.time)
     if watching is not None and watching.is_at_work:
-        since = duration((now - watching.since).total_seconds())
+        since = duration((patient.at - watching.since).total_seconds())
         return passed(
             AREA, "recorder", f"A recorder has been at work for {since}: what happens meanwhile is kept."
         )
-    if recorder_of(state):
+    if recorder_of(patient.state):
         return passed(AREA, "recorder", "A recorder is at work.")
     if watching is not None:
-        since = duration((now - watching.since).total_seconds())
+        since = duration((patient.at - watching.since).total_seconds())
         return warned(
             AREA,
             "recorder",
@@ -101,15 +93,16 @@ def _guard(settings: Settings, units: Result[Mapping[str, Unit]]) -> Examination
     )
 
 
-def _alerts(settings: Settings, state: Path, now: datetime) -> Examination:
-    if not settings.alert:
+def _alerts(patient: Patient) -> Examination:
+    alerts = patient.settings.alert
+    if not alerts:
         return passed(
             AREA,
             "alerts",
             "Nobody is told when a network fills up.",
             "Add an [[alert]] to the settings (docs/monitoring.md).",
         )
-    failing = read_failing_alerts(state, now)
+    failing = read_failing_alerts(patient.state, patient.at)
     if isinstance(failing, Unknown):
         return unexamined(AREA, "alerts", failing)
     if failing:
@@ -123,6 +116,6 @@ def _alerts(settings: Settings, state: Path, now: datetime) -> Examination:
     return passed(
         AREA,
         "alerts",
-        f"{plural(len(settings.alert), 'alert')} set: {listed([alert.title for alert in settings.alert])}.",
+        f"{plural(len(alerts), 'alert')} set: {listed([alert.title for alert in alerts])}.",
         "`vipconsole alert --test` sends a test through each.",
     )

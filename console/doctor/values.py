@@ -1,11 +1,20 @@
 """The results of the doctor: one value for each thing that was examined."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
+from ipaddress import IPv4Network
+from pathlib import Path
 
 from console.diagnosis.values import Severity
 from console.errors import Unknown, VipconsoleError
 from console.frozen import frozen
+from console.host.lock_probe import LOCK
+from console.host.process import output_of
+from console.host.reader import BOOTED, Run
+from console.journal.reader import DaemonLog
+from console.settings import Settings
+from console.swarm.reader import SwarmReader
 from console.text import clean
 
 
@@ -34,6 +43,29 @@ class Examination:
     sentence: str
     hint: str = ""
     """What mends it, as a command wherever there is one; for something that works, what more there could be."""
+
+
+@frozen
+class Patient:
+    """What is examined, and the settings that say where it is."""
+
+    reader: SwarmReader
+    log: DaemonLog
+    state: Path
+    """The state directory."""
+    subnet: IPv4Network
+    """What the runbook would give the network that stacks share."""
+    settings: Settings
+    at: datetime
+
+
+@frozen
+class Tools:
+    """How the host is asked: by commands, and by what is there where systemd runs or maintenance is under way."""
+
+    run: Run = output_of
+    booted: Path = BOOTED
+    lock: Path = LOCK
 
 
 def passed(area: Area, subject: str, sentence: str, hint: str = "") -> Examination:

@@ -37,9 +37,15 @@ def lines(examinations: Sequence[Examination], *, shows_all: bool) -> Iterator[s
         yield ""
         yield TITLES[area]
         for examination in of_area:
-            yield f"  {WORDS[examination.severity]:{_WORD_WIDTH}}{examination.sentence}"
+            yield f"  {_word(examination):{_WORD_WIDTH}}{examination.sentence}"
             if examination.hint and (shows_all or examination.severity is not Severity.OK):
                 yield f"  {'':{_WORD_WIDTH}}{examination.hint}"
+
+
+def _word(examination: Examination) -> str:
+    # What works and could be more is worth a hint to those who ask for all.
+    is_note = examination.severity is Severity.OK and examination.hint
+    return "note" if is_note else WORDS[examination.severity]
 
 
 def _verdict(examinations: Sequence[Examination]) -> str:

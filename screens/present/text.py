@@ -24,7 +24,7 @@ WORST, ACCENT, LEAK, CONTAINER, BALANCER = "worst", "accent", "leak", "container
 """Each is shown by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, where the
 cursor is, and who holds an address. Only what is worst is bold."""
 _COMMAND = re.compile(
-    r"\bvipconsole (?=(?:abandon|attach|census|decide|glance|guard|history|journal|quiet|reclaim|report|resume|runs?|stack-rm|why)\b)"
+    r"\bvipconsole (?=(?:abandon|attach|census|decide|doctor|glance|guard|history|journal|quiet|reclaim|report|resume|runs?|stack-rm|why)\b)"
 )
 
 

@@ -21,6 +21,7 @@ SEVERITIES = {
     signatures.LogSeverity.NOTE: Severity.OK,
 }
 SWARM = "swarm"
+_DOCTOR = "`vipconsole doctor` tells what works on this host."
 
 
 def find_log_failures(journal: Result[Summary], *, is_required: bool) -> Iterator[Finding]:
@@ -143,10 +144,11 @@ def _host_read_failures(snapshot: Snapshot) -> Iterator[Finding]:
     if len(failures) > 1 and len({result.reason for result in failures.values()}) == 1:
         failure = next(iter(failures.values()))
         sentence = f"This host's routes and dockerd's journal were not read. {failure.reason}"
-        yield _note("host-unread", SWARM, sentence, failure.hint)
+        yield _note("host-unread", SWARM, sentence, f"{failure.hint} {_DOCTOR}".lstrip())
         return
     for code, failure in failures.items():
-        yield _note(code, SWARM, f"{sources[code][0]} not read. {failure.reason}", failure.hint)
+        hint = f"{failure.hint} {_DOCTOR}".lstrip()
+        yield _note(code, SWARM, f"{sources[code][0]} not read. {failure.reason}", hint)
 
 
 def find_failing_alerts(alerts: Result[tuple[FailingAlert, ...]], now: datetime) -> Iterator[Finding]:

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from console.clock import SystemClock
-from console.doctor.examination import Patient, examine
+from console.doctor.examination import examine
 from console.doctor.settings import examine_settings
-from console.doctor.values import Area, Examination, failed, passed, warned, worst
+from console.doctor.values import Area, Examination, Patient, failed, passed, warned, worst
 from console.errors import RunbookError, UsageError
 from console.runbook.language.file import read_runbook
 from console.runbook.language.source import default_runbook, shipped_runbook
 from console.settings import Settings
 from console.storage.state import state_folder
-from console.swarm.client import resolve_host
 from console.swarm.reader import EngineReader
 from console.text import clean
 from screens.cli.commands.common import engine_and_log, result_of, settings_files
@@ -42,10 +41,10 @@ def run(arguments: Namespace) -> int:
 
 def _examine_engine(arguments: Namespace, settings: Settings) -> tuple[str, tuple[Examination, ...]]:
     try:
-        host = clean(resolve_host(arguments.host), 300)
         with engine_and_log(arguments, settings) as (connection, log):
-            patient = Patient(EngineReader(connection), log, state_folder(), _subnet())
-            return connection.host, result_of(examine(patient, settings, SystemClock().now()))
+            at = SystemClock().now()
+            patient = Patient(EngineReader(connection), log, state_folder(), _subnet(), settings, at)
+            return connection.host, result_of(examine(patient))
     except UsageError as error:
         return "", (failed(Area.ENGINE, "address", error),)
 
@@ -72,12 +71,12 @@ def _examine_terminal() -> Iterator[Examination]:
         )
         return
     columns, rows = size_of(sys.stdout)
-    size = f"{columns}×{rows or 0}"
+    size = f"{columns}x{rows or 0}"
     if columns < SMALLEST[0] or (rows or 0) < SMALLEST[1]:
         yield warned(
             area,
             "screen",
-            f"The terminal has {size} cells; the console wants 80×24.",
+            f"The terminal has {size} cells; the console wants 80x24.",
             "Make the window larger.",
         )
     else:

@@ -1,0 +1,310 @@
+"""The doctor says of each thing whether it works, and what mends it."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.alerts.alert import Alert
+from console.alerts.values import AlertState
+from console.diagnosis.values import Severity
+from console.doctor.examination import examine
+from console.doctor.nixos import examine_nixos
+from console.doctor.settings import examine_settings
+from console.doctor.values import Area, Examination, Patient, Tools, worst
+from console.errors import HostError
+from console.journal.reader import DaemonLog
+from console.journal.values import Batch, Window
+from console.nixos.file import NixosPaths
+from console.settings import Nixos, Settings
+from console.storage.alerts import write_alerts
+from console.storage.recorder_lock import FILE as RECORDER_LOCK
+from console.swarm.reader import EngineReader
+from tests.simulator.swarms import a_network, a_swarm
+from tests.support.engines import Simulation, reader_of, simulation
+
+NOW = datetime(2026, 6, 12, tzinfo=UTC)
+SUBNET = IPv4Network("10.10.0.0/16")
+RUNNING = b"LoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=1\n"
+SYNCHRONISED = b"NTPSynchronized=yes\n"
+UNITS = b"Id=vipconsole-record.service\nLoadState=not-found\nActiveState=inactive\n"
+
+
+class Journal:
+    """A journal with so many lines, or one that cannot be read."""
+
+    def __init__(self, entries: int = 3, error: HostError | None = None) -> None:
+        self._entries = entries
+        self._error = error
+
+    async def read(self, _: Window) -> Batch:
+        if self._error is not None:
+            raise self._error
+        entries: Any = (object(),) * self._entries
+        return Batch(entries)
+
+    def follow(self, *_: object) -> Any:
+        raise NotImplementedError
+
+
+class Host:
+    """A host with systemd, whose commands answer as they are told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "state"
+        self.state.mkdir()
+        self.booted = folder / "booted"
+        self.booted.mkdir()
+        self.answers: dict[str, bytes | HostError] = {
+            "docker.service": RUNNING,
+            "timedatectl": SYNCHRONISED,
+            "vipconsole-guard.timer": UNITS,
+        }
+        self.log = DaemonLog(Journal(), is_proven=True)
+        self.settings = Settings()
+
+    async def run(self, argv: Sequence[str], _: float) -> bytes:
+        answer = next(answer for word, answer in self.answers.items() if word in argv)
+        if isinstance(answer, HostError):
+            raise answer
+        return answer
+
+    def tools(self) -> Tools:
+        return Tools(self.run, self.booted, self.state / "lock")
+
+    def patient(self, reader: EngineReader) -> Patient:
+        return Patient(reader, self.log, self.state, SUBNET, self.settings, NOW)
+
+    def examined(self, reader: EngineReader) -> dict[tuple[Area, str], Examination]:
+        found = asyncio.run(examine(self.patient(reader), self.tools()))
+        assert len({(each.area, each.subject) for each in found}) == len(found)
+        return {(each.area, each.subject): each for each in found}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+@contextmanager
+def served(api: str = "1.52", **more: Any) -> Iterator[tuple[Simulation, EngineReader]]:
+    engine = a_swarm(api, **more)
+    a_network(engine)
+    with simulation(engine) as running, reader_of(running.host) as reader:
+        yield running, reader
+
+
+def wrong(found: dict[tuple[Area, str], Examination]) -> set[tuple[Area, str]]:
+    return {key for key, examination in found.items() if examination.severity is not Severity.OK}
+
+
+PLACE = (Area.ENGINE, "place")
+CLOCK = (Area.HOST, "clock")
+"""The simulated engine has another name and another date than this machine."""
+
+
+def test_where_everything_works_nothing_is_wrong(host: Host) -> None:
+    with served() as (_, reader):
+        found = host.examined(reader)
+    assert wrong(found) <= {PLACE, CLOCK, (Area.HOST, "command ip"), (Area.HOST, "command systemctl")}
+    assert "counts addresses" in found[Area.ENGINE, "version"].sentence
+    assert "leads the swarm" in found[Area.ENGINE, "leader"].sentence
+    assert "3 lines of docker.service" in found[Area.LOG, "journal"].sentence
+
+
+def test_an_engine_that_does_not_count_is_told_with_what_helps(host: Host) -> None:
+    with served("1.41") as (_, reader):
+        found = host.examined(reader)[Area.ENGINE, "version"]
+    assert found.severity is Severity.OK
+    assert "does not count" in found.sentence
+    assert "vipconsole census proxy" in found.hint
+
+
+@pytest.mark.parametrize("kind", ["refuse", "garbage", "status:500"])
+def test_an_engine_that_fails_keeps_nothing_else_from_being_examined(host: Host, kind: str) -> None:
+    with served() as (running, reader):
+        running.break_call("*", kind)
+        found = host.examined(reader)
+    assert found[Area.ENGINE, "swarm"].severity is Severity.CRITICAL
+    assert found[Area.ENGINE, "swarm"].hint
+    assert {area for area, _ in found} == {Area.ENGINE, Area.LOG, Area.HOST, Area.NIXOS, Area.SERVICES}
+
+
+def test_no_engine_at_all_is_told_by_its_socket(host: Host, tmp_path: Path) -> None:
+    with reader_of(f"unix://{tmp_path}/none.sock") as reader:
+        found = host.examined(reader)[Area.ENGINE, "swarm"]
+    assert "the socket does not exist" in found.sentence
+    assert "systemctl status docker" in found.hint
+
+
+def test_a_network_that_is_not_there_is_told_with_those_that_are(host: Host) -> None:
+    host.settings = replace(host.settings, network="shared")
+    with served() as (_, reader):
+        found = host.examined(reader)[Area.ENGINE, "network"]
+    assert found.severity is Severity.WARNING
+    assert "Overlays: proxy" in found.hint
+
+
+def test_a_journal_without_a_line_is_not_taken_for_a_quiet_one(host: Host) -> None:
+    host.log = DaemonLog(Journal(0), is_proven=True)
+    with served() as (_, reader):
+        found = host.examined(reader)[Area.LOG, "journal"]
+    assert found.severity is Severity.WARNING
+    assert "docker_unit" in found.hint
+
+
+def test_a_journal_that_cannot_be_read_is_unknown(host: Host) -> None:
+    host.log = DaemonLog(
+        Journal(error=HostError("It cannot be read.", "Join the group adm.")), is_proven=True
+    )
+    with served() as (_, reader):
+        found = host.examined(reader)[Area.LOG, "journal"]
+    assert (found.severity, found.hint) == (Severity.UNKNOWN, "Join the group adm.")
+
+
+def test_the_journal_of_a_host_that_is_not_the_engines_is_not_read(host: Host) -> None:
+    host.log = DaemonLog(Journal())
+    with served() as (_, reader):
+        found = host.examined(reader)
+    assert (Area.LOG, "journal") not in found
+    assert "is not read" in found[Area.LOG, "reader"].sentence
+    assert found[PLACE].severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "subject", "severity"),
+    [
+        ("docker.service", b"LoadState=not-found\nActiveState=inactive\n", "systemd", Severity.UNKNOWN),
+        ("docker.service", RUNNING.replace(b"=active", b"=failed"), "systemd", Severity.CRITICAL),
+        ("docker.service", HostError("It hangs."), "systemd", Severity.UNKNOWN),
+    ],
+)
+def test_a_unit_that_does_not_run_is_told(
+    host: Host, command: str, answer: bytes | HostError, subject: str, severity: Severity
+) -> None:
+    host.answers[command] = answer
+    with served() as (_, reader):
+        assert host.examined(reader)[Area.HOST, subject].severity is severity
+
+
+def test_a_host_without_systemd_is_told_and_nothing_of_systemd_is_asked(host: Host) -> None:
+    host.booted.rmdir()
+    host.answers.clear()
+    with served() as (_, reader):
+        found = host.examined(reader)
+    assert "systemd does not run this host" in found[Area.HOST, "systemd"].sentence
+
+
+def test_a_clock_that_nobody_sets_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.answers["timedatectl"] = b"NTPSynchronized=no\n"
+    with served() as (running, reader):
+        at = running.model.now.timestamp()
+        monkeypatch.setattr("console.doctor.host.time.time", lambda: at)
+        assert "timedatectl set-ntp true" in host.examined(reader)[CLOCK].hint
+        monkeypatch.setattr("console.doctor.host.time.time", lambda: at + 60)
+        assert "60 s behind" in host.examined(reader)[CLOCK].sentence
+
+
+def test_the_state_directory_is_told_as_it_is(host: Host) -> None:
+    with served() as (_, reader):
+        assert str(host.state) in host.examined(reader)[Area.HOST, "state"].sentence
+        host.state = host.state / "deeper" / "still"
+        assert "is not there yet" in host.examined(reader)[Area.HOST, "state"].sentence
+
+
+@pytest.mark.parametrize(("free", "severity"), [(10e6, Severity.CRITICAL), (100e6, Severity.WARNING)])
+def test_a_disk_that_is_nearly_full_is_told(
+    host: Host, monkeypatch: pytest.MonkeyPatch, free: float, severity: Severity
+) -> None:
+    class Usage:
+        def __init__(self, _: object) -> None:
+            self.free = free
+
+    monkeypatch.setattr("console.doctor.host.shutil.disk_usage", Usage)
+    with served() as (_, reader):
+        assert host.examined(reader)[Area.HOST, "disk"].severity is severity
+
+
+def test_a_recorder_that_failed_and_one_that_works_are_told(host: Host) -> None:
+    subject = (Area.SERVICES, "recorder")
+    with served() as (_, reader):
+        assert "systemctl enable --now vipconsole-record.service" in host.examined(reader)[subject].hint
+        host.answers["vipconsole-guard.timer"] = UNITS.replace(b"inactive", b"failed")
+        assert host.examined(reader)[subject].severity is Severity.WARNING
+    assert not (host.state / RECORDER_LOCK).exists()
+
+
+def test_alerts_that_do_not_get_through_are_told(host: Host) -> None:
+    subject = (Area.SERVICES, "alerts")
+    host.settings = replace(host.settings, alert=(Alert("ops", ("/bin/true",)),))
+    with served() as (_, reader):
+        assert "1 alert set: ops." in host.examined(reader)[subject].sentence
+        trouble = AlertState(lost=2, lost_at=NOW - timedelta(hours=1))
+        write_alerts(host.state, {"ops": trouble})
+        found = host.examined(reader)[subject]
+    assert found.severity is Severity.WARNING
+    assert found.hint == "`vipconsole alert --test ops`."
+
+
+def test_settings_that_cannot_be_used_are_told_and_the_defaults_hold(tmp_path: Path) -> None:
+    system, user = tmp_path / "system.toml", tmp_path / "user.toml"
+    assert "No settings file" in examine_settings((system, user), None)[1][0].sentence
+    system.write_text('network = "shared"\n')
+    settings, (found,) = examine_settings((system, user), None)
+    assert (settings.network, found.severity) == ("shared", Severity.OK)
+    user.write_text("netwrok = 1\n")
+    settings, (found,) = examine_settings((system, user), None)
+    assert (settings, found.severity) == (Settings(), Severity.CRITICAL)
+    assert "did you mean network?" in found.sentence
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("text", "severity", "sentence"),
+    [
+        (
+            "docker network create --driver overlay proxy",
+            Severity.WARNING,
+            "by one exact edit: docker network create",
+        ),
+        (
+            "docker network create --subnet 10.10.0.0/16 --driver overlay proxy",
+            Severity.OK,
+            "already creates",
+        ),
+        ("echo nothing", Severity.WARNING, ""),
+    ],
+)
+def test_the_edit_of_the_nix_file_is_told_before_it_is_needed(
+    host: Host, tmp_path: Path, text: str, severity: Severity, sentence: str
+) -> None:
+    (tmp_path / "swarm.nix").write_text(f"{{ x.script = ''\n  {text}\n''; }}\n")
+    host.settings = replace(host.settings, nixos=Nixos(repository=str(tmp_path), file="swarm.nix"))
+    marker = tmp_path / "NIXOS"
+    with served() as (_, reader):
+        absent = asyncio.run(examine_nixos(host.patient(reader), NixosPaths(marker=marker)))
+        marker.touch()
+        # There is no Nix on this path: then its own check of the edit is what is missing.
+        found, git = asyncio.run(
+            examine_nixos(host.patient(reader), NixosPaths(marker=marker, path="/nonexistent"))
+        )
+    assert [each.severity for each in absent] == [Severity.OK]
+    assert (found.severity, sentence in found.sentence) == (severity, True)
+    assert found.hint or severity is Severity.OK
+    assert git.subject == "git"
+
+
+def test_the_worst_decides() -> None:
+    of = [
+        Examination(Area.HOST, severity, severity, "")
+        for severity in (Severity.OK, Severity.WARNING, Severity.CRITICAL, Severity.UNKNOWN)
+    ]
+    assert worst(of) is Severity.CRITICAL
+    assert worst(of[:2]) is Severity.WARNING
+    assert worst([]) is Severity.OK

@@ -1,0 +1,69 @@
+"""`vipconsole doctor`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from screens.cli.main import main
+from tests.support.engines import simulation
+
+JSON_KEYS = {"area", "subject", "severity", "sentence", "hint"}
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
+@pytest.mark.process
+def test_a_report_begins_with_the_verdict_and_ends_with_the_worst_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", "--host", f"unix://{tmp_path}/none.sock"]) == 2
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].startswith("1 thing does not work")
+    assert "  CRITICAL  There is no engine at" in out
+    assert "systemctl status docker" in out
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.process
+def test_what_could_be_more_is_hinted_at_when_all_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with simulation("evening", api_version="1.41") as running:
+        main(["doctor", "--host", running.host])
+        short = capsys.readouterr().out
+        main(["doctor", "--all", "--host", running.host])
+        whole = capsys.readouterr().out
+    assert "(API 1.41) does not count addresses" in short
+    assert "`vipconsole census proxy` lists what leaked" not in short
+    assert "`vipconsole census proxy` lists what leaked" in whole
+
+
+@pytest.mark.process
+def test_one_document_has_it_all(capsys: pytest.CaptureFixture[str]) -> None:
+    with simulation("evening") as running:
+        code = main(["doctor", "--json", "--host", running.host])
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["exit_code"], document["host"]) == (
+        "vipconsole.doctor/1",
+        code,
+        running.host,
+    )
+    assert {frozenset(each) for each in document["examinations"]} == {frozenset(JSON_KEYS)}
+    areas = [each["area"] for each in document["examinations"]]
+    assert set(areas) == {"engine", "log", "host", "nixos", "services", "settings", "terminal"}
+
+
+@pytest.mark.process
+def test_wrong_settings_and_a_wrong_address_are_findings_and_no_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wrong.toml").write_text("netwrok = 1\n")
+    assert main(["doctor", "--config", str(tmp_path / "wrong.toml"), "--host", "ftp://x"]) == 2
+    out = capsys.readouterr().out
+    assert "did you mean network?" in out
+    assert "ftp://x is not an engine address." in out
+    assert out.splitlines()[0].startswith("2 things do not work")
