@@ -25,7 +25,6 @@ def build_parser(first: str = "") -> argparse.ArgumentParser:
     adders = {
         **_ADDERS,
         **service_commands(_common),
-        **_RUNBOOK_ADDERS,
         **run_commands(_common, _state_parser),
     }
     for name, add in adders.items():
@@ -241,6 +240,26 @@ def _add_doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
     doctor.add_argument("--json", action="store_true", help="everything, as one JSON document")
 
 
+def _add_config(commands: "argparse._SubParsersAction[Parser]") -> None:
+    config = commands.add_parser(
+        "config",
+        parents=[_common()],
+        help="settings: what is in effect and where it comes from, a file to begin with, a schema for editors",
+        description="`show` prints the settings in effect as a file, each with the file that sets it. `init` writes a file in "
+        "which every key is a comment: /etc/vipconsole/config.toml for root, the user's own otherwise, or that of --config. "
+        "`schema` prints the JSON Schema (draft 7) of settings files.",
+    )
+    config.add_argument(
+        "topic",
+        nargs="?",
+        choices=("show", "init", "schema"),
+        default="show",
+        metavar="TOPIC",
+        help="show, init or schema; default: show",
+    )
+    config.add_argument("--json", action="store_true", help="with show: as one JSON document")
+
+
 def _add_census(commands: "argparse._SubParsersAction[Parser]") -> None:
     census = commands.add_parser(
         "census",
@@ -338,31 +357,6 @@ def _interval(text: str) -> float:
     return interval_s
 
 
-def _add_validate(commands: "argparse._SubParsersAction[Parser]") -> None:
-    validate = commands.add_parser(
-        "validate",
-        help="list all errors in runbooks, one per line",
-        description="Reads runbooks and lists all errors in them as FILE:LINE:COLUMN: MESSAGE. Contacts no engine and "
-        "changes nothing.",
-        epilog="Exit codes: 0 all valid, 64 errors found.",
-    )
-    validate.add_argument(
-        "file",
-        nargs="*",
-        metavar="FILE",
-        type=Path,
-        help="default: /etc/vipconsole/runbook.yaml, else the shipped one",
-    )
-
-
-def _add_schema(commands: "argparse._SubParsersAction[Parser]") -> None:
-    commands.add_parser(
-        "schema",
-        help="print the JSON Schema of runbooks, for editors",
-        description="Prints the JSON Schema (draft 7) of runbooks, so that editors can complete and check them.",
-    )
-
-
 _ADDERS: Mapping[str, Adder] = {
     "glance": _add_glance,
     "quiet": _add_quiet,
@@ -370,11 +364,11 @@ _ADDERS: Mapping[str, Adder] = {
     "why": _add_why,
     "history": _add_history,
     "doctor": _add_doctor,
+    "config": _add_config,
     "census": _add_census,
     "stack-rm": _add_stack_rm,
     "reclaim": _add_reclaim,
 }
-_RUNBOOK_ADDERS: Mapping[str, Adder] = {"validate": _add_validate, "schema": _add_schema}
 
 
 def seconds(text: str) -> float:

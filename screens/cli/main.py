@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "why": "why:run",
     "history": "history:run",
     "doctor": "doctor:run",
+    "config": "config:run",
     "census": "census:run",
     "stack-rm": "stack_rm:run",
     "reclaim": "reclaim:run",

@@ -61,8 +61,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def run_commands(common: ParserFactory, state: ParserFactory) -> Mapping[str, Adder]:
-    """Return what adds the commands that start, show and steer runs. A started run stores its own engine."""
+    """Return what adds the commands that check runbooks, and start, show and steer runs. A started run stores its own engine."""
     return {
+        "validate": _add_validate,
+        "schema": _add_schema,
         "run": partial(_add_run, common),
         "rehearse": partial(_add_rehearse, common),
         "attach": partial(_add_attach, state),
@@ -72,6 +74,31 @@ def run_commands(common: ParserFactory, state: ParserFactory) -> Mapping[str, Ad
         "decide": partial(_add_decide, state),
         "abandon": partial(_add_abandon, state),
     }
+
+
+def _add_validate(commands: Any) -> None:
+    validate = commands.add_parser(
+        "validate",
+        help="list all errors in runbooks, one per line",
+        description="Reads runbooks and lists all errors in them as FILE:LINE:COLUMN: MESSAGE. Contacts no engine and "
+        "changes nothing.",
+        epilog="Exit codes: 0 all valid, 64 errors found.",
+    )
+    validate.add_argument(
+        "file",
+        nargs="*",
+        metavar="FILE",
+        type=Path,
+        help="default: /etc/vipconsole/runbook.yaml, else the shipped one",
+    )
+
+
+def _add_schema(commands: Any) -> None:
+    commands.add_parser(
+        "schema",
+        help="print the JSON Schema of runbooks, for editors",
+        description="Prints the JSON Schema (draft 7) of runbooks, so that editors can complete and check them.",
+    )
 
 
 def _add_run(common: ParserFactory, commands: Any) -> None:

@@ -96,6 +96,9 @@ def _part(value: Any) -> str:
     # Not `indent`: with it the library leaves its C code, and a list of a thousand services takes ten times as long.
     if isinstance(value, list | tuple) and value:
         return "[\n" + ",\n".join(f"  {json.dumps(row)}" for row in value) + "\n ]"
+    if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
+        rows = (f"  {json.dumps(key)}: {json.dumps(row)}" for key, row in value.items())
+        return "{\n" + ",\n".join(rows) + "\n }"
     return json.dumps(value)
 
 

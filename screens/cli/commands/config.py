@@ -1,0 +1,54 @@
+"""`vipconsole config`: settings as they are in effect, a file to begin with, and their JSON Schema."""
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from console.errors import UsageError
+from console.settings import SYSTEM_FILE, user_file
+from console.settings_file import as_json, in_effect, origins_of, template
+from console.settings_schema import schema_text
+from console.storage.state import make_private, write_atomically
+from console.text import clean
+from screens.cli.commands.common import read_settings, settings_files
+from screens.output.plain import json_text, say
+
+SCHEMA = "vipconsole.settings/1"
+
+
+def run(arguments: Namespace) -> int:
+    """Do what is asked for, and return the exit code."""
+    match arguments.topic:
+        case "init":
+            _init(arguments)
+        case "schema":
+            sys.stdout.write(schema_text())
+        case _:
+            _show(arguments)
+    return 0
+
+
+def _show(arguments: Namespace) -> None:
+    settings = read_settings(arguments)
+    required = (arguments.config,) if arguments.config else ()
+    origins = origins_of((*settings_files(), *required))
+    if arguments.json:
+        sys.stdout.write(json_text({"schema": SCHEMA, "settings": as_json(settings, origins)}))
+        return
+    # A program may read it: it is a settings file.
+    say(in_effect(settings, origins).splitlines(), wraps=False)
+
+
+def _init(arguments: Namespace) -> None:
+    path: Path = arguments.config or (SYSTEM_FILE if os.geteuid() == 0 else user_file(os.environ))
+    if os.path.lexists(path):
+        raise UsageError(
+            f"{clean(str(path), 300)} is there already, and stays as it is.",
+            "Name another file with --config, or move it away.",
+        )
+    if not path.parent.is_dir():
+        make_private(path.parent)
+    # Others may read it: it holds nothing yet.
+    write_atomically(path, template(), 0o644)
+    say((f"{clean(str(path), 300)} was written. Every key in it is a comment: take the # away to set one.",))
