@@ -70,8 +70,9 @@ faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engin
 pictures: painters $(VENV)/.dev ## Draw the pictures in docs/pictures, from a simulated swarm
 	$(BIN)/python -m tests.support.pictures docs/pictures
 
-docs: $(VENV)/.dev ## Write the parts of docs/ that are generated: options, keys, settings
+docs: $(VENV)/.dev ## Write what is generated in docs/: options, keys, settings, manual page, completions
 	$(BIN)/python -m tests.support.reference
+	$(BIN)/python -m tests.support.manual
 
 lock: ## Update the lock files (needs uv)
 	uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-emit-index-url \

@@ -14,6 +14,7 @@ import pytest
 from console.settings import Settings, load_settings
 from screens.cli.arguments import build_parser
 from screens.cli.main import main
+from tests.support.manual import COMPLETIONS, PAGE, written
 from tests.support.reference import DOCS, END, GENERATED, ROOT, START, renewed
 
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
@@ -67,6 +68,11 @@ def commands(page: Path) -> Iterator[list[str]]:
         words = shlex.split(line.partition(">")[0], comments=True)
         if words and words[0].rpartition("/")[2] == "vipconsole":
             yield words[1:]
+
+
+@pytest.mark.parametrize("path", [*COMPLETIONS.values(), PAGE], ids=lambda path: path.name)
+def test_the_manual_page_and_the_completions_are_those_of_the_parser(path: Path) -> None:
+    assert path.read_text("utf-8") == written()[path], f"{path.name} is out of date: run `make docs`"
 
 
 @pytest.mark.parametrize("name", GENERATED)

@@ -64,7 +64,7 @@ console.journal.reader console.journal.recordings console.journal.signatures con
 console.journal.values console.journal.window console.monitor.history console.monitor.snapshot console.monitor.trends
 console.nodes.address console.nodes.settings console.nodes.values console.runbook.store.finished console.settings
 console.storage.alerts console.storage.census console.storage.database console.storage.history console.storage.state
-console.swarm.client console.swarm.contexts console.swarm.engine_client console.swarm.failures console.swarm.managers console.swarm.model console.swarm.parse
+console.swarm.address console.swarm.client console.swarm.contexts console.swarm.engine_client console.swarm.failures console.swarm.managers console.swarm.model console.swarm.parse
 console.swarm.parse_engine console.swarm.paths console.swarm.reader console.swarm.replies console.swarm.snapshots
 console.text screens.cli.arguments screens.cli.commands.common screens.cli.commands.glance screens.cli.main screens.cli.run_arguments
 screens.cli.service_arguments screens.output.plain screens.present.text

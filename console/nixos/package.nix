@@ -15,6 +15,9 @@ python3Packages.buildPythonApplication {
       (source + "/console")
       (source + "/screens")
       (source + "/runbook.yaml")
+      # The wheel brings the manual page and the completions.
+      (source + "/docs/vipconsole.1")
+      (source + "/docs/completion")
       (source + "/pyproject.toml")
       (source + "/README.md")
       (source + "/LICENSE")
@@ -24,6 +27,7 @@ python3Packages.buildPythonApplication {
   build-system = [ python3Packages.hatchling ];
 
   dependencies = [
+    python3Packages.argcomplete
     python3Packages.docker
     python3Packages.prometheus-client
     python3Packages.pydantic

@@ -30,7 +30,8 @@ from console.runbook.runner.starting import decide, start_runner
 from console.runbook.store.viewer import watch
 from console.settings import Settings
 from console.storage.state import state_folder
-from console.swarm.client import DEFAULT_HOST, EngineConnection
+from console.swarm.address import DEFAULT_HOST
+from console.swarm.client import EngineConnection
 
 PROGRAM = "exec"
 """The action that runs programs: they would act on this machine."""

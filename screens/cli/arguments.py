@@ -260,6 +260,20 @@ def _add_config(commands: "argparse._SubParsersAction[Parser]") -> None:
     config.add_argument("--json", action="store_true", help="with show: as one JSON document")
 
 
+def _add_completion(commands: "argparse._SubParsersAction[Parser]") -> None:
+    completion = commands.add_parser(
+        "completion",
+        help="what a shell has to read so that TAB completes commands, options and names",
+        description="Prints what a shell has to read, once, so that TAB completes commands, options, and the names of networks, "
+        "services, stacks, runs and steps. Packages install it already.",
+        epilog="bash: vipconsole completion bash > /etc/bash_completion.d/vipconsole. zsh: to a file _vipconsole in a folder of "
+        "$fpath. fish: to ~/.config/fish/completions/vipconsole.fish.",
+    )
+    completion.add_argument(
+        "shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish"
+    )
+
+
 def _add_census(commands: "argparse._SubParsersAction[Parser]") -> None:
     census = commands.add_parser(
         "census",
@@ -365,6 +379,7 @@ _ADDERS: Mapping[str, Adder] = {
     "history": _add_history,
     "doctor": _add_doctor,
     "config": _add_config,
+    "completion": _add_completion,
     "census": _add_census,
     "stack-rm": _add_stack_rm,
     "reclaim": _add_reclaim,

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "history": "history:run",
     "doctor": "doctor:run",
     "config": "config:run",
+    "completion": "config:completion_command",
     "census": "census:run",
     "stack-rm": "stack_rm:run",
     "reclaim": "reclaim:run",
@@ -45,6 +46,8 @@ COMMANDS: Mapping[str, str] = {
 }
 """Every command: its module, imported only when the command is used, and the function there."""
 
+COMPLETING = "_ARGCOMPLETE"
+"""What a shell sets that asks for completions."""
 OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 """The errors of writing to a full disk or to a terminal that has closed."""
 
@@ -61,6 +64,11 @@ def _main(argv: Sequence[str] | None) -> int:
             # Python has no stream where the caller closed it (`>&-`).
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
     try:
+        if COMPLETING in os.environ:
+            # A shell asks what could be typed next.
+            from screens.cli.completing import complete
+
+            complete()
         words = sys.argv[1:] if argv is None else argv
         arguments = build_parser(words[0] if words else "").parse_args(words)
         if getattr(arguments, "state_dir", None) is not None:

@@ -21,7 +21,7 @@ from console.journal import access, reader
 from console.nixos import file
 from console.runbook.language import source
 from console.storage.state import state_folder
-from console.swarm.client import resolve_host
+from console.swarm.address import resolve_host
 from console import settings
 print(json.dumps([str(each).removeprefix("unix://") for each in (
     audit.JOURNAL_SOCKET, identity.MACHINE_ID, identity.BOOT_ID, lock_probe.LOCK, host_reader.PROC, host_reader.HostPaths().booted,

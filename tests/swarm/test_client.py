@@ -8,7 +8,8 @@ import docker
 import pytest
 
 from console.errors import EngineError, MalformedReply, UsageError
-from console.swarm.client import DEFAULT_HOST, EngineConnection, resolve_host
+from console.swarm.address import DEFAULT_HOST, resolve_host
+from console.swarm.client import EngineConnection
 from console.swarm.engine_client import EngineClient
 from tests.simulator.swarms import a_swarm
 from tests.support.engines import read_swarm, simulation

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from console.errors import EngineUnreachable, UsageError
-from console.swarm.client import DEFAULT_HOST, EngineConnection, engine_or_context
+from console.swarm.address import DEFAULT_HOST, engine_or_context
+from console.swarm.client import EngineConnection
 from console.swarm.contexts import Certificates, context_address
 from console.swarm.sdk_client import tls_config
 

@@ -18,7 +18,8 @@ from console.journal.reader import DaemonLog, open_journal
 from console.journal.recordings import GrowingJournal, RecordedJournal
 from console.settings import SYSTEM_FILE, Settings, load_settings, user_file
 from console.storage.state import state_folder
-from console.swarm.client import EngineConnection, resolve_host
+from console.swarm.address import resolve_host
+from console.swarm.client import EngineConnection
 from console.text import clean
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from console.settings import Settings
 from console.storage.history import MAX_DAYS, HistoryStore
 from console.storage.record import RecordStore
 from console.storage.state import state_folder
-from console.swarm.client import EngineConnection, resolve_host
+from console.swarm.address import resolve_host
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import clean
 from screens.cli.commands.common import connect, demo_log, journal_for, refuse_host, result_of, settings_of

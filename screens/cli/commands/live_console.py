@@ -12,7 +12,7 @@ from console.durations import LOCAL
 from console.monitor.monitor import Monitor, Sources
 from console.settings import Settings
 from console.storage.state import state_folder
-from console.swarm.client import resolve_host
+from console.swarm.address import resolve_host
 from console.text import clean
 from screens.cli.commands.common import (
     connect,

@@ -19,7 +19,8 @@ from console.operations.probes import own_probe_owner
 from console.operations.reclaim import DaemonRestart, ReclaimMethod, ReclaimPlan, ReclaimTarget, plan_reclaim
 from console.settings import Settings
 from console.storage.borrow import BorrowRecord, BorrowStore
-from console.swarm.client import EngineConnection, engine_or_context
+from console.swarm.address import engine_or_context
+from console.swarm.client import EngineConnection
 from console.swarm.managers import roles_of
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader

@@ -19,7 +19,8 @@ from console.settings import Settings
 from console.storage.record import RecordStore
 from console.storage.recorder_lock import recording
 from console.storage.state import state_folder
-from console.swarm.client import EngineConnection, resolve_host
+from console.swarm.address import resolve_host
+from console.swarm.client import EngineConnection
 from console.text import clean
 from screens.cli.commands.common import (
     connect,
