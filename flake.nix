@@ -18,7 +18,21 @@
         default = vipconsole;
       });
 
+      apps = each (pkgs: {
+        default = {
+          type = "app";
+          program = "${self.packages.${pkgs.system}.default}/bin/vipconsole";
+        };
+      });
+
+      overlays.default = final: _: { vipconsole = final.callPackage ./console/nixos/package.nix { }; };
+
       nixosModules.default = ./console/nixos/module.nix;
+
+      # A machine with Docker, a swarm and the module: `nix flake check` starts it where there is KVM.
+      checks = each (pkgs: {
+        machine = pkgs.testers.runNixOSTest ./console/nixos/machine-test.nix;
+      });
 
       formatter = each (pkgs: pkgs.nixfmt-rfc-style);
     };

@@ -8,6 +8,10 @@
 let
   cfg = config.services.vipconsole;
   toml = pkgs.formats.toml { };
+  settings =
+    cfg.settings
+    // lib.optionalAttrs (cfg.alerts != [ ]) { alert = cfg.alerts; }
+    // lib.optionalAttrs (cfg.nodes != [ ]) { node = cfg.nodes; };
 
   # What both services may do, and where they write.
   hardening = {
@@ -63,6 +67,32 @@ in
       description = "The content of {file}`/etc/vipconsole/config.toml`.";
     };
 
+    alerts = lib.mkOption {
+      type = lib.types.listOf toml.type;
+      default = [ ];
+      example = [
+        {
+          name = "ops";
+          webhook = "https://chat.example.org/hooks/x";
+          format = "slack";
+          at = "warning";
+        }
+      ];
+      description = "Who the recorder tells what it finds: the `[[alert]]` tables of the settings. They are readable for all users.";
+    };
+
+    nodes = lib.mkOption {
+      type = lib.types.listOf toml.type;
+      default = [ ];
+      example = [
+        {
+          name = "worker-1";
+          host = "ssh://root@worker-1";
+        }
+      ];
+      description = "Other nodes whose engines are asked too: the `[[node]]` tables of the settings.";
+    };
+
     runbook = lib.mkOption {
       type = lib.types.nullOr lib.types.path;
       default = null;
@@ -114,8 +144,8 @@ in
       pkgs.git
     ];
     environment.etc = {
-      "vipconsole/config.toml" = lib.mkIf (cfg.settings != { }) {
-        source = toml.generate "vipconsole.toml" cfg.settings;
+      "vipconsole/config.toml" = lib.mkIf (settings != { }) {
+        source = toml.generate "vipconsole.toml" settings;
       };
       "vipconsole/runbook.yaml" = lib.mkIf (cfg.runbook != null) { source = cfg.runbook; };
     };

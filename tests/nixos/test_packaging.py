@@ -10,7 +10,7 @@ import pytest
 
 import console
 from console.runbook.language.source import SYSTEM_FILE as RUNBOOK
-from console.settings import SYSTEM_FILE
+from console.settings import SYSTEM_FILE, load_settings
 from screens.cli.arguments import build_parser
 
 CHECKOUT = Path(__file__).parents[2]
@@ -31,13 +31,14 @@ let
     mkOption = option: option;
     inherit (builtins) concatStringsSep;
     optional = condition: each: if condition then [ each ] else [ ];
+    optionalAttrs = condition: each: if condition then each else { };
     types = {
       package = "package"; path = "path"; str = "str"; bool = "bool"; ints.unsigned = "unsigned";
-      nullOr = type: "null or ${type}";
+      nullOr = type: "null or ${type}"; listOf = type: "list of ${type}";
     };
   };
   python3Packages = builtins.listToAttrs (map (name: { inherit name; value = name; }) [
-    "hatchling" "docker" "prometheus-client" "pydantic" "rich" "ruamel-yaml" "textual" "tree-sitter" "aiohttp" "systemd-python"
+    "hatchling" "argcomplete" "docker" "prometheus-client" "pydantic" "rich" "ruamel-yaml" "textual" "tree-sitter" "aiohttp" "systemd-python"
   ]) // {
     buildPythonApplication = told: told;
     tree-sitter-grammars = { tree-sitter-bash = "tree-sitter-bash"; tree-sitter-nix = "tree-sitter-nix"; };
@@ -91,7 +92,7 @@ def test_the_package_has_every_dependency_and_the_version() -> None:
 
 def test_the_module_puts_files_where_they_are_read() -> None:
     services = """{ vipconsole = {
-      enable = true; package = "p"; settings = { nixos.flake = ".#host"; }; runbook = "/r.yaml"; guard.enable = false;
+      enable = true; package = "p"; settings = { nixos.flake = ".#host"; }; alerts = [ ]; nodes = [ ]; runbook = "/r.yaml"; guard.enable = false;
       record.enable = false;
     }; }"""
     config = evaluated(f"(module {services}).config")
@@ -106,9 +107,30 @@ def test_the_module_puts_files_where_they_are_read() -> None:
     }
 
 
+def test_alerts_and_nodes_of_the_module_are_tables_of_the_settings(tmp_path: Path) -> None:
+    alert = {"name": "ops", "webhook": "https://chat.example/x", "at": "warning"}
+    node = {"name": "b", "host": "ssh://root@b"}
+    services = """{ vipconsole = {
+      enable = true; package = "p"; settings = { network = "shared"; }; runbook = null; guard.enable = false;
+      record.enable = false; alerts = [ { name = "ops"; webhook = "https://chat.example/x"; at = "warning"; } ];
+      nodes = [ { name = "b"; host = "ssh://root@b"; } ];
+    }; }"""
+    files = evaluated(f"(module {services}).config")["environment"]["etc"]
+    settings = json.loads(files["vipconsole/config.toml"]["source"])
+    assert settings == {"network": "shared", "alert": [alert], "node": [node]}
+    (tmp_path / "config.toml").write_text(
+        f'network = "shared"\n[[alert]]\n{toml(alert)}\n[[node]]\n{toml(node)}\n'
+    )
+    assert load_settings([tmp_path / "config.toml"]).alert[0].title == "ops"
+
+
+def toml(table: dict[str, str]) -> str:
+    return "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items())
+
+
 def systemd_of(guard: str, listen: str = "null") -> Any:
     services = f"""{{ vipconsole = {{
-      enable = true; package = "/p"; settings = {{ }}; runbook = null; guard = {{ enable = true; {guard} }};
+      enable = true; package = "/p"; settings = {{ }}; alerts = [ ]; nodes = [ ]; runbook = null; guard = {{ enable = true; {guard} }};
       record = {{ enable = true; listen = {listen}; }};
     }}; }}"""
     return evaluated(f"(module {services}).config")["systemd"]
@@ -186,4 +208,4 @@ def test_the_module_tells_the_guard_what_it_may_and_what_is_needed() -> None:
 def test_the_module_does_nothing_unless_it_is_enabled() -> None:
     assert evaluated("(module { vipconsole = { enable = false; }; }).config") is None
     options = evaluated("builtins.attrNames (module { vipconsole = { }; }).options.services.vipconsole")
-    assert options == ["enable", "guard", "package", "record", "runbook", "settings"]
+    assert options == ["alerts", "enable", "guard", "nodes", "package", "record", "runbook", "settings"]
