@@ -1,9 +1,10 @@
-"""Polls the swarm, keeps the leak tracker, and judges quiescence at every snapshot."""
+"""Polls the swarm, and keeps the leak tracker."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.addresses.leak_tracker import (
     IDLE_INTERVAL_S,
@@ -14,19 +15,12 @@ from console.addresses.leak_tracker import (
     step,
 )
 from console.addresses.leaks import allocator_key, allocator_of
-from console.addresses.tracked_tasks import TrackedTask
-from console.clock import Clock
 from console.concurrency import sleep_unless
 from console.diagnosis.findings.unfinished import find_unfinished_runs
-from console.diagnosis.quiescence.waiter import ActivityReader, OwnHost, QuiescenceTracker
 from console.diagnosis.values import Finding, UnfinishedRun
 from console.errors import Result, Unknown
-from console.host.activity import HostActivity
-from console.host.reader import unavailable_activity
-from console.journal.summary import Summary
 from console.monitor.assessor import AssessmentInputs, Assessor
 from console.monitor.history import History
-from console.monitor.log_follower import NO_JOURNAL_YET
 from console.monitor.pace import CALM_S, MOTION_S, RecorderPace
 from console.monitor.schedule import EventListener, InspectionSchedule, pause_s, retry_s, urgent_pause_s
 from console.monitor.snapshot import ContextCache
@@ -36,55 +30,16 @@ from console.settings import Settings
 from console.swarm.model import Engine, SwarmState
 from console.swarm.repeated import RepeatedReader
 
-HOST_S = 10.0
-"""Seconds between two snapshots of this host: its processes are many, and systemd answers slowly."""
-NOT_YET = Unknown("This host has not been checked yet.")
+if TYPE_CHECKING:
+    from console.addresses.tracked_tasks import TrackedTask
+    from console.journal.summary import Summary
+
 REMOVAL_S = 5.0
 """For this long after a removal event snapshots are frequent, whether or not anything is seen ending."""
 
 
-class QuiescenceFeed:
-    """Publishes whether swarm and host are quiet."""
-
-    def __init__(
-        self,
-        own: OwnHost,
-        reader: ActivityReader,
-        quiescence: QuiescenceTracker,
-        clock: Clock,
-        publisher: StatePublisher,
-    ) -> None:
-        self._own = own
-        self._quiescence = quiescence
-        self._clock = clock
-        self._publisher = publisher
-        self._activity: HostActivity = unavailable_activity(NOT_YET, reader.own())
-        self._swarm: SwarmState | None = None
-        self._has_snapshot = asyncio.Event()
-
-    def publish_verdict(self, swarm: SwarmState) -> None:
-        """Publish the verdict of a swarm snapshot, with the last snapshot of this host."""
-        self._swarm = swarm
-        self._has_snapshot.set()
-        judgement = self._quiescence.judge(swarm, self._activity)
-        since_s = self._quiescence.quiet_since(judgement, self._publisher.monitor_state.poll_s)
-        before = self._publisher.monitor_state.quiet.value
-        report = judgement.report
-        if before is not None and replace(before, taken_at=report.taken_at) == report:
-            report = before
-        self._publisher.show(quiet=self._publisher.success(report), quiet_since_s=since_s)
-
-    async def run(self) -> None:
-        """Read this host until cancelled."""
-        await self._has_snapshot.wait()
-        while True:
-            if self._swarm is not None:
-                self._activity = await self._own.activity(self._swarm)
-            await self._clock.sleep(HOST_S)
-
-
 class SnapshotPoller:
-    """The feed of snapshots. `summary` gives what dockerd logged so far; `on_snapshot` is called with every snapshot."""
+    """The feed of snapshots. `on_snapshot` is called with every snapshot."""
 
     def __init__(
         self,
@@ -114,7 +69,6 @@ class SnapshotPoller:
         """Networks (IDs) that are on the screen."""
         self.listener: EventListener | None = None
         self.pace: RecorderPace | None = None
-        self.summary: Callable[[], Result[Summary]] = lambda: NO_JOURNAL_YET
         self.nodes: Callable[[], OtherNodes] = lambda: NO_NODES
         self.on_snapshot: Callable[[SwarmState], None] = lambda _: None
 
@@ -136,7 +90,7 @@ class SnapshotPoller:
             end_s = self._clock.monotonic()
             took_s = end_s - start_s
             self._schedule.note(swarm, end_s)
-            rebuilt_at = _rebuilt_at(self.summary())
+            rebuilt_at = _rebuilt_at(self._publisher.summary())
             if self._leak_tracker.last_snapshot_at is None and not isinstance(swarm.engine, Unknown):
                 earlier_leaks = await self._history.begin(swarm.engine, allocator_of(swarm))
                 self._leak_tracker = add_entries(self._leak_tracker, earlier_leaks)
@@ -242,7 +196,7 @@ class SnapshotPoller:
             self._schedule.settled_networks(),
             took_s,
             await self._context.routes(engine),
-            self.summary(),
+            self._publisher.summary(),
             await self._context.censuses(),
             self._leak_tracker.leak_log,
             self._leak_tracker.allocator,
@@ -271,7 +225,7 @@ class SnapshotPoller:
             poll_s=pause_s,
         )
 
-    def _outlived_tasks(self) -> tuple[TrackedTask, ...]:
+    def _outlived_tasks(self) -> "tuple[TrackedTask, ...]":
         before = self._publisher.monitor_state.outlived_tasks
         now = tuple(
             tracked_task
@@ -280,7 +234,7 @@ class SnapshotPoller:
         )
         return before if before == now else now
 
-    def _live_tasks(self) -> tuple[TrackedTask, ...]:
+    def _live_tasks(self) -> "tuple[TrackedTask, ...]":
         before = self._publisher.monitor_state.live_tasks
         unsettled_tasks = (task.tracked_task for task in self._leak_tracker.unsettled_tasks)
         followed_tasks = (
@@ -307,5 +261,5 @@ class SnapshotPoller:
             await sleep_unless(self._woken, self._clock, remaining_s)
 
 
-def _rebuilt_at(journal: Result[Summary]) -> datetime | None:
+def _rebuilt_at(journal: "Result[Summary]") -> datetime | None:
     return None if isinstance(journal, Unknown) else journal.rebuilt_at

@@ -5,18 +5,20 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakLog
-from console.addresses.tracked_tasks import TrackedTask
 from console.clock import Clock
-from console.diagnosis.quiescence.values import Report
 from console.diagnosis.values import Assessment, Finding, Snapshot
-from console.errors import Unknown
+from console.errors import Result, Unknown
 from console.frozen import frozen
-from console.journal.matching import LogEvent, UnexplainedError
-from console.journal.summary import Summary
+
+if TYPE_CHECKING:
+    from console.addresses.tracked_tasks import TrackedTask
+    from console.diagnosis.quiescence.values import Report
+    from console.journal.matching import LogEvent, UnexplainedError
+    from console.journal.summary import Summary
 
 T = TypeVar("T")
 MAX_LINES = 5000
@@ -57,7 +59,7 @@ class Line:
     at: datetime
     level: str
     """`error`, `warning`, `info` …, or nothing for a line that is not dockerd's own form."""
-    meaning: LogEvent | UnexplainedError | None
+    meaning: "LogEvent | UnexplainedError | None"
     """What it means, where it has a signature; errors without one are unexplained."""
 
 
@@ -65,7 +67,7 @@ class Line:
 class Log:
     """What dockerd logged lately."""
 
-    summary: Summary
+    summary: "Summary"
     lines: tuple[Line, ...] = ()
     """The newest, oldest first, at most `MAX_LINES`."""
     dropped: int = 0
@@ -89,15 +91,15 @@ class MonitorState:
     """Grows with every state."""
     snapshot: Feed[AssessedSnapshot] = field(default_factory=Feed)
     log: Feed[Log] = field(default_factory=Feed)
-    quiet: Feed[Report] = field(default_factory=Feed)
+    quiet: "Feed[Report]" = field(default_factory=Feed)
     quiet_since_s: float | None = None
     """Since when it has been seen quiet without a break, by the monotonic clock; None while it is not."""
     run_findings: tuple[Finding, ...] = ()
     """Findings about maintenance runs that are not over; they hold whether the engine answers or not."""
     leak_log: LeakLog = field(default_factory=LeakLog)
-    outlived_tasks: tuple[TrackedTask, ...] = ()
+    outlived_tasks: "tuple[TrackedTask, ...]" = ()
     """Live tasks whose network was removed: they leak when they end."""
-    live_tasks: tuple[TrackedTask, ...] = ()
+    live_tasks: "tuple[TrackedTask, ...]" = ()
     """Other live tasks that may leak, and those of which it is not settled yet whether they did."""
     trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
     """By network ID."""
@@ -107,6 +109,9 @@ class MonitorState:
     """Since when the swarm has been recorded; None where it never was."""
     poll_s: float = 2.0
     """The pause between two snapshots at present: longer when the engine is slow, shorter while something is removed."""
+
+
+NO_JOURNAL_YET = Unknown("dockerd's journal has not been read yet.")
 
 
 class StatePublisher:
@@ -122,6 +127,13 @@ class StatePublisher:
         if any(getattr(self.monitor_state, name) is not value for name, value in parts.items()):
             self.monitor_state = replace(self.monitor_state, number=self.monitor_state.number + 1, **parts)
             self._change_event.set()
+
+    def summary(self) -> "Result[Summary]":
+        """Return what dockerd logged lately, or why that is not known."""
+        log = self.monitor_state.log
+        if log.failure is not None:
+            return log.failure
+        return NO_JOURNAL_YET if log.value is None else log.value.summary
 
     def success(self, value: T) -> Feed[T]:
         """Return a feed whose newest attempt succeeded."""

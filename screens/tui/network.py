@@ -30,7 +30,7 @@ from screens.tui.panes.use_history import HistoryPane
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.address_map import AddressBlocks, AddressGrid
 from screens.tui.widgets.fair import FairVertical
-from screens.tui.widgets.input_lines import FindLine
+from screens.tui.widgets.find_line import FindLine
 from screens.tui.widgets.pane import Pane, TextView, Title
 from screens.tui.widgets.row_view import MARGIN, RowView
 from screens.tui.widgets.rows import Rows
@@ -79,6 +79,11 @@ class NetworkScreen(ConsoleScreen):
         self._stacks = StacksPane(STACKS, NAMES[5], environment, id="pane6")
         self._history = HistoryPane(HISTORY, NAMES[6], environment, id="pane7")
         self._find = FindLine("a holder, a stack, .52 or leaked")
+
+    @property
+    def attended_network(self) -> str:
+        """The network that is shown: it is read in detail."""
+        return self.network_id
 
     @property
     def marks(self) -> tuple[Entry, ...]:

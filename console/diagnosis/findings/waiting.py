@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from console.addresses.accounting import NetworkAccount
-from console.causes.addresses import MISSING_ATTACHMENT
 from console.diagnosis.findings.networks import REDEPLOY_HINT, largest_holders
 from console.diagnosis.values import Finding, Severity, Snapshot
 from console.errors import known
@@ -194,6 +193,12 @@ def _deploy_finding(
     return Finding("deploy-waits", Severity.CRITICAL, name, short, sentence, hint, names)
 
 
+def _lacks_attachment(task: Task) -> bool:
+    from console.causes.addresses import MISSING_ATTACHMENT  # noqa: PLC0415 - a task was rejected
+
+    return task.error == MISSING_ATTACHMENT
+
+
 def _find_rejections(snapshot: Snapshot, by_id: Mapping[str, NetworkAccount]) -> Iterator[Finding]:
     services = {service.id: service.name for service in known(snapshot.swarm.services, ())}
     needs = {
@@ -203,7 +208,7 @@ def _find_rejections(snapshot: Snapshot, by_id: Mapping[str, NetworkAccount]) ->
         task
         for task in known(snapshot.swarm.tasks, ())
         if task.state == "rejected"
-        and task.error == MISSING_ATTACHMENT
+        and _lacks_attachment(task)
         and _age_s(snapshot.now, task.since) <= REJECTION_WINDOW_S
     ]
     if rejected_tasks:

@@ -1,22 +1,16 @@
 """The panes that are lists: what they have in common, and quiescence, findings, dockerd's log, the maintenance run."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
 from textual.binding import BindingType
 from textual.reactive import var
 
 from console.monitor.values import Feed, MonitorState
-from console.runbook.run.view import RunView, StepState, StoredRun
 from console.text import duration, plural
 from screens.present.findings import finding_rows
-from screens.present.journal import overview_empty, overview_rows
-from screens.present.quiet import check_rows, verdict
-from screens.present.run import ASCII_STATE_GLYPHS, STATE_GLYPHS, STATE_TONES, current_place, headline
-from screens.present.run_step import because
-from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, Paragraph, Row, Span, Spans
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, Paragraph, Row, Span, Spans
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import Command, bindings
 from screens.tui.widgets.fair import SharedLines
@@ -24,6 +18,9 @@ from screens.tui.widgets.line_view import truncate, wrap
 from screens.tui.widgets.pane import Pane
 from screens.tui.widgets.row_view import MARGIN
 from screens.tui.widgets.rows import Rows
+
+if TYPE_CHECKING:
+    from console.runbook.run.view import StoredRun
 
 T = TypeVar("T")
 
@@ -216,7 +213,7 @@ class RunPane(MonitorPane):
 
     NUMBER, NAME = 5, "Run"
 
-    run: var[StoredRun | None] = var(None)
+    run: "var[StoredRun | None]" = var(None)
 
     def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """Nothing: the run does not come from the monitor."""
@@ -233,22 +230,11 @@ class RunPane(MonitorPane):
         if run is None:
             self.show([], (), "No maintenance run yet.")
             return
-        letters = ASCII_STATE_GLYPHS if self.environment.glyphs is ASCII else STATE_GLYPHS
+        from screens.present.run import headline  # noqa: PLC0415 - there is a run
+        from screens.present.run_step import steps_line  # noqa: PLC0415 - see above
+
         title = headline(run, self.environment.clock.now())
-        self.show([Row("steps", steps_line(run.view, letters), run)], title, "")
-
-
-def steps_line(view: RunView, letters: Mapping[StepState, str]) -> Spans:
-    """Return the steps side by side, the current one with its reason."""
-    parts: list[Span] = []
-    for place, step in enumerate(view.steps):
-        tone = STATE_TONES.get(step.state, PLAIN)
-        parts.append((f"{letters[step.state]} {step.id}", tone))
-        why = because(view, step) if place == current_place(view) else ""
-        if why:
-            parts.append((f": {why}", PLAIN))
-        parts.append(("  ", DIM))
-    return tuple(parts)
+        self.show([Row("steps", steps_line(run.view, self.environment.glyphs), run)], title, "")
 
 
 class JournalPane(MonitorPane):
@@ -266,6 +252,8 @@ class JournalPane(MonitorPane):
         if log.value is None:
             self.show_unknown(log)
             return
+        from screens.present.journal import overview_empty, overview_rows  # noqa: PLC0415 - there is a log
+
         summary = log.value.summary
         rows = overview_rows(summary, self.environment.zone, self.filter_text)
         window = "all" if summary.window_s is None else f"last {duration(summary.window_s)}"
@@ -315,6 +303,8 @@ class QuietPane(MonitorPane):
         if quiet.value is None:
             self.show_unknown(quiet)
             return
+        from screens.present.quiet import check_rows, verdict  # noqa: PLC0415 - there are checks
+
         title = verdict(quiet.value, self._since(), self.environment.clock.now())
         self.show(check_rows(quiet.value, self.filter_text), title_with_failure(quiet, *title), "No checks.")
 
