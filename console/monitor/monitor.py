@@ -85,6 +85,15 @@ class Monitor:
         self._poller.pace = pace
         self._poller.on_snapshot = self._on_snapshot
 
+    @property
+    def monitor_state(self) -> MonitorState:
+        """The newest state."""
+        return self._publisher.monitor_state
+
+    def begin(self) -> None:
+        """Take and assess the first snapshot at once, on a thread, while the caller still prepares to ask for the states."""
+        self._poller.begin()
+
     async def monitor_states(self) -> AsyncGenerator[MonitorState, None]:
         """Yield the newest state at once, and again whenever something in it changed, until closed.
 
@@ -98,7 +107,7 @@ class Monitor:
             "snapshots": self._poller.run(),
             "events": self._listen(),
             "log": self._follow_log(),
-            "history": self._history.run(),
+            "history": self._keep_history(),
         }
         if self._nodes_feed.reader is not None:
             works["nodes"] = self._nodes_feed.run()
@@ -133,6 +142,11 @@ class Monitor:
         from console.nodes.reader import NodesReader  # noqa: PLC0415 - few settings name nodes
 
         return NodesReader(self._sources.connection, self._settings, self._clock, self._sources.state)
+
+    async def _keep_history(self) -> None:
+        # Until then the thread of the first snapshot has it.
+        await self._is_shown.wait()
+        await self._history.run()
 
     async def _follow_log(self) -> None:
         await self._load("console.monitor.log_follower")

@@ -1,7 +1,9 @@
 """Polls the swarm, and keeps the leak tracker."""
 
 import asyncio
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from console.concurrency import sleep_unless
 from console.diagnosis.findings.unfinished import find_unfinished_runs
 from console.diagnosis.values import Finding, UnfinishedRun
 from console.errors import Result, Unknown
+from console.frozen import frozen
 from console.monitor.assessor import AssessmentInputs, Assessor
 from console.monitor.history import History
 from console.monitor.pace import CALM_S, MOTION_S, RecorderPace
@@ -36,6 +39,18 @@ if TYPE_CHECKING:
 
 REMOVAL_S = 5.0
 """For this long after a removal event snapshots are frequent, whether or not anything is seen ending."""
+
+
+@frozen
+class _Look:
+    """A snapshot that was published, and what follows it."""
+
+    swarm: SwarmState
+    end_s: float
+    """When it ended, by the monotonic clock."""
+    pause_s: float
+    """How long to pause after it."""
+    took_s: float
 
 
 class SnapshotPoller:
@@ -65,6 +80,7 @@ class SnapshotPoller:
         self._is_urgent = False
         self._failures = 0
         self._began_s = 0.0
+        self._first_look: Future[_Look] | None = None
         self.attended_networks: frozenset[str] = frozenset()
         """Networks (IDs) that are on the screen."""
         self.listener: EventListener | None = None
@@ -77,46 +93,64 @@ class SnapshotPoller:
         self._is_urgent = self._is_urgent or is_urgent
         self._woken.set()
 
+    def begin(self) -> None:
+        """Take and assess the first snapshot at once, on a thread: it does not wait for the loop that `run` will be on."""
+        self._first_look = Future()
+        threading.Thread(
+            target=self._look_ahead, args=(self._first_look,), name="first snapshot", daemon=True
+        ).start()
+
+    def _look_ahead(self, first_look: Future[_Look]) -> None:
+        try:
+            first_look.set_result(asyncio.run(self._look()))
+        except BaseException as error:  # noqa: BLE001 - it is raised to whoever waits for the snapshot
+            first_look.set_exception(error)
+
     async def run(self) -> None:
         """Take snapshots until cancelled."""
+        first_look, self._first_look = self._first_look, None
+        look = await (self._look() if first_look is None else asyncio.wrap_future(first_look))
         while True:
-            self._woken.clear()
-            self._is_urgent = False
-            self._began_s = start_s = self._clock.monotonic()
-            removed_networks = (
-                self.listener.removed_networks() if self.listener is not None else frozenset[str]()
-            )
-            swarm = await self._reader.next_state(self._settings.snapshot.deadline_s, self._choose)
-            end_s = self._clock.monotonic()
-            took_s = end_s - start_s
-            self._schedule.note(swarm, end_s)
-            rebuilt_at = _rebuilt_at(self._publisher.summary())
-            if self._leak_tracker.last_snapshot_at is None and not isinstance(swarm.engine, Unknown):
-                earlier_leaks = await self._history.begin(swarm.engine, allocator_of(swarm))
-                self._leak_tracker = add_entries(self._leak_tracker, earlier_leaks)
-                removed_networks |= await self._resume(swarm, swarm.engine)
-            self._leak_tracker = replace(
-                self._leak_tracker,
-                longest_idle_s=self._longest_idle_s(),
-                has_events=self.listener is not None,
-            )
-            self._leak_tracker = step(self._leak_tracker, swarm, end_s, rebuilt_at, removed_networks)
-            await self._settle(swarm, end_s)
-            self._note_change(swarm, end_s)
-            swarm = self._leak_tracker.without_leftovers(swarm)
-            runs = await self._context.runs()
-            self._publisher.show(run_findings=self._find_runs(runs))
-            if isinstance(swarm.engine, Unknown):
-                self._failures += 1
-                wait_s = retry_s(self._failures, took_s)
-                snapshot = self._publisher.failure(self._publisher.monitor_state.snapshot, swarm.engine)
-                self._publisher.show(snapshot=snapshot, leak_log=self._leak_tracker.leak_log)
-            else:
-                self._failures = 0
-                wait_s = pause_s(self._poll_s(end_s), took_s, is_close=self._is_close())
-                await self._show(swarm, swarm.engine, runs, took_s, wait_s)
-            self.on_snapshot(swarm)
-            await self._pause(end_s, wait_s, took_s)
+            self.on_snapshot(look.swarm)
+            await self._pause(look)
+            look = await self._look()
+
+    async def _look(self) -> _Look:
+        """Take a snapshot, and publish what it means."""
+        self._woken.clear()
+        self._is_urgent = False
+        self._began_s = start_s = self._clock.monotonic()
+        removed_networks = self.listener.removed_networks() if self.listener is not None else frozenset[str]()
+        swarm = await self._reader.next_state(self._settings.snapshot.deadline_s, self._choose)
+        end_s = self._clock.monotonic()
+        took_s = end_s - start_s
+        self._schedule.note(swarm, end_s)
+        rebuilt_at = _rebuilt_at(self._publisher.summary())
+        if self._leak_tracker.last_snapshot_at is None and not isinstance(swarm.engine, Unknown):
+            earlier_leaks = await self._history.begin(swarm.engine, allocator_of(swarm))
+            self._leak_tracker = add_entries(self._leak_tracker, earlier_leaks)
+            removed_networks |= await self._resume(swarm, swarm.engine)
+        self._leak_tracker = replace(
+            self._leak_tracker,
+            longest_idle_s=self._longest_idle_s(),
+            has_events=self.listener is not None,
+        )
+        self._leak_tracker = step(self._leak_tracker, swarm, end_s, rebuilt_at, removed_networks)
+        await self._settle(swarm, end_s)
+        self._note_change(swarm, end_s)
+        swarm = self._leak_tracker.without_leftovers(swarm)
+        runs = await self._context.runs()
+        self._publisher.show(run_findings=self._find_runs(runs))
+        if isinstance(swarm.engine, Unknown):
+            self._failures += 1
+            wait_s = retry_s(self._failures, took_s)
+            snapshot = self._publisher.failure(self._publisher.monitor_state.snapshot, swarm.engine)
+            self._publisher.show(snapshot=snapshot, leak_log=self._leak_tracker.leak_log)
+        else:
+            self._failures = 0
+            wait_s = pause_s(self._poll_s(end_s), took_s, is_close=self._is_close())
+            await self._show(swarm, swarm.engine, runs, took_s, wait_s)
+        return _Look(swarm, end_s, wait_s, took_s)
 
     async def _resume(self, swarm: SwarmState, engine: Engine) -> frozenset[str]:
         """Go on with the tasks of an earlier recorder; return the networks (IDs) that were removed meanwhile, as far as told."""
@@ -245,16 +279,16 @@ class SnapshotPoller:
         now = (*unsettled_tasks, *followed_tasks)
         return before if before == now else now
 
-    async def _pause(self, end_s: float, pause_s: float, took_s: float) -> None:
-        due_s = end_s + pause_s
+    async def _pause(self, look: _Look) -> None:
+        due_s = look.end_s + look.pause_s
         while True:
             if self._woken.is_set():
                 self._woken.clear()
-                soon_s = urgent_pause_s(took_s, is_urgent=self._is_urgent)
+                soon_s = urgent_pause_s(look.took_s, is_urgent=self._is_urgent)
                 if self.pace is not None and not self._is_urgent:
                     # What shows only for a moment begins with a removal.
                     soon_s = max(soon_s, MOTION_S)
-                due_s = min(due_s, end_s + soon_s)
+                due_s = min(due_s, look.end_s + soon_s)
             remaining_s = due_s - self._clock.monotonic()
             if remaining_s <= 0:
                 return

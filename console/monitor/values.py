@@ -1,6 +1,7 @@
 """What the monitor publishes: frozen, dated, part by part."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
@@ -115,18 +116,28 @@ NO_JOURNAL_YET = Unknown("dockerd's journal has not been read yet.")
 
 
 class StatePublisher:
-    """Holds one monitor state, which feeds change part by part."""
+    """Holds one monitor state, which feeds change part by part; the thread of the first snapshot may do so too."""
 
     def __init__(self, clock: Clock) -> None:
         self.monitor_state = MonitorState()
         self.clock = clock
         self._change_event = asyncio.Event()
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        """The loop on which somebody waits for changes, and its thread."""
 
     def show(self, **parts: Any) -> None:
         """Change parts of the state, by their names; nothing happens where each is the very same as before."""
-        if any(getattr(self.monitor_state, name) is not value for name, value in parts.items()):
-            self.monitor_state = replace(self.monitor_state, number=self.monitor_state.number + 1, **parts)
-            self._change_event.set()
+        with self._lock:
+            before = self.monitor_state
+            if all(getattr(before, name) is value for name, value in parts.items()):
+                return
+            self.monitor_state = replace(before, number=before.number + 1, **parts)
+            if self._loop is None or self._thread == threading.get_ident():
+                self._change_event.set()
+            else:
+                self._loop.call_soon_threadsafe(self._change_event.set)
 
     def summary(self) -> "Result[Summary]":
         """Return what dockerd logged lately, or why that is not known."""
@@ -150,6 +161,8 @@ class StatePublisher:
     ) -> AsyncGenerator[MonitorState, None]:
         """Yield the newest state after each change. A feed that ends by a bug ends this with its exception."""
         running = set(feeds)
+        with self._lock:
+            self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         waiting = asyncio.ensure_future(self._change_event.wait())
         try:
             while True:

@@ -15,7 +15,7 @@ from pathlib import Path
 from console import __version__
 from console.errors import ExitCode, RunbookError, SettingsError, UsageError, VipconsoleError
 from console.storage.state import state_failure, state_folder
-from screens.cli.arguments import build_parser
+from screens.cli.arguments import build_parser, console_arguments
 
 COMMANDS: Mapping[str, str] = {
     "console": "console:run",
@@ -59,7 +59,8 @@ def _main(argv: Sequence[str] | None) -> int:
             # Python has no stream where the caller closed it (`>&-`).
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
     try:
-        arguments = build_parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        arguments = console_arguments(words) or build_parser().parse_args(words)
         if getattr(arguments, "state_dir", None) is not None:
             # Processes that this one starts must use the same directory.
             os.environ["VIPCONSOLE_STATE_DIR"] = str(arguments.state_dir.absolute())

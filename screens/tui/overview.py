@@ -34,7 +34,6 @@ KEYS: tuple[Command, ...] = (
 class OverviewScreen(ConsoleScreen):
     """Everything on one screen, the worst first."""
 
-    CSS_PATH = "overview.tcss"
     AUTO_FOCUS = ""
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
@@ -44,8 +43,9 @@ class OverviewScreen(ConsoleScreen):
     run: "var[StoredRun | None]" = var(None)
     """The maintenance run that is under way, or the last one."""
 
-    def __init__(self, environment: ConsoleEnvironment) -> None:
+    def __init__(self, environment: ConsoleEnvironment, monitor_state: MonitorState) -> None:
         super().__init__(environment)
+        self.set_reactive(ConsoleScreen.monitor_state, monitor_state)
         self._find = FindLine("a network, a service, a stack")
         self._no_engine = NoEngine(environment)
 
@@ -65,7 +65,6 @@ class OverviewScreen(ConsoleScreen):
                 )
             yield RunPane(self.environment).data_bind(OverviewScreen.run)
         yield self._no_engine
-        yield self._find
 
     def on_mount(self) -> None:
         """Follow the app's run, and begin at the overlays."""
@@ -138,8 +137,11 @@ class OverviewScreen(ConsoleScreen):
             case _:
                 pass
 
-    def action_find(self) -> None:
+    async def action_find(self) -> None:
         """Let the operator type a filter."""
+        if not self._find.is_attached:
+            # Few ever filter, and a line to type in takes long to make. Keys that follow wait for it.
+            await self.mount(self._find, after=self._no_engine)
         self._find.open()
 
     def action_forget(self) -> None:

@@ -67,6 +67,9 @@ def open_console(
     """
     for name, value in FOR_SLOW_LINES.items():
         os.environ.setdefault(name, value)
+    monitor = Monitor(sources, settings)
+    # It asks the engine while Textual is loaded.
+    monitor.begin()
     from screens.tui.app import ConsoleApp, OwnRun
     from screens.tui.environment import ConsoleEnvironment
     from screens.tui.terminal import show
@@ -80,7 +83,6 @@ def open_console(
         where,
         may_decide=decider is not None,
     )
-    monitor = Monitor(sources, settings)
     hand_over()
     if decider is not None:
         from screens.tui.run_follower import follow_run

@@ -1,6 +1,8 @@
 """The panes that are lists: what they have in common, and quiescence, findings, dockerd's log, the maintenance run."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
@@ -150,7 +152,7 @@ class MonitorPane(Pane):
         """Return in how many lines of so many columns everything is whole; one where a word says that there is nothing."""
         row_width = max(1, width - MARGIN)
         if self._all_rows:
-            return 1 + sum(len(list(wrap(Paragraph(row.parts, HANG), row_width))) for row in self._all_rows)
+            return 1 + sum(len(row_lines(row.parts, row_width)) for row in self._all_rows)
         if not self._empty or self.title.has_room_for(self._empty_note, width):
             return 1
         return 1 + len(list(wrap(Paragraph(((self._empty, DIM),)), row_width)))
@@ -173,7 +175,7 @@ class MonitorPane(Pane):
         room = height - len(self._all_rows)
         rows: list[Row] = []
         for row in self._all_rows:
-            whole = list(wrap(Paragraph(row.parts, HANG), max(1, width)))
+            whole: Sequence[Spans] = row_lines(row.parts, max(1, width))
             if len(whole) - 1 > max(0, room):
                 whole = self._cut(whole, max(0, room) + 1, width)
             room -= len(whole) - 1
@@ -185,7 +187,7 @@ class MonitorPane(Pane):
             # The commands depend on the row under the cursor.
             self.refresh_bindings()
 
-    def _cut(self, whole: list[Spans], count: int, width: int) -> list[Spans]:
+    def _cut(self, whole: Sequence[Spans], count: int, width: int) -> list[Spans]:
         """Return the first lines of a row; the last one says that there is more."""
         *lines, last = whole[:count]
         # Another word has no room there, so this is too long.
@@ -198,6 +200,12 @@ class MonitorPane(Pane):
             self.show([], (), "Not read yet.")
         else:
             self.show([], (("unknown", UNKNOWN),), f"{feed.failure.reason} {feed.failure.hint}".rstrip())
+
+
+@lru_cache(4096)
+def row_lines(parts: Spans, width: int) -> tuple[Spans, ...]:
+    """Return the lines of a row that is shown whole: the same few are wanted at each layout."""
+    return tuple(wrap(Paragraph(parts, HANG), width))
 
 
 def title_with_failure(feed: Feed[T], *parts: tuple[str, str]) -> Spans:
