@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from rich.console import RenderableType
-from textual import work
+from textual import events, work
 from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import BindingType
@@ -24,6 +24,7 @@ from console.frozen import frozen
 from console.monitor.values import MonitorState
 from console.settings import THEMES
 from screens.present.text import paragraph
+from screens.tui.collector import REST_S, Collector
 from screens.tui.colours import PaletteProvider, textual_theme
 from screens.tui.environment import (
     ConsoleEnvironment,
@@ -142,7 +143,8 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         self._is_drawn = asyncio.Event()
         """Set once the first data, or why there is none, is on the terminal."""
         self.on_whole: Callable[[], None] = lambda: None
-        """Called when it is loaded."""
+        """Called when all that a key may need is loaded."""
+        self.collector = Collector(environment.clock)
         for name in THEMES:
             self.register_theme(textual_theme(name))
         self.theme = environment.settings.theme
@@ -190,9 +192,16 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         if self.environment.is_ascii:
             ScrollBar.renderer = AsciiScrollBar
         self._watch_source()
+        self.set_interval(REST_S, self.collector.rest)
         if self._own is not None:
             self.action_show_run()
             self._load_rest()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note that somebody uses the console, and handle the event as every app does."""
+        if isinstance(event, events.InputEvent):
+            self.collector.note_use()
+        await super().on_event(event)
 
     def on_unmount(self) -> None:
         """Leave Textual's scroll bars as they were."""

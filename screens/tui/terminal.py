@@ -1,7 +1,6 @@
 """The terminal of the console: its state is restored, however the console ends."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -30,7 +29,7 @@ def show(make: Callable[[], ConsoleApp]) -> int:
 
 async def _show(make: Callable[[], ConsoleApp]) -> int:
     app = make()
-    app.on_whole = _collect_from_now_on
+    app.on_whole = app.collector.begin
     ending = _Ending(app, asyncio.get_running_loop())
     with ending.handle_signals():
         code = await app.run_async()
@@ -42,12 +41,6 @@ async def _show(make: Callable[[], ConsoleApp]) -> int:
     if app.failure is not None:
         raise app.failure
     return code or 0
-
-
-def _collect_from_now_on() -> None:
-    # What was loaded until now stays, and is never looked through: that would stop the console for a moment each time.
-    gc.freeze()
-    gc.enable()
 
 
 def _give_up_output() -> None:
