@@ -96,6 +96,8 @@ class SnapshotPoller:
     def begin(self) -> None:
         """Take and assess the first snapshot at once, on a thread: it does not wait for the loop that `run` will be on."""
         self._first_look = Future()
+        # Whoever waits for it may give up; it is finished all the same.
+        self._first_look.set_running_or_notify_cancel()
         threading.Thread(
             target=self._look_ahead, args=(self._first_look,), name="first snapshot", daemon=True
         ).start()

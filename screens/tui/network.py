@@ -148,17 +148,17 @@ class NetworkScreen(ConsoleScreen):
             if not self._maker.is_at_work:
                 self._side.show([paragraph("This network is unknown.", UNKNOWN)])
             return
-        zone = self.environment.zone
-        self._show_map()
+        zone, draw = self.environment.zone, self._maker.draw
+        draw(self._show_map)
         filter_text = "" if self._pane_number == MAP else self._filter_text.lower()
         is_large = any(address_map.blocks > 1 for address_map in self.maps) or len(self.maps) > 1
-        self._attached_rows.show_attachments(self._attachments, filter_text, is_large=is_large)
+        draw(self._attached_rows.show_attachments, self._attachments, filter_text, is_large)
         entries = self.monitor_state.leak_log.on(account.network.id)
         self._leak_rows.show(network.leak_rows(entries, snapshot.now, zone))
         self._leak_notes.show(network.leak_notes(self.monitor_state.leak_log, snapshot.now, zone))
         self._setup.show(network.facts(account, snapshot, zone))
         self._recreating.show(network.recreation(account, self._attachments))
-        self._stacks.show(self._groups, snapshot.now, filter_text)
+        draw(self._stacks.show, self._groups, snapshot.now, filter_text)
         self._history.show(account, self._trend, entries, snapshot.now)
         self.query_one(FairVertical).share_again()
         for number in range(ATTACHED, HISTORY + 1):

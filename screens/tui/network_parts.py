@@ -74,6 +74,8 @@ class PartsMaker:
         self._next: Callable[[], NetworkParts] | None = None
         self.is_at_work = False
         """Whether a thread works them out."""
+        self.is_large = False
+        """Whether they are so many that they are drawn one after the other, and keys come in between."""
         self._basis: tuple[NetworkAccount, Snapshot] | None = None
 
     def make(self, account: NetworkAccount, snapshot: Snapshot, entries: tuple[LeakEntry, ...]) -> bool:
@@ -82,7 +84,8 @@ class PartsMaker:
             return False
         self._basis = account, snapshot
         work = partial(parts_of, account, snapshot, entries, self._zone)
-        if not _is_large(account, snapshot):
+        self.is_large = _is_large(account, snapshot)
+        if not self.is_large:
             self._take(work())
             return True
         self._next = work
@@ -90,6 +93,13 @@ class PartsMaker:
             self.is_at_work = True
             self._node.run_worker(self._work_on(), group="parts", description="works out a large network")
         return True
+
+    def draw(self, act: Callable[..., object], *arguments: object) -> None:
+        """Draw one of them: now, or where they are many, in its turn."""
+        if self.is_large:
+            self._node.call_later(act, *arguments)
+        else:
+            act(*arguments)
 
     async def _work_on(self) -> None:
         try:
