@@ -174,9 +174,21 @@ class ConsoleScreen(CommandMixin, Screen[None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         """Lay out the header, what the screen is about, and its keys."""
+        self._take_size_classes()
         yield Header(self.environment).data_bind(ConsoleScreen.monitor_state)
         yield from self.compose_body()
         yield KeyLine(is_ascii=self.environment.is_ascii)
+
+    def _take_size_classes(self) -> None:
+        # Textual gives them after the first layout, and then styles, lays out and draws everything once more.
+        width, height = self.app.size
+        for size, breakpoints in (
+            (width, self.HORIZONTAL_BREAKPOINTS or []),
+            (height, self.VERTICAL_BREAKPOINTS or []),
+        ):
+            reached = [(least, name) for least, name in breakpoints if size >= least]
+            if reached:
+                self.add_class(max(reached)[1])
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield the widgets between the header and the keys."""
