@@ -147,7 +147,8 @@ console.monitor.event_memory console.monitor.monitor console.monitor.nodes_feed 
 console.monitor.schedule console.monitor.values console.monitor.watching console.storage.recorder_lock console.swarm.events
 console.swarm.repeated screens.cli.commands.console screens.cli.commands.live_console screens.present.addresses
 screens.present.chart screens.present.findings screens.present.header screens.present.matching screens.present.no_engine
-screens.present.recording screens.present.sorting screens.tui.app screens.tui.colours screens.tui.environment
+screens.present.recording screens.present.sorting screens.tui.app screens.tui.collector
+screens.tui.colours screens.tui.environment
 screens.tui.first_frame screens.tui.keys screens.tui.later screens.tui.overview screens.tui.panes.arrangement
 screens.tui.panes.lists screens.tui.panes.no_engine screens.tui.panes.overlay_orders screens.tui.panes.overlays
 screens.tui.partial_update screens.tui.screen screens.tui.terminal screens.tui.widgets.fair screens.tui.widgets.find_line
