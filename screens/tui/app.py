@@ -183,7 +183,10 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[Any]:
         """Return the overview, with what is known already."""
-        self.set_reactive(ConsoleApp.monitor_state, self._source.monitor_state)
+        newest = self._source.monitor_state
+        if newest.snapshot.value is not None:
+            # A failure comes as a change: the panes give way to it.
+            self.set_reactive(ConsoleApp.monitor_state, newest)
         return OverviewScreen(self.environment, self.monitor_state)
 
     def on_mount(self) -> None:
