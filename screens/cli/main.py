@@ -4,6 +4,7 @@ A command's imports wait until it is used: `--help` and a mistyped option do not
 """
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,12 @@ COMMANDS: Mapping[str, str] = {
 }
 """Every command: its module, imported only when the command is used, and the function there."""
 
+BRIEF = frozenset(("glance", "why", "quiet", "history", "census"))
+"""Commands that make many values, of everything that the engine tells, and soon end."""
+RARE_COLLECTIONS = (50_000, 20, 100)
+"""Python looks for cycles after every 700 new objects otherwise, and again and again among all there are. Values have no cycles:
+that search took a third of a glance at 5,000 services, and freed nothing."""
+
 OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 """The errors of writing to a full disk or to a terminal that has closed."""
 
@@ -68,6 +75,8 @@ def _main(argv: Sequence[str] | None) -> int:
             from screens.cli.demo import enter_demo
 
             enter_demo(arguments)
+        if arguments.command in BRIEF:
+            gc.set_threshold(*RARE_COLLECTIONS)
         module, _, function = COMMANDS[arguments.command].partition(":")
         code: int = getattr(import_module(f"screens.cli.commands.{module}"), function)(arguments)
         sys.stdout.flush()
