@@ -22,7 +22,7 @@ BORROW := test_every_leaked_address_comes_back_and_no_container_notices
 QUICK := not process and not engine and not sweep and not benchmark
 
 .DEFAULT_GOAL := help
-.PHONY: help quick demo test engines check faults format benchmarks docs pictures lock clean
+.PHONY: help quick demo test engines check faults format benchmarks performance docs pictures lock clean
 
 help: ## Show all targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,8 +61,13 @@ format: $(VENV)/.dev ## Format with ruff, and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-benchmarks: packages $(VENV)/.dev ## Measure; each figure stands beside its floor from the same run
+benchmarks: packages painters $(VENV)/.dev ## Measure; each figure stands beside its floor from the same run; write docs/performance.md
 	$(BIN)/pytest -m benchmark -s --timeout 900 tests/benchmarks
+	$(BIN)/python -m tests.support.performance
+
+performance: painters $(VENV)/.dev ## Measure what docs/performance.md shows, and write it; up to ten minutes
+	$(BIN)/pytest -m benchmark -s --timeout 900 tests/benchmarks/test_scale.py
+	$(BIN)/python -m tests.support.performance
 
 faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engine, and make each of its writes fail once
 	$(BIN)/pytest -m sweep -s tests/faults tests/engine
