@@ -132,15 +132,19 @@ def page(measurement: Measurement | None = None) -> str:
 
 
 def _conditions(measured: Measurement) -> str:
-    rounds = [figure.rounds for figure in measured.figures]
+    rounds = sorted({figure.rounds for figure in measured.figures})
     text = (
         f"Measured on a machine with {measured.cores} cores and {measured.memory_gb:.0f} GB of memory, with Python "
-        f"{measured.python}, in {min(rounds)} to {max(rounds)} rounds, while on average {measured.load:.1f} processes wanted a core."
+        f"{measured.python}, in {_rounds(rounds)}, while on average {measured.load:.1f} processes wanted a core."
     )
     if measured.load > 2 * measured.cores:
         # It also starts the engine and what is measured itself.
         text += " Other work went on meanwhile: what passed is longer than on a quiet machine, and uneven. Processor and memory tell more."
     return text
+
+
+def _rounds(counts: Sequence[int]) -> str:
+    return "one round each" if list(counts) == [1] else f"{counts[0]} to {counts[-1]} rounds"
 
 
 def _engine(api: str) -> str:
