@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped] # xdist says nothing of its types
 
 OPTION = "--filler"
 NICE = 10
@@ -21,7 +21,7 @@ def add_option(parser: pytest.Parser) -> None:
     )
 
 
-class FromBothEnds(LoadFileScheduling):
+class FromBothEnds(LoadFileScheduling):  # type: ignore[misc] # the same
     """Gives the last worker files from the end of the queue."""
 
     def _assign_work_unit(self, node: Any) -> None:
