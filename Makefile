@@ -11,7 +11,7 @@ COMMANDS := dockerd:docker.io docker:docker.io iptables:iptables busybox:busybox
 # The commands that draw the pictures.
 PAINTERS := rsvg-convert:librsvg2-bin fc-match:fontconfig
 PYTEST_ARGS ?=
-# Much of the time is waiting for real engines, so more of them than cores.
+# Much of the time is waiting for real engines, so more of them than cores; in `make test` one more fills the rest.
 WORKERS ?= 4
 # Besides the installed engine; tests/engine/on_engine.sh fetches them.
 ENGINES := 26.1 28.5
@@ -22,7 +22,7 @@ BORROW := test_every_leaked_address_comes_back_and_no_container_notices
 QUICK := not process and not engine and not sweep and not benchmark
 
 .DEFAULT_GOAL := help
-.PHONY: help quick demo test engines check faults format benchmarks docs pictures lock clean
+.PHONY: help quick demo test engines check faults format benchmarks performance docs pictures lock clean
 
 help: ## Show all targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,7 +37,7 @@ demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time pa
 
 test: packages $(VENV)/.dev check ## Install what tests need, then run every gate and every test
 	@$(ON_ENGINE) $(NEWEST) true
-	$(BIN)/pytest -m "not benchmark and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not benchmark and not sweep" -n $$(($(WORKERS) + 1)) --dist loadfile --filler --mostly-near $(PYTEST_ARGS)
 	$(ON_ENGINE) $(NEWEST) $(BIN)/pytest -m "engine and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) \
 	  --ignore tests/contract/test_membership.py --ignore tests/contract/test_recreation_order.py \
 	  tests/contract tests/engine/test_window.py tests/engine/test_borrow.py::$(BORROW)
@@ -61,8 +61,13 @@ format: $(VENV)/.dev ## Format with ruff, and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-benchmarks: packages $(VENV)/.dev ## Measure; each figure stands beside its floor from the same run
+benchmarks: packages painters $(VENV)/.dev ## Measure; each figure stands beside its floor from the same run; write docs/performance.md
 	$(BIN)/pytest -m benchmark -s --timeout 900 tests/benchmarks
+	$(BIN)/python -m tests.support.performance
+
+performance: painters $(VENV)/.dev ## Measure what docs/performance.md shows, and write it; up to ten minutes
+	$(BIN)/pytest -m benchmark -s --timeout 900 tests/benchmarks/test_scale.py
+	$(BIN)/python -m tests.support.performance
 
 faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engine, and make each of its writes fail once
 	$(BIN)/pytest -m sweep -s tests/faults tests/engine

@@ -1,6 +1,5 @@
 """Settings: thresholds and names, from TOML files over sensible defaults."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import field, fields, is_dataclass, replace
 from pathlib import Path
@@ -206,6 +205,14 @@ def user_file(environment: Mapping[str, str]) -> Path:
     return Path(base) / "vipconsole" / "config.toml"
 
 
+def _read_toml(path: Path) -> dict[str, Any]:
+    """Return what a file says. Raises OSError, and ValueError for what is no TOML."""
+    text = path.read_text("utf-8")
+    import tomllib  # noqa: PLC0415 - most hosts have no settings
+
+    return tomllib.loads(text)
+
+
 def load_settings(paths: Iterable[Path], required_path: Path | None = None) -> Settings:
     """Return the settings of these files, each over those before it; absent files are skipped.
 
@@ -215,14 +222,14 @@ def load_settings(paths: Iterable[Path], required_path: Path | None = None) -> S
     settings = Settings()
     for path in (*paths, *((required_path,) if required_path else ())):
         try:
-            data = tomllib.loads(path.read_text("utf-8"))
+            data = _read_toml(path)
         except FileNotFoundError:
             if path is required_path:
                 raise SettingsError(
                     f"There is no settings file {clean(str(path))}.", "Check --config."
                 ) from None
             continue
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise SettingsError(
                 f"The settings file {clean(str(path))} cannot be read: {clean(str(error), 300)}.",
                 "It must be a TOML file that this user may read.",

@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import ordering, processes, reruns, thinning
+from tests.support import filling, nearness, ordering, processes, reruns, thinning
 from tests.support.isolation import clean_environment, hide_host, remove_home
 
 # Before any module of the program or the tests is loaded: some read the environment as they are.
@@ -30,8 +30,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--near", action="store_true", help="answer calls to simulated engines without sockets")
+    nearness.add_options(parser)
     thinning.add_option(parser)
+    filling.add_option(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,16 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Add what holds for every test: which may start processes, which are run again, which cases are left out, and the order."""
-    for plugin in (processes, reruns, thinning, ordering):
+    for plugin in (processes, reruns, thinning, ordering, nearness, filling):
         session.config.pluginmanager.register(plugin)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Prepare the process that runs the tests; one that only hands them out to workers collects nothing."""
-    if session.config.getoption("near"):
-        from tests.support import near  # noqa: PLC0415 - it loads the engine, which not every run needs
-
-        near.install(pytest.MonkeyPatch())
+    del session
     # What was collected is much, and lives as long as the run: no garbage collection has to look at it.
     gc.collect()
     gc.freeze()

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from tests.support.changes import operator
 from tests.support.demo import demo_host
-from tests.support.forked import ZYGOTES, ForkedProgram, can_fork
+from tests.support.forked import ZYGOTES, ForkedProgram, Inside, can_fork
 from tests.support.program import PROGRAM, Outcome, program_environment, vipconsole
 from tests.support.terminal import on_terminal
 
@@ -78,14 +79,14 @@ def test_nothing_of_a_program_is_left_for_the_next(tmp_path: Path) -> None:
 
 
 @contextmanager
-def waiting(folder: Path) -> Iterator["ForkedProgram[bytes]"]:
+def waiting(folder: Path, inside: Inside | None = None) -> Iterator["ForkedProgram[bytes]"]:
     """Fork a program, and give it once it waits for an engine that does not answer."""
     engine = folder / "engine.sock"
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(str(engine))
         listener.listen()
         command = [str(PROGRAM), "glance", "--host", f"unix://{engine}"]
-        with ForkedProgram[bytes](command, environment=program_environment()) as process:
+        with ForkedProgram[bytes](command, environment=program_environment(), inside=inside) as process:
             connection, _ = listener.accept()
             try:
                 yield process
@@ -160,6 +161,42 @@ def test_an_operator_has_a_lock_of_their_own(monkeypatch: pytest.MonkeyPatch) ->
         (someone.folder / "run/lock").write_text("")
         forked, started = both_ways(monkeypatch, lambda: someone.run("guard", "--json", *GONE))
         assert forked == started
+
+
+@contextmanager
+def namespaces() -> Iterator[int]:
+    """Give the first process of namespaces of its own, whose host has a name of its own too."""
+    command = ["unshare", "-n", "-m", "-p", "-u", "-i", "--fork", "--mount-proc", "--kill-child=KILL"]
+    waits = ["sh", "-c", "hostname elsewhere && echo ready && exec cat"]
+    with subprocess.Popen([*command, *waits], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outer:
+        assert outer.stdout is not None
+        assert outer.stdout.readline() == b"ready\n"
+        yield int(Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text())
+        outer.communicate()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root enters namespaces")
+@pytest.mark.parametrize("letters", ["m", "nmpui", "nmpuirw"])
+def test_it_is_in_the_namespaces_that_it_is_to_be_in(
+    tmp_path: Path, letters: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = {"n": "net", "m": "mnt", "p": "pid", "u": "uts", "i": "ipc"}
+    with namespaces() as init:
+        inside = Inside(init, letters)
+        with waiting(tmp_path, inside) as process:
+            for letter, kind in kinds.items():
+                place = init if letter in letters else os.getpid()
+                there = Path(f"/proc/{place}/ns/{kind}").readlink()
+                assert Path(f"/proc/{process.pid}/ns/{kind}").readlink() == there, kind
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            assert f"\nPPid:\t{os.getpid()}\n" in status
+            assert status.startswith("Name:\tvipconsole\n")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        forked, started = both_ways(monkeypatch, lambda: vipconsole("glance", *GONE, inside=inside))
+        assert forked == started
+    with pytest.raises(OSError, match="No such file"):
+        ForkedProgram[bytes]([str(PROGRAM)], environment=program_environment(), inside=Inside(init, letters))
 
 
 @pytest.mark.parametrize("variable", ["LANG", "LC_ALL", "PYTHONWARNINGS", "VIPCONSOLE_ROOT"])

@@ -8,16 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from console.simulator.scenarios import build
+from tests.support.engines import simulation
 from tests.support.program import PROGRAM
 
 
-def modules_after(code: str) -> set[str]:
-    """Return the top-level modules that a fresh interpreter has loaded after running some code."""
+def modules_after(code: str, *arguments: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after running some code."""
     listing = f"{code}\nimport sys; print(*sorted(sys.modules), sep='\\n', file=sys.stderr)"
     said = subprocess.run(
-        [sys.executable, "-c", listing], capture_output=True, check=True, text=True, timeout=100
+        [sys.executable, "-c", listing, *arguments], capture_output=True, check=True, text=True, timeout=100
     )
     return set(said.stderr.split())
+
+
+def own_modules(loaded: set[str]) -> set[str]:
+    """Return those of this program, packages left out."""
+    packages = {name.rpartition(".")[0] for name in loaded if name.startswith(("console", "screens"))}
+    return {name for name in loaded if name.startswith(("console.", "screens."))} - packages
 
 
 SNAPSHOT = """
@@ -100,9 +108,7 @@ def test_a_glance_loads_what_it_uses_and_no_more(
     monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path))
     arguments = ["glance", *form, "--host", "unix:///nonexistent"]
     loaded = modules_after(f"import screens.cli.main\nscreens.cli.main.main({arguments!r})")
-    packages = {name.rpartition(".")[0] for name in loaded if name.startswith(("console", "screens"))}
-    modules = {name for name in loaded if name.startswith(("console.", "screens."))} - packages
-    assert modules <= set(f"{FOR_GLANCE} {own}".split())
+    assert own_modules(loaded) <= set(f"{FOR_GLANCE} {own}".split())
     assert not loaded & (NO_FORM_OF_A_GLANCE | spared)
 
 
@@ -132,6 +138,58 @@ def test_the_recorder_and_its_alerts_load_nothing_that_changes_and_no_server_unt
         "rich",
         "textual",
     }
+
+
+FOR_FIRST_DATA = """
+console.addresses.details console.addresses.leak_tracker console.addresses.map console.addresses.removal_order
+console.addresses.tracked_tasks console.addresses.use_history console.host.lock_probe console.monitor.assessor
+console.monitor.event_memory console.monitor.monitor console.monitor.nodes_feed console.monitor.pace console.monitor.poller
+console.monitor.schedule console.monitor.values console.monitor.watching console.storage.recorder_lock console.swarm.events
+console.swarm.repeated screens.cli.commands.console screens.cli.commands.live_console screens.present.addresses
+screens.present.chart screens.present.findings screens.present.header screens.present.matching screens.present.no_engine
+screens.present.recording screens.present.sorting screens.tui.app screens.tui.collector
+screens.tui.colours screens.tui.environment
+screens.tui.first_frame screens.tui.keys screens.tui.later screens.tui.overview screens.tui.panes.arrangement
+screens.tui.panes.lists screens.tui.panes.no_engine screens.tui.panes.overlay_orders screens.tui.panes.overlays
+screens.tui.partial_update screens.tui.screen screens.tui.terminal screens.tui.widgets.fair screens.tui.widgets.find_line
+screens.tui.widgets.heading screens.tui.widgets.line_view screens.tui.widgets.pane screens.tui.widgets.row_view
+screens.tui.widgets.rows
+"""
+"""What the console adds to that before its first data. What is added here is waited for by everybody who opens it."""
+FIRST_DATA = """
+import asyncio, sys
+from argparse import Namespace
+import screens.cli.main, screens.cli.commands.console
+from screens.cli.commands import live_console
+from screens.tui import terminal
+
+seen = set()
+
+async def shown(make):
+    app = make()
+
+    def note():
+        seen.update(sys.modules)
+        app.exit(0)
+
+    app._load_rest = note
+    await app.run_async(headless=True, size=(80, 24))
+
+terminal.show = lambda make: asyncio.run(shown(make)) or 0
+arguments = screens.cli.main.console_arguments(["--host", sys.argv[1]])
+assert live_console.run_console(arguments, lambda: None) == 0
+for name in set(sys.modules) - seen:
+    del sys.modules[name]
+"""
+
+
+def test_the_console_loads_what_its_first_data_needs_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIPCONSOLE_STATE_DIR", str(tmp_path))
+    with simulation(build("quiet")) as simulated:
+        loaded = own_modules(modules_after(FIRST_DATA, simulated.host))
+    assert loaded <= set(f"{FOR_GLANCE} {FOR_FIRST_DATA}".split())
 
 
 CONSOLE = """

@@ -170,7 +170,9 @@ def account(
     and names what it counts.
     """
     index = index_holders(swarm)
-    earlier_evidence = _EarlierEvidence(_earlier_states(earlier), earlier_leaks, earlier_leaks.leak_times())
+    earlier_evidence = _EarlierEvidence(
+        _earlier_snapshot(earlier, swarm, index), earlier_leaks, earlier_leaks.leak_times()
+    )
     accounts = [
         _account_network(network, swarm, index, earlier_evidence)
         for network in known(swarm.networks, ())
@@ -184,8 +186,23 @@ def account(
 
 
 @frozen
+class _EarlierSnapshot:
+    networks: Mapping[str, Network]
+    index: HolderIndex
+
+    def has(self, network: Network, state: _NetworkState, index: HolderIndex) -> bool:
+        """Whether it shows the same of a network."""
+        before = self.networks.get(network.id)
+        if before is None:
+            return False
+        # Of what is the very same there is nothing to compare, however much it is.
+        is_identical = before is network and self.index is index
+        return is_identical or _network_state(before, self.index) == state
+
+
+@frozen
 class _EarlierEvidence:
-    snapshots: Mapping[str, _NetworkState] | None
+    snapshot: _EarlierSnapshot | None
     earlier_leaks: EarlierLeaks
     leak_times: Mapping[str, Mapping[IPv4Address, datetime]]
 
@@ -202,15 +219,22 @@ def _network_state(network: Network, index: HolderIndex) -> _NetworkState:
     )
 
 
-def _earlier_states(earlier_swarm: SwarmState | None) -> Mapping[str, _NetworkState] | None:
-    if earlier_swarm is None:
+def _earlier_snapshot(
+    earlier: SwarmState | None, swarm: SwarmState, index: HolderIndex
+) -> _EarlierSnapshot | None:
+    if earlier is None:
         return None
-    index = index_holders(earlier_swarm)
-    return {
-        network.id: _network_state(network, index)
-        for network in known(earlier_swarm.networks, ())
-        if network.is_overlay
-    }
+    is_index_same = (
+        earlier.services is swarm.services
+        and earlier.tasks is swarm.tasks
+        and earlier.nodes is swarm.nodes
+        and earlier.engine is swarm.engine
+        and earlier.load_balancers is swarm.load_balancers
+    )
+    return _EarlierSnapshot(
+        {network.id: network for network in known(earlier.networks, ()) if network.is_overlay},
+        index if is_index_same else index_holders(earlier),
+    )
 
 
 def _account_network(
@@ -234,16 +258,13 @@ def _account_network(
     if not reason:
         reason = (
             leaks.ONE_SNAPSHOT
-            if earlier_evidence.snapshots is None
+            if earlier_evidence.snapshot is None
             else ""
-            if earlier_evidence.snapshots.get(network.id) == state
+            if earlier_evidence.snapshot.has(network, state, index)
             else leaks.HOLDERS_CHANGING
         )
     has_one_pool = len(pools) == 1
-    holders_by_pool = [
-        {address: owners for address, owners in holders.address_holders.items() if address in pool}
-        for pool in pools
-    ]
+    holders_by_pool = [pool.assignable(holders.address_holders) for pool in pools]
     subnets = [
         _account_subnet(
             pool,
@@ -265,14 +286,20 @@ def _account_network(
             for subnet in subnets
         ),
         ipv6=tuple(subnet.network for subnet in network.subnets if isinstance(subnet.network, IPv6Network)),
-        elsewhere={
-            address: owners
-            for address, owners in holders.address_holders.items()
-            if not any(address in address_holders for address_holders in holders_by_pool)
-        },
+        elsewhere=_elsewhere(holders.address_holders, holders_by_pool),
         unplaced_load_balancers=0 if has_one_pool else holders.unnamed_load_balancers,
         missing=missing,
     )
+
+
+def _elsewhere(all_holders: AddressHolders, holders_by_pool: list[AddressHolders]) -> AddressHolders:
+    if len(holders_by_pool) == 1 and len(holders_by_pool[0]) == len(all_holders):
+        return {}
+    return {
+        address: owners
+        for address, owners in all_holders.items()
+        if not any(address in address_holders for address_holders in holders_by_pool)
+    }
 
 
 def _refusal(swarm: SwarmState, network: Network, missing: tuple[str, ...]) -> str:

@@ -2,9 +2,10 @@
 
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from ipaddress import IPv4Address
 
 from console.addresses.accounting import NetworkAccount
@@ -75,33 +76,67 @@ class HolderGroup:
         return ""
 
 
+_Key = tuple[GroupKind, str]
+_Members = tuple[list[Service], list[Task]]
+
+
+class HolderGrouper:
+    """Groups the holders of one network of a swarm after the other: what it takes of the whole swarm is made once, when needed."""
+
+    def __init__(self, swarm: SwarmState) -> None:
+        self._swarm = swarm
+
+    def group(self, account: NetworkAccount) -> Result[tuple[HolderGroup, ...]]:
+        """Return who holds the addresses of a network; see `group_holders`."""
+        for result in (self._swarm.services, self._swarm.tasks):
+            if isinstance(result, Unknown):
+                return result
+        services, tasks, members = self._services, self._tasks, self._members
+        addresses: defaultdict[_Key, dict[HolderKind, set[IPv4Address]]]
+        addresses = defaultdict(lambda: defaultdict(set))
+        names: dict[_Key, str] = {}
+        for subnet in account.subnets:
+            for address, holders in subnet.address_holders.items():
+                for holder in holders:
+                    if holder.kind is HolderKind.LOAD_BALANCER:
+                        continue
+                    task = tasks.get(holder.id)
+                    service = services.get(task.service_id if task else holder.id)
+                    key = _key(service, task, holder.id)
+                    addresses[key][holder.kind].add(address)
+                    names[key] = service.name if service is not None else holder.name
+        groups = [
+            _group(key, names[key], held, *members.get(key, ([], []))) for key, held in addresses.items()
+        ]
+        return tuple(sorted(groups, key=_sort_key))
+
+    @cached_property
+    def _services(self) -> Mapping[str, Service]:
+        return {service.id: service for service in known(self._swarm.services, ())}
+
+    @cached_property
+    def _tasks(self) -> Mapping[str, Task]:
+        return {task.id: task for task in known(self._swarm.tasks, ())}
+
+    @cached_property
+    def _members(self) -> Mapping[_Key, _Members]:
+        """The services and the live tasks of each group, on whatever network they are."""
+        members: defaultdict[_Key, _Members] = defaultdict(lambda: ([], []))
+        for service in self._services.values():
+            members[_key(service, None, service.id)][0].append(service)
+        for task in self._tasks.values():
+            if task.is_alive:
+                members[_key(self._services.get(task.service_id), task, task.id)][1].append(task)
+        return members
+
+
 def group_holders(account: NetworkAccount, swarm: SwarmState) -> Result[tuple[HolderGroup, ...]]:
     """Return who holds the addresses of a network, by stack; unknown where services or tasks could not be read.
 
     Load balancers and leaked addresses belong to nobody. Groups that run nothing come first: their removal stops nothing.
     Then those with the most addresses, then those that were not updated for the longest time, unknown times last.
     """
-    for result in (swarm.services, swarm.tasks):
-        if isinstance(result, Unknown):
-            return result
-    services = {service.id: service for service in known(swarm.services, ())}
-    tasks = {task.id: task for task in known(swarm.tasks, ())}
-    addresses: defaultdict[tuple[GroupKind, str], dict[HolderKind, set[IPv4Address]]]
-    addresses = defaultdict(lambda: defaultdict(set))
-    names: dict[tuple[GroupKind, str], str] = {}
-    for subnet in account.subnets:
-        for address, holders in subnet.address_holders.items():
-            for holder in holders:
-                if holder.kind is HolderKind.LOAD_BALANCER:
-                    continue
-                task = tasks.get(holder.id)
-                service = services.get(task.service_id if task else holder.id)
-                key = _key(service, task, holder.id)
-                addresses[key][holder.kind].add(address)
-                names[key] = service.name if service is not None else holder.name
-    members = _members(services.values(), tasks.values(), services)
-    groups = [_group(key, names[key], held, *members[key]) for key, held in addresses.items()]
-    return tuple(sorted(groups, key=_sort_key))
+    return HolderGrouper(swarm).group(account)
 
 
 def largest_text(groups: Result[tuple[HolderGroup, ...]]) -> str:
@@ -117,7 +152,7 @@ def _argument(name: str) -> str:
     return f"-- {shlex.quote(name)}" if name.startswith("-") else shlex.quote(name)
 
 
-def _key(service: Service | None, task: Task | None, holder_id: str) -> tuple[GroupKind, str]:
+def _key(service: Service | None, task: Task | None, holder_id: str) -> _Key:
     if task is not None and task.is_standalone:
         return GroupKind.CONTAINER, holder_id
     stack = service.stack if service is not None else task.stack if task is not None else ""
@@ -126,22 +161,8 @@ def _key(service: Service | None, task: Task | None, holder_id: str) -> tuple[Gr
     return (GroupKind.TASK, holder_id) if service is None else (GroupKind.SERVICE, service.id)
 
 
-def _members(
-    services: Iterable[Service], tasks: Iterable[Task], services_by_id: dict[str, Service]
-) -> defaultdict[tuple[GroupKind, str], tuple[list[Service], list[Task]]]:
-    """Return the services and the live tasks of each group, on whatever network they are."""
-    members: defaultdict[tuple[GroupKind, str], tuple[list[Service], list[Task]]]
-    members = defaultdict(lambda: ([], []))
-    for service in services:
-        members[_key(service, None, service.id)][0].append(service)
-    for task in tasks:
-        if task.is_alive:
-            members[_key(services_by_id.get(task.service_id), task, task.id)][1].append(task)
-    return members
-
-
 def _group(
-    key: tuple[GroupKind, str],
+    key: _Key,
     name: str,
     held: dict[HolderKind, set[IPv4Address]],
     services: list[Service],

@@ -42,6 +42,16 @@ class Pool:
             address in self.handed_out_from for address in self.reserved
         )
 
+    def assignable(self, held: "AddressHolders") -> "AddressHolders":
+        """Return those of held addresses that Swarm can hand out; a subnet can hold 65,000."""
+        first = int(self.handed_out_from.network_address)
+        end = first + self.handed_out_from.num_addresses
+        return {
+            address: holders
+            for address, holders in held.items()
+            if first <= int(address) < end and address not in self.reserved
+        }
+
     def __contains__(self, address: object) -> bool:
         """Whether Swarm can hand out this address."""
         return (
@@ -149,9 +159,17 @@ def holders_on(network: Network, index: HolderIndex) -> NetworkHolders:
     endpoints = () if isinstance(network.detail, Unknown) else network.detail.endpoints
     peers = 0 if isinstance(network.detail, Unknown) else network.detail.peers or 0
     names_here = {endpoint.key: endpoint.name for endpoint in endpoints}
-    address_holders: defaultdict[IPv4Address, set[Holder]] = defaultdict(set)
+    address_holders: dict[IPv4Address, tuple[Holder, ...]] = {}
+
+    def add(address: IPv4Address, holder: Holder) -> None:
+        others = address_holders.get(address)
+        if others is None:
+            address_holders[address] = (holder,)
+        elif holder not in others:
+            address_holders[address] = tuple(sorted((*others, holder)))
+
     for address, service in index.vips.get(network.id, ()):
-        address_holders[address].add(Holder(HolderKind.VIP, service.name, service.id))
+        add(address, Holder(HolderKind.VIP, service.name, service.id))
     tasks = index.tasks.get(network.id, ())
     for addresses, task in tasks:
         holder = Holder(
@@ -160,21 +178,21 @@ def holders_on(network: Network, index: HolderIndex) -> NetworkHolders:
             task.id,
         )
         for address in addresses:
-            address_holders[address].add(holder)
+            add(address, holder)
     named_load_balancers = 0
     for endpoint in endpoints:
         if endpoint.is_load_balancer and endpoint.address is not None:
             named_load_balancers += 1
             name = index.node_names.get(index.here) or "this node"
-            address_holders[endpoint.address].add(Holder(HolderKind.LOAD_BALANCER, name, index.here))
+            add(endpoint.address, Holder(HolderKind.LOAD_BALANCER, name, index.here))
     for node_id, load_balancer in index.load_balancers.get(network.id, {}).items():
         named_load_balancers += 1
         name = index.node_names.get(node_id, node_id[:12])
-        address_holders[load_balancer].add(Holder(HolderKind.LOAD_BALANCER, name, node_id))
+        add(load_balancer, Holder(HolderKind.LOAD_BALANCER, name, node_id))
     nodes = {task.node_id for _, task in tasks if task.node_id}
     expected_load_balancers = max(len(nodes), peers, len(index.node_names) if network.ingress else 0)
     return NetworkHolders(
-        {address: tuple(sorted(address_holders[address])) for address in sorted(address_holders, key=int)},
+        dict(sorted(address_holders.items(), key=lambda held: int(held[0]))),
         max(0, expected_load_balancers - named_load_balancers),
     )
 
@@ -213,9 +231,11 @@ def has_duplicate_address(swarm: SwarmState) -> bool:
     return False
 
 
-def duplicate_addresses(address_holders: AddressHolders) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
-    """Return the addresses that more than one holder has, which Swarm should never let happen."""
-    return ((address, holders) for address, holders in address_holders.items() if len(holders) > 1)
+def duplicate_addresses(
+    held_addresses: Iterable[tuple[IPv4Address, tuple[Holder, ...]]],
+) -> Iterable[tuple[IPv4Address, tuple[Holder, ...]]]:
+    """Return those of held addresses that more than one holder has, which Swarm should never let happen."""
+    return ((address, holders) for address, holders in held_addresses if len(holders) > 1)
 
 
 def count_of_kind(address_holders: AddressHolders, kind: HolderKind) -> int:

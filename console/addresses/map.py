@@ -180,6 +180,8 @@ class AddressMap:
 
     def troubles(self) -> tuple[int, ...]:
         """Return the addresses that leaked or are held twice, in order."""
+        if not any(mark.is_trouble for mark in self.totals):
+            return ()
         return tuple(sorted(number for number, cell in self.cells.items() if cell.mark.is_trouble))
 
     def _find_exact(self, text: str) -> tuple[int, ...]:
@@ -204,11 +206,14 @@ def map_subnet(account: SubnetAccount, elsewhere: AddressHolders, entries: Itera
     for address in pool.reserved:
         ends = (pool.subnet.network_address, pool.subnet.broadcast_address)
         cells[int(address)] = Cell(address, CellKind.RESERVED if address in ends else CellKind.GATEWAY)
+    first = int(pool.subnet.network_address)
+    end = first + pool.subnet.num_addresses
     for address_holders in (elsewhere, account.address_holders):
         for address, holders in address_holders.items():
-            if address in pool.subnet:
+            number = int(address)
+            if first <= number < end:
                 mark = _OF_KIND[holders[0].kind] if len(holders) == 1 else CellKind.TWICE
-                cells[int(address)] = Cell(address, mark, holders)
+                cells[number] = Cell(address, mark, holders)
     leak_entries = {address: entry for entry in entries for address in entry.addresses}
     named_kind = CellKind.TAKEN if leak.possibly_load_balancers else CellKind.LEAKED
     for address in (*leak.addresses, *leak_entries):
@@ -222,7 +227,6 @@ def map_subnet(account: SubnetAccount, elsewhere: AddressHolders, entries: Itera
         }
     by_block: defaultdict[int, list[Cell]] = defaultdict(list)
     size = min(BLOCK, pool.subnet.num_addresses)
-    first = int(pool.subnet.network_address)
     for number, cell in cells.items():
         by_block[(number - first) // size].append(cell)
     blocks = {block: tuple(cells) for block, cells in by_block.items()}
@@ -232,7 +236,9 @@ def map_subnet(account: SubnetAccount, elsewhere: AddressHolders, entries: Itera
 def _totals(pool: Pool, cells: Mapping[int, Cell], rest: CellKind) -> Mapping[CellKind, int]:
     counts = Counter(cell.mark for cell in cells.values())
     span = pool.handed_out_from
-    inside = sum(cell.address in span for cell in cells.values())
+    first = int(span.network_address)
+    end = first + span.num_addresses
+    inside = sum(first <= number < end for number in cells)
     counts[rest] += span.num_addresses - inside
     counts[CellKind.OUTSIDE] += pool.subnet.num_addresses - span.num_addresses - (len(cells) - inside)
     return {mark: counts[mark] for mark in CellKind if counts[mark]}

@@ -1,9 +1,11 @@
 """All findings of one snapshot, in one order, for every command and screen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cache, partial
 
 from console.addresses.accounting import EarlierLeaks, NetworkAccount, account
+from console.addresses.holder_groups import HolderGrouper
 from console.addresses.leaks import valid_evidence
 from console.diagnosis.findings.networks import (
     find_duplicate_addresses,
@@ -33,6 +35,7 @@ from console.diagnosis.findings.waiting import find_waiting_deploys
 from console.diagnosis.values import EMPTY_LEAK_LOG, Assessment, Finding, Severity, Snapshot, worst_of
 from console.errors import Unknown, known
 from console.settings import Thresholds
+from console.swarm.model import SwarmState
 from console.text import clean, name_hint, plural
 
 ORDER = (
@@ -116,16 +119,17 @@ def _swarm_findings(
     yield from find_unallocated_networks(networks, services, snapshot.now, thresholds)
     yield from find_same_names(networks)
     yield from find_overlaps(networks, known(snapshot.routes, ()))
-    before = (
-        {}
-        if snapshot.earlier is None
-        else {earlier_account.network.id: earlier_account for earlier_account in account(snapshot.earlier)}
-    )
+    # Few swarms have an address that is held twice: the accounts of the earlier snapshot wait until they are asked for.
+    before = None if snapshot.earlier is None else cache(partial(_accounts_by_id, snapshot.earlier))
+    grouper = HolderGrouper(swarm)
     for network_account in accounts:
-        yield from find_use(network_account, thresholds, snapshot)
+        yield from find_use(network_account, thresholds, snapshot, grouper)
         yield from find_leaks(network_account, thresholds, snapshot)
-        if snapshot.earlier is None or network_account.network.id in before:
-            yield from find_duplicate_addresses(network_account, before.get(network_account.network.id))
+        yield from find_duplicate_addresses(network_account, before)
+
+
+def _accounts_by_id(swarm: SwarmState) -> Mapping[str, NetworkAccount]:
+    return {network_account.network.id: network_account for network_account in account(swarm)}
 
 
 def _rebuilt_at(snapshot: Snapshot) -> datetime | None:

@@ -5,6 +5,7 @@ from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Trend
@@ -12,9 +13,11 @@ from console.addresses.leaks import Census, Counts, LeakLog
 from console.errors import Result, Unknown
 from console.frozen import frozen
 from console.host.activity import Route
-from console.journal.summary import Summary
 from console.nodes.values import NO_NODES, OtherNodes
 from console.swarm.model import SwarmState
+
+if TYPE_CHECKING:
+    from console.journal.summary import Summary
 
 NO_REQUEST = Unknown("It was not requested.")
 EMPTY_LEAK_LOG = LeakLog()
@@ -118,7 +121,7 @@ class Snapshot:
     earlier: SwarmState | None
     """A snapshot some seconds earlier, where one was taken."""
     routes: Result[tuple[Route, ...]]
-    journal: Result[Summary] = NO_REQUEST
+    journal: "Result[Summary]" = NO_REQUEST
     """What dockerd logged lately."""
     censuses: Result[tuple[Census, ...]] = ()
     """The stored censuses; `assess` decides whether they are still valid."""

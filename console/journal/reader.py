@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +11,6 @@ from console.errors import HostError, Result, Unknown, unknown_from
 from console.frozen import frozen
 from console.host.identity import UNIX, why_engine_is_foreign
 from console.host.root import has_own_root, under_root
-from console.journal import journalctl, native
 from console.journal.recordings import GrowingJournal
 from console.journal.values import DEFAULT_UNIT, Batch, Window
 from console.swarm.model import Engine
@@ -45,6 +45,38 @@ def open_journal(unit: str = DEFAULT_UNIT, directory: Path | None = None) -> Jou
     """
     if directory is None and has_own_root():
         return GrowingJournal(ROOT_JOURNAL, unit)
+    return _SystemJournal(unit, directory)
+
+
+class _SystemJournal:
+    """The journal by the best door there is. Its library is loaded when the journal is first read."""
+
+    def __init__(self, unit: str, directory: Path | None) -> None:
+        self._unit = unit
+        self._directory = directory
+        self._door: JournalReader | None = None
+
+    async def read(self, window: Window) -> Batch:
+        return await (await self._open()).read(window)
+
+    async def follow(
+        self, after: str | None = None, since: datetime | None = None
+    ) -> AsyncGenerator[Batch, None]:
+        async with aclosing((await self._open()).follow(after, since)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _open(self) -> JournalReader:
+        if self._door is None:
+            self._door = await asyncio.to_thread(best_door, self._unit, self._directory)
+        return self._door
+
+
+def best_door(unit: str, directory: Path | None) -> JournalReader:
+    """Return systemd's library where its binding is installed, else `journalctl`."""
+    # The live console has its first data before it reads a journal.
+    from console.journal import journalctl, native  # noqa: PLC0415 - see above
+
     if native.is_available():
         return native.NativeJournal(unit, directory)
     return journalctl.CommandJournal(unit, directory)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import Trend
@@ -23,12 +24,14 @@ from console.errors import Result, Unknown, known
 from console.frozen import frozen
 from console.host.activity import Route
 from console.host.identity import machine_id
-from console.journal.summary import Summary
 from console.monitor.snapshot import join_nodes
 from console.monitor.values import AssessedSnapshot
 from console.nodes.values import NO_NODES, OtherNodes
 from console.settings import Thresholds
 from console.swarm.model import SwarmState
+
+if TYPE_CHECKING:
+    from console.journal.summary import Summary
 
 AGE_S = 10.0
 """An unchanged state is assessed again after this time: findings say how long something has lasted."""
@@ -43,7 +46,7 @@ class AssessmentInputs:
     """Networks (IDs) that have been the same for the settling time."""
     took_s: float
     routes: Result[tuple[Route, ...]]
-    journal: Result[Summary]
+    journal: "Result[Summary]"
     censuses: Result[tuple[Census, ...]]
     leak_log: LeakLog
     allocator: AllocatorGeneration | None
@@ -174,14 +177,14 @@ def _is_same(before: AssessmentInputs, now: AssessmentInputs) -> bool:
     )
 
 
-def _says_the_same(before: Result[Summary], now: Result[Summary]) -> bool:
+def _says_the_same(before: "Result[Summary]", now: "Result[Summary]") -> bool:
     if isinstance(before, Unknown) or isinstance(now, Unknown):
         return before == now
     # How many lines were read is no matter for an assessment.
     return replace(before, entries=0) == replace(now, entries=0)
 
 
-def _rebuilt_at(journal: Result[Summary]) -> datetime | None:
+def _rebuilt_at(journal: "Result[Summary]") -> datetime | None:
     return None if isinstance(journal, Unknown) else journal.rebuilt_at
 
 

@@ -1,6 +1,7 @@
 """Keeps how full each network was and which points are kept, tells the trend, and remembers which leaks were seen."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -101,18 +102,27 @@ def span_of(age: timedelta) -> timedelta | None:
     return next((span for oldest, span in STEPS if age <= oldest), None)
 
 
+NetworkPoints = Mapping[str, tuple[Point, ...]]
+"""The stored points of one network, by the key of their series."""
+
+
+def points_by_network(stored_points: Mapping[SeriesKey, tuple[Point, ...]]) -> Mapping[str, NetworkPoints]:
+    """Return stored points by network ID, so that those of one network cost nothing of the others."""
+    by_network: defaultdict[str, dict[str, tuple[Point, ...]]] = defaultdict(dict)
+    for (network_id, key), series_points in stored_points.items():
+        by_network[network_id][key] = series_points
+    return dict(by_network)
+
+
 def earlier_points(
-    stored_points: Mapping[SeriesKey, tuple[Point, ...]],
-    series: Series,
-    points: tuple[Point, ...],
-    now: datetime,
+    stored_points: NetworkPoints, key: str, points: tuple[Point, ...], now: datetime
 ) -> tuple[Point, ...]:
-    """Return the stored points of a network's other series that are older than those of this one."""
+    """Return the stored points of a network's other series that are older than `points`, which are those of the series `key`."""
     begin = points[0].at if points else now
     others = (
         point
-        for (network_id, key), series_points in stored_points.items()
-        if network_id == series.network_id and key != series.key
+        for other_key, series_points in stored_points.items()
+        if other_key != key
         for point in series_points
         if point.at < begin
     )
@@ -195,7 +205,7 @@ class History:
         self._clock = clock
         self._publisher = publisher
         self._networks: dict[str, _NetworkHistory] = {}
-        self._stored_points: Mapping[SeriesKey, tuple[Point, ...]] = {}
+        self._stored_points: Mapping[str, NetworkPoints] = {}
         self._cluster_id = ""
         self._leaks: _Leaks | None = None
         self._last_thinning_s: float | None = None
@@ -212,7 +222,7 @@ class History:
         except HostError as error:
             self._fail(unknown_from(error))
             return ()
-        self._stored_points = stored_history.points
+        self._stored_points = points_by_network(stored_history.points)
         if not key:
             return ()
         self._leaks = _Leaks(
@@ -280,8 +290,9 @@ class History:
     ) -> None:
         network_history = self._networks.get(series.network_id)
         if network_history is None or network_history.series != series:
-            points = thin_points(self._stored_points.get((series.network_id, series.key), ()), at)
-            earlier = earlier_points(self._stored_points, series, points, at)
+            stored_points = self._stored_points.get(series.network_id, {})
+            points = thin_points(stored_points.get(series.key, ()), at)
+            earlier = earlier_points(stored_points, series.key, points, at)
             if network_history is not None:
                 earlier = thin_points((*network_history.earlier, *network_history.points), at)
             network_history = _NetworkHistory(series, points, earlier, Trend(), ((), 0, ()))

@@ -12,7 +12,7 @@ from console.concurrency import sleep_unless
 from console.errors import HostError, Result, Unknown, unknown_from
 from console.journal.matching import LogEvent
 from console.journal.reader import DaemonLog, read_recent, why_foreign_unless_silent
-from console.journal.summary import SlidingSummariser, Summary
+from console.journal.summary import SlidingSummariser
 from console.journal.values import Batch
 from console.monitor.values import MAX_LINES, Feed, Line, Log, StatePublisher
 from console.settings import SnapshotSettings
@@ -33,7 +33,6 @@ LINES_AT_ONCE = 100
 """So many lines are read in one go."""
 AGE_S = 30.0
 NO_ENGINE_YET = Unknown("The engine has not been asked yet.")
-NO_JOURNAL_YET = Unknown("dockerd's journal has not been read yet.")
 
 
 class LogFollower:
@@ -64,13 +63,6 @@ class LogFollower:
         self._count = 0
         self._cursor: str | None = None
         self._first_read_at: datetime | None = None
-
-    def summary(self) -> Result[Summary]:
-        """Return what was logged lately, or why that is not known."""
-        feed = self._publisher.monitor_state.log
-        if feed.failure is not None:
-            return feed.failure
-        return NO_JOURNAL_YET if feed.value is None else feed.value.summary
 
     def learn(self, swarm: SwarmState) -> None:
         """Learn names, and whose engine it is, from a snapshot."""

@@ -1,10 +1,13 @@
 """Asks other nodes now and then while a swarm is monitored."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from console.clock import Clock
-from console.nodes.reader import NodesReader
 from console.nodes.values import NO_NODES, OtherNodes
+
+if TYPE_CHECKING:
+    from console.nodes.reader import NodesReader
 
 PAUSE_S = 60.0
 SHARE = 50
@@ -14,7 +17,7 @@ SHARE = 50
 class NodesFeed:
     """The newest that the nodes told; nothing where there is no reader, or before the first answer."""
 
-    def __init__(self, reader: NodesReader | None, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(self, reader: "NodesReader | None", clock: Clock, wake: Callable[[], None]) -> None:
         self.reader = reader
         self.nodes: OtherNodes = NO_NODES
         self._clock = clock

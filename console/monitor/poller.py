@@ -1,9 +1,12 @@
-"""Polls the swarm, keeps the leak tracker, and judges quiescence at every snapshot."""
+"""Polls the swarm, and keeps the leak tracker."""
 
 import asyncio
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.addresses.leak_tracker import (
     IDLE_INTERVAL_S,
@@ -14,19 +17,13 @@ from console.addresses.leak_tracker import (
     step,
 )
 from console.addresses.leaks import allocator_key, allocator_of
-from console.addresses.tracked_tasks import TrackedTask
-from console.clock import Clock
 from console.concurrency import sleep_unless
 from console.diagnosis.findings.unfinished import find_unfinished_runs
-from console.diagnosis.quiescence.waiter import ActivityReader, OwnHost, QuiescenceTracker
 from console.diagnosis.values import Finding, UnfinishedRun
 from console.errors import Result, Unknown
-from console.host.activity import HostActivity
-from console.host.reader import unavailable_activity
-from console.journal.summary import Summary
+from console.frozen import frozen
 from console.monitor.assessor import AssessmentInputs, Assessor
 from console.monitor.history import History
-from console.monitor.log_follower import NO_JOURNAL_YET
 from console.monitor.pace import CALM_S, MOTION_S, RecorderPace
 from console.monitor.schedule import EventListener, InspectionSchedule, pause_s, retry_s, urgent_pause_s
 from console.monitor.snapshot import ContextCache
@@ -36,55 +33,28 @@ from console.settings import Settings
 from console.swarm.model import Engine, SwarmState
 from console.swarm.repeated import RepeatedReader
 
-HOST_S = 10.0
-"""Seconds between two snapshots of this host: its processes are many, and systemd answers slowly."""
-NOT_YET = Unknown("This host has not been checked yet.")
+if TYPE_CHECKING:
+    from console.addresses.tracked_tasks import TrackedTask
+    from console.journal.summary import Summary
+
 REMOVAL_S = 5.0
 """For this long after a removal event snapshots are frequent, whether or not anything is seen ending."""
 
 
-class QuiescenceFeed:
-    """Publishes whether swarm and host are quiet."""
+@frozen
+class _Look:
+    """A snapshot that was published, and what follows it."""
 
-    def __init__(
-        self,
-        own: OwnHost,
-        reader: ActivityReader,
-        quiescence: QuiescenceTracker,
-        clock: Clock,
-        publisher: StatePublisher,
-    ) -> None:
-        self._own = own
-        self._quiescence = quiescence
-        self._clock = clock
-        self._publisher = publisher
-        self._activity: HostActivity = unavailable_activity(NOT_YET, reader.own())
-        self._swarm: SwarmState | None = None
-        self._has_snapshot = asyncio.Event()
-
-    def publish_verdict(self, swarm: SwarmState) -> None:
-        """Publish the verdict of a swarm snapshot, with the last snapshot of this host."""
-        self._swarm = swarm
-        self._has_snapshot.set()
-        judgement = self._quiescence.judge(swarm, self._activity)
-        since_s = self._quiescence.quiet_since(judgement, self._publisher.monitor_state.poll_s)
-        before = self._publisher.monitor_state.quiet.value
-        report = judgement.report
-        if before is not None and replace(before, taken_at=report.taken_at) == report:
-            report = before
-        self._publisher.show(quiet=self._publisher.success(report), quiet_since_s=since_s)
-
-    async def run(self) -> None:
-        """Read this host until cancelled."""
-        await self._has_snapshot.wait()
-        while True:
-            if self._swarm is not None:
-                self._activity = await self._own.activity(self._swarm)
-            await self._clock.sleep(HOST_S)
+    swarm: SwarmState
+    end_s: float
+    """When it ended, by the monotonic clock."""
+    pause_s: float
+    """How long to pause after it."""
+    took_s: float
 
 
 class SnapshotPoller:
-    """The feed of snapshots. `summary` gives what dockerd logged so far; `on_snapshot` is called with every snapshot."""
+    """The feed of snapshots. `on_snapshot` is called with every snapshot."""
 
     def __init__(
         self,
@@ -110,11 +80,11 @@ class SnapshotPoller:
         self._is_urgent = False
         self._failures = 0
         self._began_s = 0.0
+        self._first_look: Future[_Look] | None = None
         self.attended_networks: frozenset[str] = frozenset()
         """Networks (IDs) that are on the screen."""
         self.listener: EventListener | None = None
         self.pace: RecorderPace | None = None
-        self.summary: Callable[[], Result[Summary]] = lambda: NO_JOURNAL_YET
         self.nodes: Callable[[], OtherNodes] = lambda: NO_NODES
         self.on_snapshot: Callable[[SwarmState], None] = lambda _: None
 
@@ -123,46 +93,66 @@ class SnapshotPoller:
         self._is_urgent = self._is_urgent or is_urgent
         self._woken.set()
 
+    def begin(self) -> None:
+        """Take and assess the first snapshot at once, on a thread: it does not wait for the loop that `run` will be on."""
+        self._first_look = Future()
+        # Whoever waits for it may give up; it is finished all the same.
+        self._first_look.set_running_or_notify_cancel()
+        threading.Thread(
+            target=self._look_ahead, args=(self._first_look,), name="first snapshot", daemon=True
+        ).start()
+
+    def _look_ahead(self, first_look: Future[_Look]) -> None:
+        try:
+            first_look.set_result(asyncio.run(self._look()))
+        except BaseException as error:  # noqa: BLE001 - it is raised to whoever waits for the snapshot
+            first_look.set_exception(error)
+
     async def run(self) -> None:
         """Take snapshots until cancelled."""
+        first_look, self._first_look = self._first_look, None
+        look = await (self._look() if first_look is None else asyncio.wrap_future(first_look))
         while True:
-            self._woken.clear()
-            self._is_urgent = False
-            self._began_s = start_s = self._clock.monotonic()
-            removed_networks = (
-                self.listener.removed_networks() if self.listener is not None else frozenset[str]()
-            )
-            swarm = await self._reader.next_state(self._settings.snapshot.deadline_s, self._choose)
-            end_s = self._clock.monotonic()
-            took_s = end_s - start_s
-            self._schedule.note(swarm, end_s)
-            rebuilt_at = _rebuilt_at(self.summary())
-            if self._leak_tracker.last_snapshot_at is None and not isinstance(swarm.engine, Unknown):
-                earlier_leaks = await self._history.begin(swarm.engine, allocator_of(swarm))
-                self._leak_tracker = add_entries(self._leak_tracker, earlier_leaks)
-                removed_networks |= await self._resume(swarm, swarm.engine)
-            self._leak_tracker = replace(
-                self._leak_tracker,
-                longest_idle_s=self._longest_idle_s(),
-                has_events=self.listener is not None,
-            )
-            self._leak_tracker = step(self._leak_tracker, swarm, end_s, rebuilt_at, removed_networks)
-            await self._settle(swarm, end_s)
-            self._note_change(swarm, end_s)
-            swarm = self._leak_tracker.without_leftovers(swarm)
-            runs = await self._context.runs()
-            self._publisher.show(run_findings=self._find_runs(runs))
-            if isinstance(swarm.engine, Unknown):
-                self._failures += 1
-                wait_s = retry_s(self._failures, took_s)
-                snapshot = self._publisher.failure(self._publisher.monitor_state.snapshot, swarm.engine)
-                self._publisher.show(snapshot=snapshot, leak_log=self._leak_tracker.leak_log)
-            else:
-                self._failures = 0
-                wait_s = pause_s(self._poll_s(end_s), took_s, is_close=self._is_close())
-                await self._show(swarm, swarm.engine, runs, took_s, wait_s)
-            self.on_snapshot(swarm)
-            await self._pause(end_s, wait_s, took_s)
+            self.on_snapshot(look.swarm)
+            await self._pause(look)
+            look = await self._look()
+
+    async def _look(self) -> _Look:
+        """Take a snapshot, and publish what it means."""
+        self._woken.clear()
+        self._is_urgent = False
+        self._began_s = start_s = self._clock.monotonic()
+        removed_networks = self.listener.removed_networks() if self.listener is not None else frozenset[str]()
+        swarm = await self._reader.next_state(self._settings.snapshot.deadline_s, self._choose)
+        end_s = self._clock.monotonic()
+        took_s = end_s - start_s
+        self._schedule.note(swarm, end_s)
+        rebuilt_at = _rebuilt_at(self._publisher.summary())
+        if self._leak_tracker.last_snapshot_at is None and not isinstance(swarm.engine, Unknown):
+            earlier_leaks = await self._history.begin(swarm.engine, allocator_of(swarm))
+            self._leak_tracker = add_entries(self._leak_tracker, earlier_leaks)
+            removed_networks |= await self._resume(swarm, swarm.engine)
+        self._leak_tracker = replace(
+            self._leak_tracker,
+            longest_idle_s=self._longest_idle_s(),
+            has_events=self.listener is not None,
+        )
+        self._leak_tracker = step(self._leak_tracker, swarm, end_s, rebuilt_at, removed_networks)
+        await self._settle(swarm, end_s)
+        self._note_change(swarm, end_s)
+        swarm = self._leak_tracker.without_leftovers(swarm)
+        runs = await self._context.runs()
+        self._publisher.show(run_findings=self._find_runs(runs))
+        if isinstance(swarm.engine, Unknown):
+            self._failures += 1
+            wait_s = retry_s(self._failures, took_s)
+            snapshot = self._publisher.failure(self._publisher.monitor_state.snapshot, swarm.engine)
+            self._publisher.show(snapshot=snapshot, leak_log=self._leak_tracker.leak_log)
+        else:
+            self._failures = 0
+            wait_s = pause_s(self._poll_s(end_s), took_s, is_close=self._is_close())
+            await self._show(swarm, swarm.engine, runs, took_s, wait_s)
+        return _Look(swarm, end_s, wait_s, took_s)
 
     async def _resume(self, swarm: SwarmState, engine: Engine) -> frozenset[str]:
         """Go on with the tasks of an earlier recorder; return the networks (IDs) that were removed meanwhile, as far as told."""
@@ -242,7 +232,7 @@ class SnapshotPoller:
             self._schedule.settled_networks(),
             took_s,
             await self._context.routes(engine),
-            self.summary(),
+            self._publisher.summary(),
             await self._context.censuses(),
             self._leak_tracker.leak_log,
             self._leak_tracker.allocator,
@@ -271,7 +261,7 @@ class SnapshotPoller:
             poll_s=pause_s,
         )
 
-    def _outlived_tasks(self) -> tuple[TrackedTask, ...]:
+    def _outlived_tasks(self) -> "tuple[TrackedTask, ...]":
         before = self._publisher.monitor_state.outlived_tasks
         now = tuple(
             tracked_task
@@ -280,7 +270,7 @@ class SnapshotPoller:
         )
         return before if before == now else now
 
-    def _live_tasks(self) -> tuple[TrackedTask, ...]:
+    def _live_tasks(self) -> "tuple[TrackedTask, ...]":
         before = self._publisher.monitor_state.live_tasks
         unsettled_tasks = (task.tracked_task for task in self._leak_tracker.unsettled_tasks)
         followed_tasks = (
@@ -291,21 +281,21 @@ class SnapshotPoller:
         now = (*unsettled_tasks, *followed_tasks)
         return before if before == now else now
 
-    async def _pause(self, end_s: float, pause_s: float, took_s: float) -> None:
-        due_s = end_s + pause_s
+    async def _pause(self, look: _Look) -> None:
+        due_s = look.end_s + look.pause_s
         while True:
             if self._woken.is_set():
                 self._woken.clear()
-                soon_s = urgent_pause_s(took_s, is_urgent=self._is_urgent)
+                soon_s = urgent_pause_s(look.took_s, is_urgent=self._is_urgent)
                 if self.pace is not None and not self._is_urgent:
                     # What shows only for a moment begins with a removal.
                     soon_s = max(soon_s, MOTION_S)
-                due_s = min(due_s, end_s + soon_s)
+                due_s = min(due_s, look.end_s + soon_s)
             remaining_s = due_s - self._clock.monotonic()
             if remaining_s <= 0:
                 return
             await sleep_unless(self._woken, self._clock, remaining_s)
 
 
-def _rebuilt_at(journal: Result[Summary]) -> datetime | None:
+def _rebuilt_at(journal: "Result[Summary]") -> datetime | None:
     return None if isinstance(journal, Unknown) else journal.rebuilt_at

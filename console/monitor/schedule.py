@@ -9,15 +9,17 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.addresses.removal_order import EventTimes
 from console.clock import Clock
-from console.diagnosis.quiescence.waiter import QuiescenceTracker
 from console.errors import Unknown, VipconsoleError, known
 from console.monitor.event_memory import EventMemory, is_removal
 from console.swarm.events import EventGap, EventSource, Listening, StreamItem
 from console.swarm.model import Network, Service, SwarmState, Task
+
+if TYPE_CHECKING:
+    from console.diagnosis.quiescence.waiter import QuiescenceTracker
 
 ENDING_INTERVAL_S = 0.5
 """From the beginning of one snapshot to that of the next while tasks are ending."""
@@ -149,17 +151,17 @@ class EventListener:
         self,
         source: EventSource,
         clock: Clock,
-        quiescence: QuiescenceTracker | None,
         wake: Callable[[bool], None],
     ) -> None:
         self._source = source
         self._clock = clock
-        self._quiescence = quiescence
         self._wake = wake
         self._memory = EventMemory()
         self._recalled_gaps = -1
         self._removals: dict[str, float] = {}
         self._removal_s: float | None = None
+        self.quiescence: QuiescenceTracker | None = None
+        """Hears the events too, where it is there before the first one."""
         self.is_open = False
         """Whether every event arrives now."""
         self.gaps = 0
@@ -173,8 +175,8 @@ class EventListener:
         self._memory.begin(begin)
         async with self._source.listening(begin) as stream:
             async for item in stream:
-                if self._quiescence is not None:
-                    self._quiescence.receive(item)
+                if self.quiescence is not None:
+                    self.quiescence.receive(item)
                 self._take(item)
 
     def removed_networks(self) -> frozenset[str]:

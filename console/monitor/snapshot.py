@@ -16,7 +16,6 @@ from console.errors import HostError, Result, Unknown, VipconsoleError, unknown_
 from console.host.activity import Route
 from console.host.identity import machine_id, read_routes
 from console.journal.reader import DaemonLog, read_recent, whose_host
-from console.journal.summary import Summary, rename, summarise
 from console.nodes.values import OtherNodes, load_balancers_of, peer_names
 from console.runbook.store.finished import runs_that_block
 from console.settings import SnapshotSettings
@@ -27,6 +26,7 @@ from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import object_names
 
 if TYPE_CHECKING:
+    from console.journal.summary import Summary
     from console.monitor.values import Watching
     from console.nodes.reader import NodesReader
 
@@ -58,9 +58,13 @@ async def take_snapshot(
         _routes(refusal, settings),
         read_recent(log, refusal, clock.now(), window_s, settings.call_timeout_s),
     )
-    journal: Result[Summary] = (
-        batch if isinstance(batch, Unknown) else summarise([batch], object_names(swarm), window_s)
-    )
+    journal: Result[Summary]
+    if isinstance(batch, Unknown):
+        journal = batch
+    else:
+        from console.journal.summary import summarise  # noqa: PLC0415 - a journal was read
+
+        journal = summarise([batch], object_names(swarm), window_s)
     took_s = clock.monotonic() - start
     return Snapshot(reader.host, clock.now(), took_s, swarm, earlier, routes, journal, machine=machine_id())
 
@@ -82,11 +86,15 @@ def join_nodes(snapshot: Snapshot, others: OtherNodes) -> Snapshot:
     load_balancers = load_balancers_of(others.statuses)
     names = peer_names(others.statuses)
     earlier, journal = snapshot.earlier, snapshot.journal
+    if not isinstance(journal, Unknown):
+        from console.journal.summary import rename  # noqa: PLC0415 - a journal was read
+
+        journal = rename(journal, names)
     return replace(
         snapshot,
         swarm=replace(snapshot.swarm, load_balancers=load_balancers),
         earlier=None if earlier is None else replace(earlier, load_balancers=load_balancers),
-        journal=journal if isinstance(journal, Unknown) else rename(journal, names),
+        journal=journal,
         nodes=others,
     )
 

@@ -1,22 +1,25 @@
 """What the monitor publishes: frozen, dated, part by part."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from console.addresses.forecast import Trend
 from console.addresses.leaks import LeakLog
-from console.addresses.tracked_tasks import TrackedTask
 from console.clock import Clock
-from console.diagnosis.quiescence.values import Report
 from console.diagnosis.values import Assessment, Finding, Snapshot
-from console.errors import Unknown
+from console.errors import Result, Unknown
 from console.frozen import frozen
-from console.journal.matching import LogEvent, UnexplainedError
-from console.journal.summary import Summary
+
+if TYPE_CHECKING:
+    from console.addresses.tracked_tasks import TrackedTask
+    from console.diagnosis.quiescence.values import Report
+    from console.journal.matching import LogEvent, UnexplainedError
+    from console.journal.summary import Summary
 
 T = TypeVar("T")
 MAX_LINES = 5000
@@ -57,7 +60,7 @@ class Line:
     at: datetime
     level: str
     """`error`, `warning`, `info` …, or nothing for a line that is not dockerd's own form."""
-    meaning: LogEvent | UnexplainedError | None
+    meaning: "LogEvent | UnexplainedError | None"
     """What it means, where it has a signature; errors without one are unexplained."""
 
 
@@ -65,7 +68,7 @@ class Line:
 class Log:
     """What dockerd logged lately."""
 
-    summary: Summary
+    summary: "Summary"
     lines: tuple[Line, ...] = ()
     """The newest, oldest first, at most `MAX_LINES`."""
     dropped: int = 0
@@ -89,15 +92,15 @@ class MonitorState:
     """Grows with every state."""
     snapshot: Feed[AssessedSnapshot] = field(default_factory=Feed)
     log: Feed[Log] = field(default_factory=Feed)
-    quiet: Feed[Report] = field(default_factory=Feed)
+    quiet: "Feed[Report]" = field(default_factory=Feed)
     quiet_since_s: float | None = None
     """Since when it has been seen quiet without a break, by the monotonic clock; None while it is not."""
     run_findings: tuple[Finding, ...] = ()
     """Findings about maintenance runs that are not over; they hold whether the engine answers or not."""
     leak_log: LeakLog = field(default_factory=LeakLog)
-    outlived_tasks: tuple[TrackedTask, ...] = ()
+    outlived_tasks: "tuple[TrackedTask, ...]" = ()
     """Live tasks whose network was removed: they leak when they end."""
-    live_tasks: tuple[TrackedTask, ...] = ()
+    live_tasks: "tuple[TrackedTask, ...]" = ()
     """Other live tasks that may leak, and those of which it is not settled yet whether they did."""
     trends: Mapping[str, Trend] = field(default_factory=lambda: MappingProxyType({}))
     """By network ID."""
@@ -109,19 +112,39 @@ class MonitorState:
     """The pause between two snapshots at present: longer when the engine is slow, shorter while something is removed."""
 
 
+NO_JOURNAL_YET = Unknown("dockerd's journal has not been read yet.")
+
+
 class StatePublisher:
-    """Holds one monitor state, which feeds change part by part."""
+    """Holds one monitor state, which feeds change part by part; the thread of the first snapshot may do so too."""
 
     def __init__(self, clock: Clock) -> None:
         self.monitor_state = MonitorState()
         self.clock = clock
         self._change_event = asyncio.Event()
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        """The loop on which somebody waits for changes, and its thread."""
 
     def show(self, **parts: Any) -> None:
         """Change parts of the state, by their names; nothing happens where each is the very same as before."""
-        if any(getattr(self.monitor_state, name) is not value for name, value in parts.items()):
-            self.monitor_state = replace(self.monitor_state, number=self.monitor_state.number + 1, **parts)
-            self._change_event.set()
+        with self._lock:
+            before = self.monitor_state
+            if all(getattr(before, name) is value for name, value in parts.items()):
+                return
+            self.monitor_state = replace(before, number=before.number + 1, **parts)
+            if self._loop is None or self._thread == threading.get_ident():
+                self._change_event.set()
+            else:
+                self._loop.call_soon_threadsafe(self._change_event.set)
+
+    def summary(self) -> "Result[Summary]":
+        """Return what dockerd logged lately, or why that is not known."""
+        log = self.monitor_state.log
+        if log.failure is not None:
+            return log.failure
+        return NO_JOURNAL_YET if log.value is None else log.value.summary
 
     def success(self, value: T) -> Feed[T]:
         """Return a feed whose newest attempt succeeded."""
@@ -138,6 +161,8 @@ class StatePublisher:
     ) -> AsyncGenerator[MonitorState, None]:
         """Yield the newest state after each change. A feed that ends by a bug ends this with its exception."""
         running = set(feeds)
+        with self._lock:
+            self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         waiting = asyncio.ensure_future(self._change_event.wait())
         try:
             while True:

@@ -2,10 +2,13 @@
 
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
 
 from console.errors import Result, Unknown
 from console.frozen import frozen
-from console.journal.summary import Summary
+
+if TYPE_CHECKING:
+    from console.journal.summary import Summary
 
 NOT_READ = Unknown("It was not read.")
 NO_WAY = Unknown("No way to this node's journal is known.", "Set `journal` in its [[node]].")
@@ -78,7 +81,7 @@ class NodeStatus:
     """Since when it has not answered, as far as somebody asked."""
     node_id: str = ""
     address: str = ""
-    journal: Result[Summary] = NOT_READ
+    journal: "Result[Summary]" = NOT_READ
     """What its dockerd logged lately; it can be read where the engine cannot."""
 
     @property

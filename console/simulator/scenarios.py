@@ -135,14 +135,19 @@ def cluster(date: datetime = DEFAULT_DATE, api_version: str | None = None) -> Si
 
 
 def large(
-    date: datetime = DEFAULT_DATE, api_version: str | None = None, services: int = 1000, tasks: int = 2000
+    date: datetime = DEFAULT_DATE,
+    api_version: str | None = None,
+    services: int = 1000,
+    tasks: int = 2000,
+    own_overlays: int = 0,
 ) -> SimulatedEngine:
-    """Return so many services with so many tasks, all on a /16, on Docker 28."""
+    """Return so many services with so many tasks, all on a /16 and the first ones also on a network of their own, on Docker 28."""
     engine = SimulatedEngine(EngineInfo(api_version or "1.51"), date - timedelta(hours=1))
     _create_proxy(engine, "10.10.0.0/16")
     for number in range(services):
         replicas = tasks // services + (1 if number < tasks % services else 0)
-        deploy(engine, f"stack{number:04}", (Part("app", (PROXY,), is_internal=False, replicas=replicas),))
+        part = Part("app", (PROXY,), is_internal=number < own_overlays, replicas=replicas)
+        deploy(engine, f"stack{number:04}", (part,))
     engine.advance((date - engine.now).total_seconds())
     return engine
 

@@ -6,7 +6,7 @@ names of what leaked, so an error in it is reported and otherwise ignored.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -75,9 +75,11 @@ class HistoryStore:
         """Return what was seen leaking, newest first; nothing where there is no file; it creates none."""
         return self._database.read(lambda file: _entries(file, cluster_id, allocator), ())
 
-    def points(self, cluster_id: str) -> Mapping[SeriesKey, tuple[Point, ...]]:
-        """Return the use of a swarm's networks, oldest first; nothing where there is no file; it creates none."""
-        return self._database.read(lambda file: _points(file, cluster_id), {})
+    def points(
+        self, cluster_id: str, network_ids: Collection[str] | None = None
+    ) -> Mapping[SeriesKey, tuple[Point, ...]]:
+        """Return the use of these networks of a swarm, or of all, oldest first; nothing where there is no file; it creates none."""
+        return self._database.read(lambda file: _points(file, cluster_id, network_ids), {})
 
     def add_points(self, cluster_id: str, points: Iterable[tuple[SeriesKey, Point]]) -> None:
         """Keep points, each once for its minute."""
@@ -141,11 +143,22 @@ class HistoryStore:
         self._database.do(write)
 
 
-def _points(file: sqlite3.Connection, cluster_id: str) -> Mapping[SeriesKey, tuple[Point, ...]]:
+def _points(
+    file: sqlite3.Connection, cluster_id: str, network_ids: Collection[str] | None = None
+) -> Mapping[SeriesKey, tuple[Point, ...]]:
     points: dict[SeriesKey, list[Point]] = {}
-    for network, series, at, used in file.execute(
-        "SELECT network, series, at, used FROM points WHERE cluster = ? ORDER BY at", (cluster_id,)
-    ):
+    # In the order of the key: nothing is sorted, and of many networks only those that are wanted are read.
+    select = "SELECT network, series, at, used FROM points WHERE cluster = ?"
+    order = " ORDER BY network, series, at"
+    if network_ids is None:
+        rows: Iterable[tuple[str, str, int, int]] = file.execute(select + order, (cluster_id,))
+    else:
+        rows = (
+            row
+            for network_id in network_ids
+            for row in file.execute(f"{select} AND network = ?{order}", (cluster_id, network_id))
+        )
+    for network, series, at, used in rows:
         moment = datetime.fromtimestamp(int(at), UTC)
         points.setdefault((str(network), str(series)), []).append(Point(moment, int(used)))
     return {key: tuple(series_points) for key, series_points in points.items()}

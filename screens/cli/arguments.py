@@ -1,13 +1,36 @@
 """The command line: its commands and options, and what is wrong with an argument."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from console import __version__
 from console.durations import seconds_of
 from screens.cli.run_arguments import COMMAND, Adder, Parser, run_commands
 from screens.cli.service_arguments import service_commands
+
+DEFAULTS = {COMMAND: "console", "host": "", "demo": False, "fresh": False, "fail_at": ""}
+"""What holds without a command and without options."""
+
+
+class _ConsoleParser(Parser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def console_arguments(words: Sequence[str]) -> argparse.Namespace | None:
+    """Return the arguments of the live console; None for anything else, and for what is wrong.
+
+    To make the parsers of all commands takes as long as to load a tenth of the console.
+    """
+    try:
+        arguments, rest = _common(None, _ConsoleParser).parse_known_args(
+            words, argparse.Namespace(**DEFAULTS)
+        )
+    except ValueError:
+        return None
+    return None if rest else arguments
 
 
 def build_parser(first: str = "") -> argparse.ArgumentParser:
@@ -21,7 +44,7 @@ def build_parser(first: str = "") -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vipconsole {__version__}")
     commands = parser.add_subparsers(dest=COMMAND, metavar="COMMAND", parser_class=Parser)
-    parser.set_defaults(command="console", host="", demo=False, fresh=False, fail_at="")
+    parser.set_defaults(**DEFAULTS)
     adders = {
         **_ADDERS,
         **service_commands(_common),
@@ -33,8 +56,8 @@ def build_parser(first: str = "") -> argparse.ArgumentParser:
     return parser
 
 
-def _state_parser(default: object = argparse.SUPPRESS) -> Parser:
-    parser = Parser(add_help=False, argument_default=default)
+def _state_parser(default: object = argparse.SUPPRESS, kind: type[Parser] = Parser) -> Parser:
+    parser = kind(add_help=False, argument_default=default)
     parser.add_argument(
         "--state-dir",
         metavar="DIR",
@@ -52,9 +75,9 @@ def _state_parser(default: object = argparse.SUPPRESS) -> Parser:
     return parser
 
 
-def _common(default: object = argparse.SUPPRESS) -> Parser:
+def _common(default: object = argparse.SUPPRESS, kind: type[Parser] = Parser) -> Parser:
     # A command's own default would override an option that stands before the command.
-    common = _state_parser(default)
+    common = _state_parser(default, kind)
     group = common.add_argument_group("where")
     group.add_argument(
         "--host", metavar="URL", help="the engine; default: DOCKER_HOST, then the local socket"

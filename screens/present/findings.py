@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from console.diagnosis.values import Assessment, Finding, Severity
-from console.journal.failures import ALL_SIGNATURES
 from console.text import listed
 from screens.present.text import (
     BAD,
@@ -28,7 +28,15 @@ MARK_TONES = {
     Severity.UNKNOWN: UNKNOWN,
     Severity.CRITICAL: BAD,
 }
-SIGNATURE_TITLES = {f"logged-{signature.id}": signature.title for signature in ALL_SIGNATURES}
+LOGGED = "logged-"
+"""So the codes of findings begin that dockerd logged."""
+
+
+@cache
+def _signature_titles() -> Mapping[str, str]:
+    from console.journal.failures import ALL_SIGNATURES  # noqa: PLC0415 - something was logged
+
+    return {f"{LOGGED}{signature.id}": signature.title for signature in ALL_SIGNATURES}
 
 
 def severities(findings: Iterable[Finding]) -> Mapping[str, Severity]:
@@ -57,7 +65,7 @@ def finding_rows(assessment: Assessment, filter_text: str = "") -> list[Row]:
 
 
 def _finding(finding: Finding) -> Spans:
-    title = SIGNATURE_TITLES.get(finding.code)
+    title = _signature_titles().get(finding.code) if finding.code.startswith(LOGGED) else None
     if title is not None:
         who = f": {listed(finding.names, 2)}" if finding.names else ""
         mark = (f"{MARKS[finding.severity]} ", MARK_TONES[finding.severity])

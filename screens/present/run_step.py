@@ -5,9 +5,22 @@ from collections.abc import Iterable
 from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect, Step
 from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun, waits_of
 from console.text import SENTENCE_LIMIT, clean, duration, plural
-from screens.present.run import STATE_TONES
+from screens.present.run import ASCII_STATE_GLYPHS, STATE_GLYPHS, STATE_TONES, current_place
 from screens.present.step_plan import EFFECT_WORDS, expected_of, fold_lines, group_calls, plan_facts
-from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, WARN, Paragraph, paragraph
+from screens.present.text import (
+    ASCII,
+    BAD,
+    DIM,
+    EMPTY,
+    PLAIN,
+    STRONG,
+    WARN,
+    Glyphs,
+    Paragraph,
+    Span,
+    Spans,
+    paragraph,
+)
 
 EFFECT_TONES = {Effect.READ: DIM, Effect.CHANGE: WARN, Effect.OUTAGE: BAD}
 OUTPUT_LIMIT = 200
@@ -28,6 +41,19 @@ def because(view: RunView, step: StepView) -> str:
         is_question = view.question is not None and view.question.event.step == step.id
         return "For the operator." if is_question else "For its preconditions."
     return ""
+
+
+def steps_line(view: RunView, glyphs: Glyphs) -> Spans:
+    """Return the steps side by side, the current one with its reason."""
+    letters = ASCII_STATE_GLYPHS if glyphs is ASCII else STATE_GLYPHS
+    parts: list[Span] = []
+    for place, step in enumerate(view.steps):
+        parts.append((f"{letters[step.state]} {step.id}", STATE_TONES.get(step.state, PLAIN)))
+        why = because(view, step) if place == current_place(view) else ""
+        if why:
+            parts.append((f": {why}", PLAIN))
+        parts.append(("  ", DIM))
+    return tuple(parts)
 
 
 def step_paragraphs(run: StoredRun, step: StepView) -> tuple[Paragraph, ...]:

@@ -1,11 +1,15 @@
-"""The live console: takes monitor states from their source, shows screens, and acts on their messages."""
+"""The live console: takes monitor states from their source, shows screens, and acts on their messages.
 
+Before the first data nothing is loaded but what the overview needs for it; the rest follows in the background.
+"""
+
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from rich.console import RenderableType
-from textual import work
+from textual import events, work
 from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import BindingType
@@ -18,13 +22,10 @@ from textual.worker import WorkerFailed
 from console.errors import Unknown, VipconsoleError
 from console.frozen import frozen
 from console.monitor.values import MonitorState
-from console.runbook.run.decisions import DecisionRequest
-from console.runbook.run.view import StoredRun
 from console.settings import THEMES
-from screens.present.run import open_question
 from screens.present.text import paragraph
+from screens.tui.collector import REST_S, Collector
 from screens.tui.colours import PaletteProvider, textual_theme
-from screens.tui.dialogs import QuitDialog
 from screens.tui.environment import (
     ConsoleEnvironment,
     MonitorSource,
@@ -33,22 +34,23 @@ from screens.tui.environment import (
     OpenWhy,
     StateChanged,
 )
-from screens.tui.help import HelpDialog, sections_of
-from screens.tui.journal import JournalScreen
-from screens.tui.jump import PlaceProvider
 from screens.tui.keys import Command, CommandMixin, bindings
-from screens.tui.network import NetworkScreen
+from screens.tui.later import load_later
 from screens.tui.overview import OverviewScreen
 from screens.tui.partial_update import PartialUpdate
-from screens.tui.runbook import RunbookScreen, why_not
 from screens.tui.screen import ConsoleScreen
-from screens.tui.why import WhyScreen
-from screens.tui.widgets.input_lines import AnswerLine
 from screens.tui.widgets.line_view import AsciiScrollBar, LineView, Printable
 
-Runs: TypeAlias = Callable[[], AsyncGenerator[StoredRun | Unknown, None]]
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from console.runbook.run.decisions import DecisionRequest
+    from console.runbook.run.view import StoredRun
+    from screens.tui.widgets.answer_line import AnswerLine
+
+Runs: TypeAlias = Callable[[], "AsyncGenerator[StoredRun | Unknown, None]"]
 """Gives the maintenance run that matters, and again whenever anything in it changes."""
-Decide: TypeAlias = Callable[[DecisionRequest, Callable[[str], object]], Awaitable[None]]
+Decide: TypeAlias = Callable[["DecisionRequest", Callable[[str], object]], Awaitable[None]]
 """Takes a decision, and reports what it waits for. Raises VipconsoleError with the reason if it is not accepted."""
 QUIT_NOTE = "Quitting does not stop a running maintenance run."
 
@@ -99,17 +101,29 @@ KEYS: tuple[Command, ...] = (
 )
 
 
+def has_news(monitor_state: MonitorState) -> bool:
+    """Whether a snapshot was taken, or is known to have failed."""
+    return monitor_state.snapshot.value is not None or monitor_state.snapshot.failure is not None
+
+
+def _place_provider() -> "type[Provider]":
+    from screens.tui.jump import PlaceProvider
+
+    return PlaceProvider
+
+
 class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
     """The console over a source of monitor states."""
 
-    CSS_PATH = "app.tcss"
+    # The overview is the screen that Textual begins with: a blank one below it took a fifth of the time to the first data.
+    CSS_PATH: ClassVar[Any] = ["app.tcss", "overview.tcss"]
     TITLE = "vipconsole"
-    COMMANDS: ClassVar[Any] = {PaletteProvider, PlaceProvider}
+    COMMANDS: ClassVar[Any] = {PaletteProvider, _place_provider}
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
     monitor_state: var[MonitorState] = var(MonitorState())
-    current_run: var[StoredRun | None] = var(None)
+    current_run: "var[StoredRun | None]" = var(None)
     """The maintenance run that is under way, or the last one."""
 
     def __init__(
@@ -126,6 +140,11 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         self._runs = runs
         self._own = own
         self._visible_networks: tuple[str, ...] = ()
+        self._is_drawn = asyncio.Event()
+        """Set once the first data, or why there is none, is on the terminal."""
+        self.on_whole: Callable[[], None] = lambda: None
+        """Called when all that a key may need is loaded."""
+        self.collector = Collector(environment.clock)
         for name in THEMES:
             self.register_theme(textual_theme(name))
         self.theme = environment.settings.theme
@@ -162,17 +181,30 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
 
     # Monitor states and runs
 
+    def get_default_screen(self) -> Screen[Any]:
+        """Return the overview, with what is known already."""
+        newest = self._source.monitor_state
+        if newest.snapshot.value is not None:
+            # A failure comes as a change: the panes give way to it.
+            self.set_reactive(ConsoleApp.monitor_state, newest)
+        return OverviewScreen(self.environment, self.monitor_state)
+
     def on_mount(self) -> None:
-        """Show the overview, and begin to follow the monitor and the runs."""
+        """Begin to follow the monitor."""
         # Textual draws the scroll bars of all widgets by one class, also those of its own palette.
         if self.environment.is_ascii:
             ScrollBar.renderer = AsciiScrollBar
-        self.push_screen(OverviewScreen(self.environment))
+        self._watch_source()
+        self.set_interval(REST_S, self.collector.rest)
         if self._own is not None:
             self.action_show_run()
-        self._watch_source()
-        if self._runs is not None:
-            self._watch_runs(self._runs)
+            self._load_rest()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note that somebody uses the console, and handle the event as every app does."""
+        if isinstance(event, events.InputEvent):
+            self.collector.note_use()
+        await super().on_event(event)
 
     def on_unmount(self) -> None:
         """Leave Textual's scroll bars as they were."""
@@ -183,6 +215,22 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         async with aclosing(self._source.monitor_states()) as monitor_states:
             async for monitor_state in monitor_states:
                 self.post_message(StateChanged(monitor_state))
+                if has_news(monitor_state):
+                    # Whoever asks for the next state lets the monitor go on with what the first data does not need.
+                    await self._is_drawn.wait()
+
+    def _load_rest(self) -> None:
+        """Load what a key may need, and begin to follow the runs; once."""
+        if not self._is_drawn.is_set():
+            self._is_drawn.set()
+            self._finish_loading()
+
+    @work(group="loading", description="loads what the first data did not need")
+    async def _finish_loading(self) -> None:
+        await asyncio.to_thread(load_later)
+        self.on_whole()
+        if self._runs is not None:
+            self._watch_runs(self._runs)
 
     @work(group="runs", description="watches maintenance runs")
     async def _watch_runs(self, runs: Runs) -> None:
@@ -200,11 +248,15 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         """Take the newest monitor state; all screens follow it."""
         self.monitor_state = message.monitor_state
         self._attend_visible_networks()
+        if has_news(message.monitor_state) and not self._is_drawn.is_set():
+            self.screen.call_after_refresh(self._load_rest)
 
     def _attend_visible_networks(self) -> None:
         """Let the monitor inspect the networks that are on the screen in detail."""
         network_ids = tuple(
-            screen.network_id for screen in self.screen_stack if isinstance(screen, NetworkScreen)
+            screen.attended_network
+            for screen in self.screen_stack
+            if isinstance(screen, ConsoleScreen) and screen.attended_network
         )
         if network_ids != self._visible_networks:
             self._visible_networks = network_ids
@@ -214,6 +266,8 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
 
     def on_open_network(self, message: OpenNetwork) -> None:
         """Open the screen of the network, in place of another network's."""
+        from screens.tui.network import NetworkScreen
+
         if isinstance(self.screen, NetworkScreen):
             self.pop_screen()
         self.push_screen(NetworkScreen(self.environment, message.network_id))
@@ -221,10 +275,14 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
 
     def on_open_journal(self, message: OpenJournal) -> None:
         """Show dockerd's log, beginning with a finding."""
+        from screens.tui.journal import JournalScreen
+
         self.open(JournalScreen(self.environment, message.signature))
 
     def on_open_why(self, message: OpenWhy) -> None:
         """Show why a service, or those of a stack, do not run."""
+        from screens.tui.why import WhyScreen
+
         self.open(WhyScreen(self.environment, message.service_id, message.stack))
 
     def on_open_run(self) -> None:
@@ -251,27 +309,31 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
 
     def action_show_journal(self) -> None:
         """Open dockerd's log at its worst finding."""
-        self.open(JournalScreen(self.environment))
+        self.on_open_journal(OpenJournal())
 
     def action_show_why(self) -> None:
         """Open the list of services, those that do not run first."""
-        self.open(WhyScreen(self.environment))
+        self.on_open_why(OpenWhy())
 
     def action_show_run(self) -> None:
         """Show the run as it changes; before any run, the runbook."""
+        from screens.tui.runbook import RunbookScreen
+
         screen = RunbookScreen(self.environment, may_decide=self._own is not None)
         self.open(screen)
         screen.watch(self, "current_run", screen.take)
 
     # Decisions
 
-    def on_answer_line_submitted(self, message: AnswerLine.Submitted) -> None:
+    def on_answer_line_submitted(self, message: "AnswerLine.Submitted") -> None:
         """Take a decision about the run that this console was opened for."""
         if self._own is not None:
             self._decide(self._own.decide, message)
 
     @work(group="deciding", description="takes a decision")
-    async def _decide(self, decide: Decide, message: AnswerLine.Submitted) -> None:
+    async def _decide(self, decide: Decide, message: "AnswerLine.Submitted") -> None:
+        from screens.tui.runbook import RunbookScreen, why_not
+
         try:
             await decide(message.request, self._show_progress)
         except VipconsoleError as error:
@@ -284,10 +346,15 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
     def _show_progress(self, sentence: str) -> None:
         self.notify(sentence, markup=False)
 
-    def watch_current_run(self, before: StoredRun | None, now: StoredRun | None) -> None:
+    def watch_current_run(self, before: "StoredRun | None", now: "StoredRun | None") -> None:
         """Notify the operator on another screen when their run asks something."""
-        question = None if now is None else open_question(now)
-        if self._own is None or question is None or isinstance(self.screen, RunbookScreen):
+        if self._own is None or now is None:
+            return
+        from screens.present.run import open_question
+        from screens.tui.runbook import RunbookScreen
+
+        question = open_question(now)
+        if question is None or isinstance(self.screen, RunbookScreen):
             return
         if before is None or open_question(before) != question:
             self.bell()
@@ -305,10 +372,14 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Show what can be done here, and what the marks mean."""
+        from screens.tui.help import HelpDialog, sections_of
+
         self.push_screen(HelpDialog(sections_of(self.screen, self, self.environment), self.environment))
 
     def action_ask_to_quit(self) -> None:
         """Open the quit dialog, which says what happens to a run."""
+        from screens.tui.dialogs import QuitDialog
+
         if not isinstance(self.screen, QuitDialog):
             note = QUIT_NOTE if self._own is None else quit_note(self._own.name, self.current_run)
             self.push_screen(QuitDialog([paragraph(note)], self.environment), self._quit)
@@ -318,8 +389,10 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
             self.exit(0)
 
 
-def quit_note(name: str, run: StoredRun | None) -> str:
+def quit_note(name: str, run: "StoredRun | None") -> str:
     """Return what happens to a run when the operator quits."""
+    from screens.present.run import open_question
+
     if run is not None and run.view.is_over:
         return f"The run is over. `vipconsole report {name}` shows what it did."
     again = f"`vipconsole attach {name}` shows it again."

@@ -122,6 +122,11 @@ class OpenRun(Message):
 class MonitorSource(Protocol):
     """Gives monitor states while the console is open; `console.monitor` has the real one."""
 
+    @property
+    def monitor_state(self) -> MonitorState:
+        """The newest state."""
+        ...
+
     def monitor_states(self) -> AsyncGenerator[MonitorState, None]:
         """Yield the newest state whenever something in it changed; parts that did not are the very same objects."""
         ...

@@ -26,7 +26,7 @@ from screens.present.text import (
 from screens.tui.environment import ConsoleEnvironment, copy, save
 from screens.tui.keys import Command, bindings
 from screens.tui.screen import ConsoleScreen
-from screens.tui.widgets.input_lines import FindLine
+from screens.tui.widgets.find_line import FindLine
 from screens.tui.widgets.log_lines import LogLines
 from screens.tui.widgets.pane import Pane, TextView, Title
 from screens.tui.widgets.row_view import RowView

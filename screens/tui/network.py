@@ -8,11 +8,11 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from console.addresses.accounting import NetworkAccount
-from console.addresses.details import Holders, index_swarm_objects
+from console.addresses.details import Holders
 from console.addresses.forecast import Trend
-from console.addresses.holder_groups import HolderGroup, group_holders
-from console.addresses.map import AddressMap, map_network
-from console.diagnosis.attachments import Attachment, Attachments, find_attachments
+from console.addresses.holder_groups import HolderGroup
+from console.addresses.map import AddressMap
+from console.diagnosis.attachments import Attachment, Attachments
 from console.diagnosis.values import Snapshot
 from console.errors import Result, Unknown
 from console.monitor.values import MonitorState
@@ -24,13 +24,14 @@ from screens.present.text import BAD, EMPTY, MATCH, PLAIN, UNKNOWN, Paragraph, S
 from screens.tui.environment import ConsoleEnvironment, OpenWhy, copy
 from screens.tui.keys import bindings
 from screens.tui.network_commands import KEYS
+from screens.tui.network_parts import NetworkParts, PartsMaker, service_at
 from screens.tui.panes.attachments import AttachmentRows
 from screens.tui.panes.stacks import StacksPane
 from screens.tui.panes.use_history import HistoryPane
 from screens.tui.screen import ConsoleScreen
 from screens.tui.widgets.address_map import AddressBlocks, AddressGrid
 from screens.tui.widgets.fair import FairVertical
-from screens.tui.widgets.input_lines import FindLine
+from screens.tui.widgets.find_line import FindLine
 from screens.tui.widgets.pane import Pane, TextView, Title
 from screens.tui.widgets.row_view import MARGIN, RowView
 from screens.tui.widgets.rows import Rows
@@ -64,10 +65,10 @@ class NetworkScreen(ConsoleScreen):
         self._search: tuple[AddressMap | None, Sequence[int] | None, Sequence[int]] = (None, None, ())
         """The map of the last search, its matches, and the addresses with a problem in that map."""
         self._is_removed = False
+        self._maker = PartsMaker(self, environment.zone, self._take_parts)
         self._is_block_open = False
         self._pane_number = MAP
-        letters = addresses.letters_of(environment.glyphs)
-        self._grid = AddressGrid(letters, id="grid")
+        self._grid = AddressGrid(addresses.letters_of(environment.glyphs), id="grid")
         self._blocks = AddressBlocks(environment.glyphs, id="blocks")
         self._heading = TextView(id="heading")
         self._side = TextView(id="side")
@@ -79,6 +80,11 @@ class NetworkScreen(ConsoleScreen):
         self._stacks = StacksPane(STACKS, NAMES[5], environment, id="pane6")
         self._history = HistoryPane(HISTORY, NAMES[6], environment, id="pane7")
         self._find = FindLine("a holder, a stack, .52 or leaked")
+
+    @property
+    def attended_network(self) -> str:
+        """The network that is shown: it is read in detail."""
+        return self.network_id
 
     @property
     def marks(self) -> tuple[Entry, ...]:
@@ -125,33 +131,34 @@ class NetworkScreen(ConsoleScreen):
             None,
         )
         self._is_removed = account is None
-        if account is not None and (account is not self._account or snapshot.snapshot is not self._snapshot):
-            self._account, self._snapshot = account, snapshot.snapshot
-            self.maps = map_network(account, monitor_state.leak_log.entries)
-            self._place = min(self._place, max(0, len(self.maps) - 1))
-            self._index = index_swarm_objects(
-                snapshot.snapshot.swarm, snapshot.snapshot.now, self.environment.zone
-            )
-            self._attachments = find_attachments(account, snapshot.snapshot.swarm)
-            self._groups = group_holders(account, snapshot.snapshot.swarm)
+        entries = monitor_state.leak_log.entries
+        if account is None or not self._maker.make(account, snapshot.snapshot, entries):
+            self._show()
+
+    def _take_parts(self, parts: NetworkParts) -> None:
+        self._account, self._snapshot = parts.account, parts.snapshot
+        self.maps, self._index = parts.maps, parts.index
+        self._attachments, self._groups = parts.attachments, parts.groups
+        self._place = min(self._place, max(0, len(self.maps) - 1))
         self._show()
 
     def _show(self) -> None:
         account, snapshot = self._account, self._snapshot
         if account is None or snapshot is None:
-            self._side.show([paragraph("This network is unknown.", UNKNOWN)])
+            if not self._maker.is_at_work:
+                self._side.show([paragraph("This network is unknown.", UNKNOWN)])
             return
-        zone = self.environment.zone
-        self._show_map()
+        zone, draw = self.environment.zone, self._maker.draw
+        draw(self._show_map)
         filter_text = "" if self._pane_number == MAP else self._filter_text.lower()
         is_large = any(address_map.blocks > 1 for address_map in self.maps) or len(self.maps) > 1
-        self._attached_rows.show_attachments(self._attachments, filter_text, is_large=is_large)
+        draw(self._attached_rows.show_attachments, self._attachments, filter_text, is_large)
         entries = self.monitor_state.leak_log.on(account.network.id)
         self._leak_rows.show(network.leak_rows(entries, snapshot.now, zone))
         self._leak_notes.show(network.leak_notes(self.monitor_state.leak_log, snapshot.now, zone))
         self._setup.show(network.facts(account, snapshot, zone))
         self._recreating.show(network.recreation(account, self._attachments))
-        self._stacks.show(self._groups, snapshot.now, filter_text)
+        draw(self._stacks.show, self._groups, snapshot.now, filter_text)
         self._history.show(account, self._trend, entries, snapshot.now)
         self.query_one(FairVertical).share_again()
         for number in range(ATTACHED, HISTORY + 1):
@@ -279,13 +286,7 @@ class NetworkScreen(ConsoleScreen):
             )
         if self._pane_number != MAP or self.subnet is None or self.is_at_blocks or self._index is None:
             return ""
-        for holder in self.subnet.cell(self._grid.cursor).holders:
-            if holder.id in self._index.services:
-                return holder.id
-            task = self._index.tasks.get(holder.id)
-            if task is not None and task.service_id in self._index.services:
-                return task.service_id
-        return ""
+        return service_at(self.subnet, self._grid.cursor, self._index)
 
     def _title(self, number: int) -> Title:
         return self.query_one(f"#pane{number}", Pane).title

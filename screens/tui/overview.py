@@ -2,20 +2,13 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 from textual.reactive import var
 from textual.widget import Widget
 
-from console.diagnosis.values import Finding
-from console.journal.summary import LogFinding
 from console.monitor.values import MonitorState
-from console.runbook.run.view import StoredRun
-from screens.present.findings import finding_paragraphs
-from screens.present.help import Entry, overview_marks
-from screens.present.quiet import report_paragraphs
-from screens.tui.dialogs import TextDialog
 from screens.tui.environment import ConsoleEnvironment, OpenJournal, OpenNetwork, OpenRun
 from screens.tui.keys import Command, bindings
 from screens.tui.panes.arrangement import OverviewPanes
@@ -23,8 +16,12 @@ from screens.tui.panes.lists import FindingsPane, JournalPane, MonitorPane, Quie
 from screens.tui.panes.no_engine import NoEngine
 from screens.tui.panes.overlays import OverlayLine, Overlays
 from screens.tui.screen import ConsoleScreen
-from screens.tui.widgets.input_lines import FindLine
+from screens.tui.widgets.find_line import FindLine
 from screens.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from console.runbook.run.view import StoredRun
+    from screens.present.help import Entry
 
 KEYS: tuple[Command, ...] = (
     Command("find", "slash", "Filter rows", "filter", when=lambda screen: not screen.has_no_engine),
@@ -37,24 +34,26 @@ KEYS: tuple[Command, ...] = (
 class OverviewScreen(ConsoleScreen):
     """Everything on one screen, the worst first."""
 
-    CSS_PATH = "overview.tcss"
     AUTO_FOCUS = ""
     KEYS = KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
     filter_text: var[str] = var("", bindings=True)
     """The filter, in lower case."""
-    run: var[StoredRun | None] = var(None)
+    run: "var[StoredRun | None]" = var(None)
     """The maintenance run that is under way, or the last one."""
 
-    def __init__(self, environment: ConsoleEnvironment) -> None:
+    def __init__(self, environment: ConsoleEnvironment, monitor_state: MonitorState) -> None:
         super().__init__(environment)
+        self.set_reactive(ConsoleScreen.monitor_state, monitor_state)
         self._find = FindLine("a network, a service, a stack")
         self._no_engine = NoEngine(environment)
 
     @property
-    def marks(self) -> tuple[Entry, ...]:
+    def marks(self) -> "tuple[Entry, ...]":
         """What the marks and columns of the page mean, for its help."""
+        from screens.present.help import overview_marks
+
         return overview_marks(self.environment.glyphs)
 
     def compose_body(self) -> Iterable[Widget]:
@@ -66,7 +65,6 @@ class OverviewScreen(ConsoleScreen):
                 )
             yield RunPane(self.environment).data_bind(OverviewScreen.run)
         yield self._no_engine
-        yield self._find
 
     def on_mount(self) -> None:
         """Follow the app's run, and begin at the overlays."""
@@ -110,6 +108,13 @@ class OverviewScreen(ConsoleScreen):
 
     def on_row_view_selected(self) -> None:
         """Open what the cursor is on: a network, a finding, dockerd's log, the checks."""
+        from console.diagnosis.values import Finding
+        from console.journal.summary import LogFinding
+        from console.runbook.run.view import StoredRun
+        from screens.present.findings import finding_paragraphs
+        from screens.present.quiet import report_paragraphs
+        from screens.tui.dialogs import TextDialog
+
         pane = self.active_pane
         row = pane.rows.current if pane is not None else None
         if pane is None or row is None:
@@ -132,8 +137,11 @@ class OverviewScreen(ConsoleScreen):
             case _:
                 pass
 
-    def action_find(self) -> None:
+    async def action_find(self) -> None:
         """Let the operator type a filter."""
+        if not self._find.is_attached:
+            # Few ever filter, and a line to type in takes long to make. Keys that follow wait for it.
+            await self.mount(self._find, after=self._no_engine)
         self._find.open()
 
     def action_forget(self) -> None:

@@ -31,7 +31,7 @@ from screens.tui.environment import ConsoleEnvironment, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.run_follower import preview_run
 from screens.tui.screen import ConsoleScreen
-from screens.tui.widgets.input_lines import AnswerLine
+from screens.tui.widgets.answer_line import AnswerLine
 from screens.tui.widgets.line_view import truncate, wrap
 from screens.tui.widgets.pane import Pane, TextView
 from screens.tui.widgets.row_view import RowView

@@ -1,7 +1,7 @@
 """What all screens of the console have: the header in the first two lines, the line of keys, panes that numbers jump to."""
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -13,12 +13,14 @@ from textual.widgets import Input
 
 from console.monitor.values import MonitorState
 from screens.present.header import Age, Freshness, age_of, headline, identity
-from screens.present.help import Entry, common_marks
 from screens.present.text import CURSOR, DIM, PLAIN, STRONG, Span, Spans
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import ASCII_KEY_NAMES, KEY_NAMES, Command, CommandMixin, bindings
 from screens.tui.widgets.line_view import LineView, between, length, truncate
 from screens.tui.widgets.pane import Pane, Title
+
+if TYPE_CHECKING:
+    from screens.present.help import Entry
 
 SIMULATED: Span = (" SIMULATED ", CURSOR)
 """Instead of the program's name in the demo."""
@@ -172,9 +174,21 @@ class ConsoleScreen(CommandMixin, Screen[None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         """Lay out the header, what the screen is about, and its keys."""
+        self._take_size_classes()
         yield Header(self.environment).data_bind(ConsoleScreen.monitor_state)
         yield from self.compose_body()
         yield KeyLine(is_ascii=self.environment.is_ascii)
+
+    def _take_size_classes(self) -> None:
+        # Textual gives them after the first layout, and then styles, lays out and draws everything once more.
+        width, height = self.app.size
+        for size, breakpoints in (
+            (width, self.HORIZONTAL_BREAKPOINTS or []),
+            (height, self.VERTICAL_BREAKPOINTS or []),
+        ):
+            reached = [(least, name) for least, name in breakpoints if size >= least]
+            if reached:
+                self.add_class(max(reached)[1])
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield the widgets between the header and the keys."""
@@ -188,9 +202,16 @@ class ConsoleScreen(CommandMixin, Screen[None], inherit_bindings=False):
         self.monitor_state = monitor_state
 
     @property
-    def marks(self) -> tuple[Entry, ...]:
+    def marks(self) -> "tuple[Entry, ...]":
         """What the marks and columns of the page mean, for its help."""
+        from screens.present.help import common_marks  # noqa: PLC0415 - only help needs it
+
         return common_marks(self.environment.glyphs)
+
+    @property
+    def attended_network(self) -> str:
+        """The network (ID) that the screen is about; empty where it is about none."""
+        return ""
 
     @property
     def panes(self) -> list[Pane]:

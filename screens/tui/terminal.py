@@ -29,6 +29,7 @@ def show(make: Callable[[], ConsoleApp]) -> int:
 
 async def _show(make: Callable[[], ConsoleApp]) -> int:
     app = make()
+    app.on_whole = app.collector.begin
     ending = _Ending(app, asyncio.get_running_loop())
     with ending.handle_signals():
         code = await app.run_async()

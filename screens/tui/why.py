@@ -22,7 +22,7 @@ from screens.tui.environment import ConsoleEnvironment, OpenNetwork, copy
 from screens.tui.keys import Command, bindings
 from screens.tui.panes.services import ServicesPane
 from screens.tui.screen import ConsoleScreen
-from screens.tui.widgets.input_lines import FindLine
+from screens.tui.widgets.find_line import FindLine
 from screens.tui.widgets.pane import Pane, TextView
 from screens.tui.widgets.row_view import RowView
 

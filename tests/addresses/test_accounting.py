@@ -206,7 +206,7 @@ def test_one_address_with_two_holders_is_counted_once() -> None:
     )
     found = only(state)
     assert found.accounted == 1
-    ((address, holders),) = duplicate_addresses(dict(found.holders()))
+    ((address, holders),) = duplicate_addresses(found.holders())
     assert (str(address), [each.name for each in holders]) == ("10.0.1.2", ["a", "b"])
 
 

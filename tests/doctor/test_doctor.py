@@ -258,7 +258,7 @@ def test_settings_that_cannot_be_used_are_told_and_the_defaults_hold(tmp_path: P
     system.write_text('network = "shared"\n')
     settings, (found,) = examine_settings((system, user), None)
     assert (settings.network, found.severity) == ("shared", Severity.OK)
-    user.write_text("netwrok = 1\n")
+    user.write_text("networc = 1\n")
     settings, (found,) = examine_settings((system, user), None)
     assert (settings, found.severity) == (Settings(), Severity.CRITICAL)
     assert "did you mean network?" in found.sentence

@@ -15,7 +15,7 @@ from tests.contract.world import IMAGE, JSON, World
 from tests.engine.lab import PATH, Engine, require_engine
 from tests.engine.switch import Switch
 from tests.support import mortal_borrow
-from tests.support.program import PATIENT, PROGRAM, Outcome
+from tests.support.program import PATIENT, PROGRAM, Outcome, run_to_its_end, start_program
 
 ADDRESS = "10.99.0.2"
 REPLICATED = ("web", "api", "db")
@@ -58,9 +58,10 @@ class BusyManager:
     def state(self) -> Path:
         return self.engine.namespaces.directory / "state"
 
-    def command(self, *arguments: str, program: Sequence[str] = (str(PROGRAM),)) -> list[str]:
-        """Return the command that runs the program in the engine's namespaces, which are its host."""
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the program on this host."""
+        return {
             "PATH": PATH,
             "HOME": str(self.engine.namespaces.directory),
             "VIPCONSOLE_STATE_DIR": str(self.state),
@@ -68,18 +69,15 @@ class BusyManager:
             "COLUMNS": "1000",
             **PATIENT,
         }
-        pairs = [f"{name}={value}" for name, value in environment.items()]
-        return self.engine.namespaces.entering("env", "-i", *pairs, *program, *arguments)
 
-    def run(
-        self, *arguments: str, program: Sequence[str] = (str(PROGRAM),), within_s: float = 300
-    ) -> Outcome:
-        began_s = time.monotonic()
-        done = subprocess.run(
-            self.command(*arguments, program=program),
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=within_s,
-        )  # fmt: skip
-        return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - began_s)
+    def run(self, *arguments: str, program: Sequence[str] = (str(PROGRAM),)) -> Outcome:
+        """Run the program in the engine's namespaces, which are its host, to its end."""
+        return run_to_its_end([*program, *arguments], self.environment, self.engine.namespaces.inside)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start the program there."""
+        command = [str(PROGRAM), *arguments]
+        return start_program(command, self.environment, self.engine.namespaces.inside, text=True)
 
     def borrow(self, *more: str) -> Outcome:
         return self._once_quiet(

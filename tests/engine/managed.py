@@ -10,10 +10,12 @@ from shutil import which
 from tests.contract.world import IMAGE, World
 from tests.engine.image import box
 from tests.engine.lab import GARBAGE, PATH, require_engine
-from tests.support.program import PROGRAM, Outcome
+from tests.support.program import PROGRAM, Outcome, run_to_its_end
 from tests.support.systemd import Machine, machine
 
 UNIT = "docker.service"
+ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "COLUMNS": "1000", "TZ": "UTC"}
+"""That of the program inside."""
 SOCKET = "run/docker.sock"
 # systemd looks for a bare name in directories of its own, not in this PATH.
 DOCKERD = which("dockerd", path=PATH) or "dockerd"
@@ -52,22 +54,13 @@ class Host:
 
     def vipconsole(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Outcome:
         """Run the program inside, as root without a terminal, to its end."""
-        began_s = time.monotonic()
-        done = self.machine.call(*self.command(*arguments, environment=environment))
-        took_s = time.monotonic() - began_s
-        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode(), took_s)
+        return run_to_its_end(
+            [str(PROGRAM), *arguments], {**ENVIRONMENT, **(environment or {})}, self.machine.inside
+        )
 
     def command(self, *arguments: str, environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the command that starts the program inside, with nothing of this user's settings."""
-        given = {
-            "PATH": PATH,
-            "HOME": "/root",
-            "LANG": "C.UTF-8",
-            "COLUMNS": "1000",
-            "TZ": "UTC",
-            **(environment or {}),
-        }
-        pairs = (f"{name}={value}" for name, value in given.items())
+        pairs = (f"{name}={value}" for name, value in {**ENVIRONMENT, **(environment or {})}.items())
         return ("env", "-i", *pairs, str(PROGRAM), *arguments)
 
     def write(self, path: str, text: str) -> str:

@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support.forked import Inside
+
 KEEPER = Path(__file__).with_name("keeper.sh")
 """Outlives a killed test run for as long as it takes to leave nothing behind."""
 
@@ -43,7 +45,12 @@ class Namespaces:
 
     def entering(self, *command: str) -> list[str]:
         """Return the command line that runs a command inside."""
-        return ["nsenter", "-t", str(self.init), "-n", "-m", "-p", "-u", "-i", "--", *command]
+        return self.inside.entering(*command)
+
+    @property
+    def inside(self) -> Inside:
+        """These namespaces, for a program that a test starts."""
+        return Inside(self.init, "nmpui")
 
     def run(self, *command: str) -> str:
         """Run a command inside to its end, and return what it printed."""

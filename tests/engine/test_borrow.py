@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -15,6 +14,7 @@ from tests.contract.world import World
 from tests.engine.borrowing import CONTAINERS, BusyManager, busy_manager
 from tests.engine.lab import running_engine
 from tests.engine.namespaces import only_child
+from tests.support.forked import ForkedProgram
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -91,14 +91,11 @@ def test_killed_once_the_real_manager_is_demoted_the_next_call_finishes_it(host:
 
 def signalled(host: BusyManager, number: signal.Signals) -> tuple[int, str]:
     """Borrow, send a signal once the temporary manager is the only one, and return exit code and results."""
-    command = host.command("reclaim", "--by", "borrow", "--yes", "--host", host.engine.host)
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with host.start("reclaim", "--by", "borrow", "--yes", "--host", host.engine.host) as process:
         assert process.stderr is not None
         assert any(ONLY_MANAGER in line for line in process.stderr)
-        # The command is the child of the one that enters the engine's namespaces.
-        os.kill(only_child(process.pid), number)
+        # Where it is not forked, it is the child of the one that enters the engine's namespaces.
+        os.kill(process.pid if isinstance(process, ForkedProgram) else only_child(process.pid), number)
         if number is signal.SIGHUP:
             # As a terminal that has gone: nobody reads any more.
             process.stderr.close()

@@ -18,7 +18,7 @@ from tests.engine.lab import PATH, Engine, running_engine
 from tests.engine.namespaces import run
 from tests.journal.journals import daemon, foreign, write_journal
 from tests.journal.lines import vip_line
-from tests.support.program import PROGRAM, vipconsole
+from tests.support.program import vipconsole
 
 pytestmark = pytest.mark.engine
 
@@ -69,7 +69,7 @@ class Place:
         (self.folder / "config.toml").write_text(f"[snapshot]\ncall_timeout_s = {call_timeout_s}\n{rows}")
         answer = vipconsole(
             "glance", "--json", "--host", self.engine.host, "--config", str(self.folder / "config.toml"),
-            environment=environment, home=self.home, program=self.engine.namespaces.entering(str(PROGRAM)),
+            environment=environment, home=self.home, inside=self.engine.namespaces.inside,
         )  # fmt: skip
         assert answer.code in (0, 1, 2), answer
         assert "Warning" not in answer.err

@@ -15,7 +15,7 @@ from tests.contract.world import World
 from tests.engine.cluster import swarm_of
 from tests.engine.lab import Engine
 from tests.support.changes import operator
-from tests.support.program import PROGRAM, vipconsole
+from tests.support.program import vipconsole
 
 pytestmark = pytest.mark.engine
 WITHIN_S = 45.0
@@ -42,8 +42,8 @@ class Nodes:
         for number, engine in enumerate(self.engines, 1):
             (self.folder / f"node{number}.json").write_text(journal_of(engine))
         options = ("--host", self.leader.host, "--config", str(self.folder / "config.toml"))
-        program = self.leader.namespaces.entering(str(PROGRAM)) if is_inside else [str(PROGRAM)]
-        answer = vipconsole("glance", "--json", *options, home=state or self.folder, program=program)
+        inside = self.leader.namespaces.inside if is_inside else None
+        answer = vipconsole("glance", "--json", *options, home=state or self.folder, inside=inside)
         assert answer.code in (0, 1, 2), answer.err
         seen: dict[str, Any] = answer.json
         return seen

@@ -17,7 +17,7 @@ from console.recorder.values import EventKind, RecordedEvent
 from console.storage.record import RecordStore
 from tests.contract.world import Stack, World
 from tests.engine.lab import Engine
-from tests.support.program import PROGRAM, Outcome, program_environment, vipconsole
+from tests.support.program import PROGRAM, Outcome, program_environment, start_program, vipconsole
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
@@ -41,13 +41,8 @@ def world(engine: Engine) -> Iterator[World]:
 @contextmanager
 def recorder(engine: Engine, state: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
     """Let the program record until the block ends; it ends by SIGTERM, with code 0."""
-    with subprocess.Popen(
-        [str(PROGRAM), "record", "--host", engine.host, *options],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=program_environment(home=state),
-    ) as process:
+    command = [str(PROGRAM), "record", "--host", engine.host, *options]
+    with start_program(command, program_environment(home=state), text=True) as process:
         try:
             assert process.stderr is not None
             said = []

@@ -12,7 +12,8 @@ import pytest
 
 from tests.contract.world import JSON, LIVE, Stack, World
 from tests.engine.lab import Engine
-from tests.support.program import PATIENT, PROGRAM, Outcome
+from tests.support.forked import Inside
+from tests.support.program import PATIENT, PROGRAM, Outcome, run_to_its_end, start_program
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -33,9 +34,12 @@ def proxy(world: World) -> Iterator[str]:
 
 
 def command(engine: Engine, *arguments: str) -> list[str]:
-    """Return the program's command line with a `/run` of its own: the host's lock is not for tests."""
-    inside = ["nsenter", "-t", str(engine.namespaces.init), "-m", "--"]
-    return [*inside, str(PROGRAM), *arguments[:1], "--host", engine.host, *arguments[1:]]
+    return [str(PROGRAM), *arguments[:1], "--host", engine.host, *arguments[1:]]
+
+
+def own_run(engine: Engine) -> Inside:
+    """Return where the program finds a `/run` of its own: the host's lock is not for tests."""
+    return Inside(engine.namespaces.init, "m")
 
 
 def environment() -> dict[str, str]:
@@ -54,16 +58,7 @@ def stack_rm(engine: Engine, *arguments: str) -> Outcome:
 
 
 def run_program(engine: Engine, *arguments: str) -> Outcome:
-    began = time.monotonic()
-    done = subprocess.run(
-        command(engine, *arguments),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=200,
-        env=environment(),
-    )
-    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode(), time.monotonic() - began)
+    return run_to_its_end(command(engine, *arguments), environment(), own_run(engine))
 
 
 def deploy(
@@ -147,14 +142,8 @@ def test_slow_stoppers_are_waited_for(engine: Engine, world: World, proxy: str) 
 
 def killed_after(engine: Engine, line: str, stacks: Sequence[Stack], how: signal.Signals) -> tuple[int, str]:
     """Begin a removal, end it once it has said a line, and return its exit code and what else it said."""
-    with subprocess.Popen(
-        command(engine, "stack-rm", "--yes", *names(stacks)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as process:
+    removal = command(engine, "stack-rm", "--yes", *names(stacks))
+    with start_program(removal, environment(), own_run(engine), text=True) as process:
         assert process.stderr is not None
         for said in process.stderr:
             if line in said:

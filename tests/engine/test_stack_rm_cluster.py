@@ -1,7 +1,5 @@
 """Stacks removed from a swarm of two real nodes: what runs on the other one is waited for, too."""
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,7 +10,8 @@ from console.operations.stack_removal.steps import SETTLING_S
 from tests.contract.world import JSON, Stack, World
 from tests.engine.lab import Engine, require_engine
 from tests.engine.switch import Switch
-from tests.support.program import PATIENT, PROGRAM
+from tests.support.forked import Inside
+from tests.support.program import Outcome, vipconsole
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -44,24 +43,9 @@ def world(cluster: tuple[Engine, Engine]) -> Iterator[World]:
         yield real
 
 
-def stack_rm(manager: Engine, stack: Stack) -> subprocess.CompletedProcess[str]:
-    inside = ["nsenter", "-t", str(manager.namespaces.init), "-m", "--"]
-    return subprocess.run(
-        [*inside, str(PROGRAM), "stack-rm", "--yes", "--host", manager.host, stack.name],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=200,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": os.environ["HOME"],
-            "VIPCONSOLE_STATE_DIR": os.environ["VIPCONSOLE_STATE_DIR"],
-            "LANG": "C.UTF-8",
-            "COLUMNS": "1000",
-            **PATIENT,
-        },
-    )
+def stack_rm(manager: Engine, stack: Stack) -> Outcome:
+    own_run = Inside(manager.namespaces.init, "m")
+    return vipconsole("stack-rm", "--yes", "--host", manager.host, stack.name, inside=own_run)
 
 
 def spread(world: World, proxy: str, grace_s: float = GRACE_S) -> Stack:
@@ -85,10 +69,10 @@ def test_tasks_of_another_node_are_waited_for_and_nothing_leaks(
 
     said = stack_rm(manager, stack)
 
-    assert said.returncode == 0, said.stderr
+    assert said.code == 0, said.err
     assert not containers(worker, stack)
-    assert "on node2)" in said.stderr
-    assert "updated" not in said.stderr
+    assert "on node2)" in said.err
+    assert "updated" not in said.err
     world.wait_until(lambda: world.walk_ring(proxy) == before, "every address is free again", 30)
 
 
@@ -115,7 +99,7 @@ def test_a_stack_that_was_parked_a_moment_before_may_run_on_unseen(
 
     said = stack_rm(manager, stack)
 
-    assert said.returncode == 0, said.stderr
+    assert said.code == 0, said.err
     assert not containers(worker, stack)
-    assert "may still stop tasks on other nodes" in said.stderr
+    assert "may still stop tasks on other nodes" in said.err
     world.wait_until(lambda: world.walk_ring(proxy) == before, "every address is free again", 30)

@@ -11,7 +11,7 @@ import pytest
 from console.errors import HostError
 from console.journal.journalctl import CommandJournal
 from console.journal.native import NativeJournal
-from console.journal.reader import JournalReader, open_journal
+from console.journal.reader import JournalReader, best_door
 from console.journal.recordings import RecordedJournal
 from console.journal.summary import Summary, summarise
 from console.journal.values import Batch, Window
@@ -221,8 +221,8 @@ async def test_a_program_that_hangs_is_left_at_the_deadline(directory: Path, tmp
 async def test_the_library_is_preferred_where_it_is_installed(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(open_journal(directory=directory), NativeJournal)
+    assert isinstance(best_door("docker.service", directory), NativeJournal)
     monkeypatch.setattr("console.journal.native._library", None)
-    assert isinstance(open_journal(directory=directory), CommandJournal)
+    assert isinstance(best_door("docker.service", directory), CommandJournal)
     with pytest.raises(HostError, match="no Python binding"):
         await NativeJournal(directory=directory).read(Window())

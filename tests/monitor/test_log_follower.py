@@ -211,7 +211,7 @@ async def test_a_journal_that_breaks_off_is_followed_on_from_the_place() -> None
         feed = rig.stage.monitor_state.log
         assert feed.failure == Unknown("journalctl ended.")
         assert feed.value is not None
-        assert isinstance(rig.log_follower.summary(), Unknown)
+        assert isinstance(rig.stage.summary(), Unknown)
         await rig.until(lambda: len(journal.begun) == 2)
         journal.write(entry(2))
         await rig.let(0.3)

@@ -1,5 +1,7 @@
 """Which points of a network's use are kept, and when a new series begins."""
 
+from collections import UserDict
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -11,10 +13,12 @@ from console.addresses.forecast import Point, Trend
 from console.addresses.leaks import AllocatorGeneration, Census, LeakLog, allocator_of
 from console.errors import Unknown
 from console.monitor.history import History, Series, add_point, series_of, thin_points
+from console.monitor.trends import trends_at
 from console.monitor.values import StatePublisher
+from console.storage.history import SeriesKey
 from console.swarm.model import Engine, SwarmState
 from tests.support.monitors import HandClock
-from tests.support.swarms import HERE, NOW, engine, network, swarm
+from tests.support.swarms import HERE, NOW, engine, network, snapshot, swarm
 
 BRIDGE = network("bridge", "172.17.0.0/16", driver="bridge", scope="local")
 STATE = swarm([network("proxy", "10.0.1.0/24"), BRIDGE])
@@ -138,6 +142,22 @@ def test_it_begins_anew_where_only_dockerds_log_tells_that_the_allocator_did() -
     assert len(points(70)) == 2
     assert points(140, NOW + timedelta(seconds=100)) == (at(140, 0),)
     assert points(210, NOW + timedelta(seconds=100)) == (at(140, 0), at(210, 0))
+
+
+def test_the_points_of_many_networks_are_gone_through_once() -> None:
+    class CountedPoints(UserDict[SeriesKey, tuple[Point, ...]]):
+        passes = 0
+
+        def __iter__(self) -> Iterator[SeriesKey]:
+            self.passes += 1
+            return super().__iter__()
+
+    many = swarm([network(f"net{number}", f"10.0.{number}.0/24") for number in range(9)])
+    before = (Point(NOW - timedelta(hours=3), 7), Point(NOW - timedelta(hours=2), 8))
+    stored = CountedPoints({(f"id-net{number}", "before"): before for number in range(9)})
+    trends = trends_at(snapshot(many), account(many), stored)
+    assert [trend.earlier for trend in trends.values()] == [before] * 9
+    assert stored.passes == 1
 
 
 def test_what_was_before_is_kept_for_the_chart_and_makes_no_rate() -> None:

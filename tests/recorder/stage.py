@@ -21,12 +21,12 @@ from console.storage.record import RecordStore
 from console.storage.state import make_private
 from tests.support.engines import Simulation, simulation
 from tests.support.monitors import (
-    IDLE_TURNS,
     MAX_WAIT_S,
     NO_LOG,
     CountingConnection,
     CountingExecutor,
     HandClock,
+    until_idle,
 )
 from tests.support.swarms import LONG_AGO
 
@@ -127,12 +127,7 @@ class Stage:
         await self._idle()
 
     async def _idle(self) -> None:
-        deadline, turns = time.monotonic() + MAX_WAIT_S, 0
-        while turns < IDLE_TURNS:
-            is_busy = self.connection.under_way or self._executor.under_way
-            turns = 0 if is_busy else turns + 1
-            await asyncio.sleep(0.001 if is_busy else 0)
-            assert time.monotonic() < deadline, "the recorder is never idle"
+        await until_idle(lambda: self.connection.under_way or self._executor.under_way)
         if self._work is not None and self._work.done():
             self._work.result()
 

@@ -1,5 +1,6 @@
 """The front door, as a process."""
 
+import gc
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import pytest
 from console.swarm.engine_client import SocketClient
 from screens.cli.commands import glance
 from screens.cli.demo import SIMULATED
-from screens.cli.main import main
+from screens.cli.main import RARE_COLLECTIONS, main
 from screens.present.text import typed_here
 from tests.support.engines import Simulation, read_swarm, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole
@@ -153,6 +154,16 @@ def test_a_bug_leaves_a_report_that_only_its_user_can_read(
     assert str(report) in capsys.readouterr().err
     assert report.stat().st_mode & 0o777 == 0o600
     assert "RuntimeError: 7 letters" in report.read_text()
+
+
+def test_only_what_soon_ends_seldom_looks_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    thresholds = list[tuple[int, ...]]()
+    monkeypatch.setattr(gc, "set_threshold", lambda *each: thresholds.append(each))
+    # Neither asks an engine.
+    main(["schema"])
+    assert thresholds == []
+    main(["glance", "--output", "file"])
+    assert thresholds == [RARE_COLLECTIONS]
 
 
 def test_an_interrupted_look_is_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def test_runs_their_steps_and_the_answers_to_them_are_those_of_the_store(tmp_pat
 def test_alerts_are_those_of_the_settings(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[[alert]]\nname = "ops"\ncommand = ["/bin/true"]\n')
     assert offered(f"vipconsole --config {tmp_path}/config.toml alert o", tmp_path) == ["ops"]
-    (tmp_path / "config.toml").write_text("netwrok = 1\n")
+    (tmp_path / "config.toml").write_text("networc = 1\n")
     assert offered(f"vipconsole --config {tmp_path}/config.toml alert o", tmp_path) == []
 
 

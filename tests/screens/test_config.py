@@ -113,7 +113,7 @@ def test_the_schema_takes_what_the_program_takes_and_refuses_what_it_refuses(
         validator.validate(tomllib.loads(text))
     for wrong in (
         'theme = "blue"',
-        "netwrok = 1",
+        "networc = 1",
         "[quiet]\ndwell_s = 0",
         "[guard]\nprune = 1",
         "[[node]]\nx = 1",

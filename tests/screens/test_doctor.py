@@ -61,7 +61,7 @@ def test_one_document_has_it_all(capsys: pytest.CaptureFixture[str]) -> None:
 def test_wrong_settings_and_a_wrong_address_are_findings_and_no_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "wrong.toml").write_text("netwrok = 1\n")
+    (tmp_path / "wrong.toml").write_text("networc = 1\n")
     assert main(["doctor", "--config", str(tmp_path / "wrong.toml"), "--host", "ftp://x"]) == 2
     out = capsys.readouterr().out
     assert "did you mean network?" in out

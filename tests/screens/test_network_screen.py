@@ -16,6 +16,7 @@ from screens.tui.environment import OpenWhy
 from screens.tui.network import NetworkScreen
 from screens.tui.widgets.address_map import AddressGrid
 from screens.tui.widgets.pane import TextView
+from tests.support.console_driver import console
 from tests.support.frames import compare_body, frame_of
 from tests.support.monitor_states import SIZES, environment, host_screen, monitor_state
 from tests.support.swarms import ago, network, service, subnet, swarm, task
@@ -100,6 +101,20 @@ async def test_each_other_pane_at_80x24(number: int) -> None:
         await pilot.press(str(number))
         await pilot.pause()
         compare_body(f"network-pane{number}-80x24", app)
+
+
+async def test_a_large_network_is_worked_out_by_a_thread_and_shows_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with console(monitor_state(evening()), size=(120, 40)) as seen:
+        small = await seen.press("enter")
+    monkeypatch.setattr("screens.tui.network_parts.LARGE", 1)
+    async with console(monitor_state(evening()), size=(120, 40)) as seen:
+        await seen.press("enter")
+        assert await seen.until(lambda frame: frame == small)
+        seen.monitor.publish(snapshot=monitor_state(evening()).snapshot)
+        await seen.settle()
+        assert seen.frame == small
 
 
 async def test_moving_over_a_cell_tells_who_holds_it_and_since_when() -> None:

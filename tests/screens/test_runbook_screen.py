@@ -11,7 +11,7 @@ from console.runbook.run.events import Asked, Choice, QuestionKind
 from console.runbook.run.view import Live, RunState, StepState, StoredRun
 from screens.present.run import open_question
 from screens.tui.runbook import RunbookScreen
-from screens.tui.widgets.input_lines import AnswerLine
+from screens.tui.widgets.answer_line import AnswerLine
 from screens.tui.widgets.pane import TextView
 from tests.support.frames import compare_body, frame_of
 from tests.support.monitor_states import SIZES, StillClock, environment, host_screen, monitor_state

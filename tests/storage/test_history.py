@@ -47,6 +47,18 @@ def test_points_come_back_in_their_order_each_once_for_its_minute(
     assert store.load("another", ALLOCATOR).points == {}
 
 
+def test_the_points_of_some_networks_are_read_without_those_of_the_others(store: HistoryStore) -> None:
+    keys = [(network_id, series) for network_id in ("id-a", "id-b", "id-c") for series in ("one", "two")]
+    store.add_points(CLUSTER, [(key, at(minute)) for key in keys for minute in (1, 0)])
+    store.add_points("another", [(("id-a", "one"), at(5))])
+    both = (at(0), at(1))
+    assert store.points(CLUSTER, ["id-a", "id-c", "absent"]) == {
+        key: both for key in keys if key[0] != "id-b"
+    }
+    assert store.points(CLUSTER, []) == {}
+    assert store.points(CLUSTER) == dict.fromkeys(keys, both)
+
+
 def test_only_this_user_may_read_it(store: HistoryStore, tmp_path: Path) -> None:
     store.add_points(CLUSTER, [(KEY, at(0))])
     folder = tmp_path / "state"

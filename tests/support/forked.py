@@ -16,11 +16,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, AnyStr
+from typing import IO, Any, AnyStr, NamedTuple
 
 from console.simulator.host.demo_host import demo_folder, is_made
 from screens.cli.demo import THROWAWAY
-from tests.support.zygote import ROOT, SYS_CLONE
+from tests.support.zygote import MOVED, ROOT, SYS_CLONE
 
 _SCRIPT = Path(__file__).with_name("zygote.py")
 _PADDING = "-" * 8000
@@ -30,6 +30,17 @@ _LOCALE = {"LANG": "C.UTF-8"}
 _READ_AT_START = ("LC_", "LANG", "PYTHON", "LD_", "MALLOC_", "AIOHTTP_", "SSL", "OPENSSL", ROOT)
 _MOST_ZYGOTES = 3
 """One that has loaded libraries, one for this host, and one for the demo host that is in use."""
+
+
+class Inside(NamedTuple):
+    """Namespaces in which a program runs: those of a process, as letters of nsenter(1); `r` and `w` are its root and folder."""
+
+    init: int
+    letters: str
+
+    def entering(self, *command: str) -> list[str]:
+        """Return the command line that runs a command there."""
+        return ["nsenter", "-t", str(self.init), *(f"-{letter}" for letter in self.letters), "--", *command]
 
 
 class Zygotes:
@@ -147,10 +158,11 @@ class ForkedProgram(subprocess.Popen[AnyStr]):
         is_session: bool = False,
         mounts: Sequence[tuple[str, str]] = (),
         without: Sequence[int] = (),
+        inside: Inside | None = None,
     ) -> None:
         """Fork it; as a session of its own, its standard input is its terminal. Mounts are pairs of folders.
 
-        It is without the capabilities of these numbers, as are those that it starts.
+        Inside of namespaces its working directory is `/`. It is without the capabilities of these numbers, as are those that it starts.
         """
         self._request = {
             "arguments": list(program),
@@ -159,6 +171,7 @@ class ForkedProgram(subprocess.Popen[AnyStr]):
             "is_session": is_session,
             "mounts": [list(pair) for pair in mounts],
             "without": list(without),
+            "inside": inside,
         }
         self._root = root_of(program[1:], environment)
         super().__init__(list(program), stdin=stdin, stdout=stdout, stderr=stderr, text=text)
@@ -178,9 +191,13 @@ class ForkedProgram(subprocess.Popen[AnyStr]):
             finally:
                 os.close(writing)
             # As with any program, it is there once this returns.
-            if problem := os.read(reading, 1000):
-                os.waitpid(self.pid, 0)
-                raise OSError(problem.decode())
+            with open(reading, closefd=False) as news:
+                for line in sorted(news, key=lambda line: not line.startswith(MOVED)):
+                    _, status = os.waitpid(self.pid, 0)
+                    if not line.startswith(MOVED):
+                        self.returncode = os.waitstatus_to_exitcode(status)
+                        raise OSError(line.rstrip())
+                    self.pid = int(line.removeprefix(MOVED))
         finally:
             os.close(reading)
             close_ends: Any = getattr(self, "_close_pipe_fds")  # noqa: B009 - Python's own, and not typed

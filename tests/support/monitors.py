@@ -24,8 +24,8 @@ from console.swarm.client import EngineConnection
 T = TypeVar("T")
 
 STEP_S = 0.1
-IDLE_TURNS = 25
-"""So many turns of the loop without a call under way, and everybody waits."""
+IDLE_TURNS = 4
+"""So many turns of the loop in which nothing is ready and no call is under way, and everybody waits."""
 MAX_WAIT_S = 60.0
 """Of this machine's time, for whatever is waited for."""
 NO_LOG = DaemonLog(RecordedJournal(Path("/dev/null")), is_recorded=True, is_growing=False)
@@ -98,6 +98,19 @@ class CountingExecutor(ThreadPoolExecutor):
         self.under_way -= 1
 
 
+async def until_idle(calls: Callable[[], int]) -> None:
+    """Return once every task waits, and none of the counted calls is under way."""
+    loop = asyncio.get_running_loop()
+    deadline, turns = time.monotonic() + MAX_WAIT_S, 0
+    while turns < IDLE_TURNS:
+        is_busy = calls()
+        await asyncio.sleep(0.001 if is_busy else 0)
+        # asyncio has no public way to ask for this.
+        turns = 0 if is_busy or loop._ready else turns + 1  # type: ignore[attr-defined]
+        if time.monotonic() > deadline:
+            raise AssertionError("it is never idle")
+
+
 @dataclass
 class SimulatedMonitor:
     """A running monitor."""
@@ -134,13 +147,7 @@ class SimulatedMonitor:
         await self._idle()
 
     async def _idle(self) -> None:
-        deadline, turns = time.monotonic() + MAX_WAIT_S, 0
-        while turns < IDLE_TURNS:
-            is_busy = self.connection.under_way or self.executor.under_way
-            turns = 0 if is_busy else turns + 1
-            await asyncio.sleep(0.001 if is_busy else 0)
-            if time.monotonic() > deadline:
-                raise AssertionError("the monitor is never idle")
+        await until_idle(lambda: self.connection.under_way or self.executor.under_way)
 
 
 @asynccontextmanager

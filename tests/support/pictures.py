@@ -37,8 +37,17 @@ SIZE = (100, 30)
 AT_S = 100.0
 
 
+_drawn: list[MonitorState] = []
+
+
 async def evening() -> MonitorState:
-    """Return what the monitor shows of the simulated evening."""
+    """Return what the monitor shows of the simulated evening: of all who ask, the first lets those days pass."""
+    if not _drawn:
+        _drawn.append(await _evening())
+    return _drawn[0]
+
+
+async def _evening() -> MonitorState:
     model, settings = build("evening", date=DEFAULT_DATE), Settings()
     with tempfile.TemporaryDirectory() as folder, simulation(model) as running:
         path = Path(folder) / "journal.json"

@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
-from tests.support.forked import ForkedProgram, can_fork
+from tests.support.forked import ForkedProgram, Inside, can_fork
 
 PROGRAM = Path(sys.executable).with_name("vipconsole")
 PATIENT = {"XDG_CONFIG_HOME": str(Path(__file__).with_name("patient")), "TZ": "UTC"}
@@ -53,29 +53,53 @@ def vipconsole(
     environment: Mapping[str, str] | None = None,
     home: Path | None = None,
     program: Sequence[str] = (str(PROGRAM),),
+    inside: Inside | None = None,
 ) -> Outcome:
     """Run the installed program to its end, with nothing of this user's settings, and return what came of it."""
+    return run_to_its_end([*program, *arguments], program_environment(environment, home), inside)
+
+
+def run_to_its_end(
+    command: Sequence[str], environment: Mapping[str, str], inside: Inside | None = None
+) -> Outcome:
+    """Run a command without a terminal, the installed program or another one, and return what came of it."""
     started = time.monotonic()
-    with start_program(
-        [*program, *arguments],
-        program_environment(environment, home),
-    ) as process:
+    with start_program(command, environment, inside) as process:
         try:
-            out, err = process.communicate(timeout=250)
+            out, err = process.communicate(timeout=300)
         finally:
             process.kill()
     took_s = time.monotonic() - started
     return Outcome(process.returncode, out.decode(), err.decode(), took_s)
 
 
-def start_program(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+@overload
+def start_program(
+    command: Sequence[str], environment: Mapping[str, str], inside: Inside | None = None
+) -> "subprocess.Popen[bytes]": ...
+@overload
+def start_program(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    inside: Inside | None = None,
+    *,
+    text: Literal[True],
+) -> "subprocess.Popen[str]": ...
+def start_program(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    inside: Inside | None = None,
+    *,
+    text: bool = False,
+) -> "subprocess.Popen[Any]":
     """Start a command without a terminal; the installed program is forked where that makes no difference to it."""
     if command[0] == str(PROGRAM) and can_fork(environment):
-        return ForkedProgram(command, environment=environment)
+        return ForkedProgram(command, environment=environment, inside=inside, text=text)
     return subprocess.Popen(
-        command,
+        command if inside is None else inside.entering(*command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
+        text=text,
     )

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.program import PATIENT, PROGRAM
+from tests.support.program import PATIENT, PROGRAM, start_program
 
 
 @dataclass
@@ -53,14 +53,8 @@ class QuietProcess:
 def quiet_process(*arguments: str, command: tuple[str, ...] = (str(PROGRAM),)) -> Iterator[QuietProcess]:
     """Run `vipconsole quiet --json` with these arguments; what still runs at the end is killed."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "VIPCONSOLE_STATE_DIR")}
-    with subprocess.Popen(
-        [*command, "quiet", "--json", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**environment, **PATIENT, "LANG": "C.UTF-8", "COLUMNS": "1000"},
-    ) as process:
+    given = {**environment, **PATIENT, "LANG": "C.UTF-8", "COLUMNS": "1000"}
+    with start_program([*command, "quiet", "--json", *arguments], given, text=True) as process:
         wait = QuietProcess(process)
         reader = threading.Thread(target=wait.read)
         reader.start()

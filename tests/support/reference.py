@@ -17,6 +17,7 @@ from console.settings_file import reference
 from screens.cli.arguments import build_parser
 from screens.cli.run_arguments import COMMAND
 from screens.tui.keys import KEY_NAMES, Command
+from tests.support import performance
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -176,6 +177,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "console.md": keys,
     "settings.md": settings,
     "runs.md": runbooks,
+    "performance.md": performance.page,
 }
 """What is generated into which file."""
 

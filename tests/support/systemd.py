@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.forked import Inside
+
 BOOT = Path(__file__).with_suffix(".sh")
 CHECKOUT = Path(__file__).parents[2]
 BOOT_WITHIN_S = 60.0
@@ -28,9 +30,14 @@ class Machine:
         """Its root directory, as seen from outside."""
         return Path(f"/proc/{self.init}/root")
 
+    @property
+    def inside(self) -> Inside:
+        """Its namespaces, for a program that a test starts."""
+        return Inside(self.init, "mpuinCrw")
+
     def entering(self, *argv: str) -> list[str]:
         """Return the command line that runs a command inside."""
-        return ["nsenter", "-t", str(self.init), "-m", "-p", "-u", "-i", "-n", "-C", "-r", "-w", "--", *argv]
+        return self.inside.entering(*argv)
 
     def call(
         self, *argv: str, given: bytes = b"", within_s: float = 100.0

@@ -5,7 +5,7 @@ process and a pipe for why it could not begin (or, for `another` zygote, its soc
 process. It is a child of the process that started the zygote, and is waited for, signalled and killed there.
 
 A forked program has what one that was started has: environment, folder, streams, arguments (also in /proc), session and
-terminal, signals and exit code of its own. Modules of the program that take their paths when they are loaded have been loaded
+terminal, namespaces, signals and exit code of its own. Modules of the program that take their paths when they are loaded have been loaded
 for one root of the host: a program that chooses another one is started by `exec` instead, before it has done anything.
 """
 
@@ -33,9 +33,13 @@ LIBRARIES = (
 """What has no path of the host: loaded once for all roots."""
 DEMO = ("screens.cli.demo", "console.simulator.demo")
 ROOT = "VIPCONSOLE_ROOT"
+MOVED = "its number is "
+"""So begins what a forked process tells when another one takes its place."""
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 """The number of the system call, by machine."""
 _CLONE_PARENT, _CLONE_NEWNS = 0x8000, 0x0002_0000
+NAMESPACES = {"n": "net", "u": "uts", "i": "ipc", "C": "cgroup", "p": "pid", "m": "mnt"}
+"""By the letters of nsenter(1), in the order in which they are entered."""
 _MS_BIND, _MS_REC, _MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 _PR_SET_NAME, _PR_SET_MM, _PR_SET_MM_ARG_END = 15, 35, 9
 _PR_CAPBSET_DROP, _CAPABILITY_VERSION = 24, 0x2008_0522
@@ -77,7 +81,7 @@ def serve(door: socket.socket, root: str | None) -> NoReturn:
             try:
                 become(request, descriptors)
             except OSError as error:
-                os.write(3, str(error).encode())
+                os.write(3, f"{error}\n".encode())
                 os._exit(255)
             os.close(3)
             run(request, root)
@@ -120,6 +124,10 @@ def become(request: dict[str, Any], descriptors: list[int]) -> None:
     os.environ.update(request["environment"])
     time.tzset()
     os.chdir(request["folder"])
+    # Of mounts alone, those inside may have a /proc in which this process is not.
+    place = _place_of_arguments()
+    if request["inside"] is not None:
+        enter(*request["inside"])
     if request["is_session"]:
         os.setsid()
         _require(_LIBC.ioctl(0, _TIOCSCTTY, 0))
@@ -132,9 +140,30 @@ def become(request: dict[str, Any], descriptors: list[int]) -> None:
     _drop(request["without"])
     sys.argv = request["arguments"]
     sys.orig_argv = [sys.executable, *sys.argv]
-    _show(sys.orig_argv)
+    _show(sys.orig_argv, *place)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         _open_stream(number, name)
+
+
+def enter(init: int, letters: str) -> None:
+    """Enter namespaces of a process, and with `r` its root, as nsenter(1) does. Raises OSError.
+
+    Only what is forked from here is in a namespace of processes: its number is told, and this process ends.
+    """
+    kinds = [kind for letter, kind in NAMESPACES.items() if letter in letters]
+    descriptors = [os.open(f"/proc/{init}/ns/{kind}", os.O_RDONLY) for kind in kinds]
+    root = os.open(f"/proc/{init}/root", os.O_RDONLY) if "r" in letters else -1
+    for descriptor in descriptors:
+        _require(_LIBC.setns(descriptor, 0))
+        os.close(descriptor)
+    if root >= 0:
+        os.fchdir(root)
+        os.chroot(".")
+        os.close(root)
+    os.chdir("/")
+    if "p" in letters and (pid := clone()):
+        os.write(3, f"{MOVED}{pid}\n".encode())
+        os._exit(0)
 
 
 def run(request: dict[str, Any], root: str | None) -> NoReturn:
@@ -228,10 +257,13 @@ def _open_stream(number: int, name: str) -> None:
     setattr(sys, f"__{name}__", stream)
 
 
-def _show(arguments: list[str]) -> None:
-    """Write the arguments over those of the zygote, one of which is long for that: there `ps` and /proc read them."""
+def _place_of_arguments() -> tuple[int, int]:
     figures = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
-    start, end = int(figures[45]), int(figures[46])
+    return int(figures[45]), int(figures[46])
+
+
+def _show(arguments: list[str], start: int, end: int) -> None:
+    """Write the arguments over those of the zygote, one of which is long for that: there `ps` and /proc read them."""
     shown = b"".join(os.fsencode(argument) + b"\0" for argument in arguments)[: end - start - 1]
     ctypes.memset(start, 0, end - start)
     ctypes.memmove(start, shown, len(shown))

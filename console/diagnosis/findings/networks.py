@@ -2,13 +2,13 @@
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from console.addresses import leaks
 from console.addresses.accounting import NetworkAccount
-from console.addresses.holder_groups import group_holders, largest_text
+from console.addresses.holder_groups import HolderGrouper, largest_text
 from console.addresses.holders import Holder, duplicate_addresses
 from console.addresses.leaks import Leak, LeakCertainty, LeakEvidence, StaleCensus
 from console.addresses.outlook import outlook_of
@@ -97,11 +97,19 @@ def find_unallocated_networks(
     networks: tuple[Network, ...], services: tuple[Service, ...], now: datetime, thresholds: Thresholds
 ) -> Iterator[Finding]:
     """Yield overlays that Swarm has not given a subnet: critical where a service waits for one."""
-    for network in networks:
-        age_s = (now - network.created).total_seconds()
-        if not network.is_overlay or network.is_allocated or age_s < thresholds.unallocated_s:
-            continue
-        waiting_services = tuple(service.name for service in services if network.id in service.network_ids)
+    unallocated = [
+        (network, age_s)
+        for network in networks
+        if network.is_overlay and not network.is_allocated
+        for age_s in ((now - network.created).total_seconds(),)
+        if age_s >= thresholds.unallocated_s
+    ]
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for service in services if unallocated else ():
+        for network_id in dict.fromkeys(service.network_ids):
+            names[network_id].append(service.name)
+    for network, age_s in unallocated:
+        waiting_services = tuple(names[network.id])
         yield Finding(
             "network-unallocated",
             Severity.CRITICAL if waiting_services else Severity.WARNING,
@@ -125,7 +133,9 @@ def why_unallocated(network: Network) -> str:
     return others[0].upper() + others[1:]
 
 
-def find_use(account: NetworkAccount, thresholds: Thresholds, snapshot: Snapshot) -> Iterator[Finding]:
+def find_use(
+    account: NetworkAccount, thresholds: Thresholds, snapshot: Snapshot, grouper: HolderGrouper
+) -> Iterator[Finding]:
     """Yield at most one finding: every address is taken, or the share in use is above a threshold."""
     if not account.capacity:
         return
@@ -140,7 +150,7 @@ def find_use(account: NetworkAccount, thresholds: Thresholds, snapshot: Snapshot
             f"{name} is full" + (f", {leak_text} leaked" if leak_text else ""),
             f"{name} is full: all {capacity} addresses are taken"
             + (f", {leak_text} of them leaked." if leak_text else "."),
-            f"Every new deploy on it hangs in New. {REDEPLOY_HINT} {largest_holders(account, snapshot.swarm)}".rstrip(),
+            f"Every new deploy on it hangs in New. {REDEPLOY_HINT} {largest_holders(account, grouper)}".rstrip(),
         )
     elif share >= thresholds.use_warning:
         severity = Severity.CRITICAL if share >= thresholds.use_critical else Severity.WARNING
@@ -165,12 +175,12 @@ def _forecast(account: NetworkAccount, snapshot: Snapshot) -> str:
     return f" Forecast: {outlook.sentence}." if outlook.is_known else ""
 
 
-def largest_holders(account: NetworkAccount, swarm: SwarmState) -> str:
+def largest_holders(account: NetworkAccount, grouper: HolderGrouper) -> str:
     """Return which stacks hold most addresses of a network, and what lists all; nothing where none is known.
 
     Two sentences, to follow the others of a hint: an operator who has to free addresses begins there.
     """
-    largest = largest_text(group_holders(account, swarm))
+    largest = largest_text(grouper.group(account))
     name = shlex.quote(account.network.name)
     return f"Most addresses: {largest}. `vipconsole glance {name} --holders` lists all." if largest else ""
 
@@ -283,10 +293,23 @@ def find_stale_censuses(censuses: Iterable[StaleCensus]) -> Iterator[Finding]:
         )
 
 
-def find_duplicate_addresses(account: NetworkAccount, before: NetworkAccount | None) -> Iterator[Finding]:
-    """Yield addresses with several holders. One that an earlier snapshot does not show too was only changing hands."""
-    earlier = None if before is None else dict(before.holders())
-    for address, holders in duplicate_addresses(dict(account.holders())):
+def find_duplicate_addresses(
+    account: NetworkAccount, before: Callable[[], Mapping[str, NetworkAccount]] | None
+) -> Iterator[Finding]:
+    """Yield addresses with several holders. One that an earlier snapshot does not show too was only changing hands.
+
+    `before` gives the accounts of that one, by network ID; it is asked where an address has several holders.
+    """
+    duplicates = dict(duplicate_addresses(account.holders()))
+    if not duplicates:
+        return
+    earlier: dict[IPv4Address, tuple[Holder, ...]] | None = None
+    if before is not None:
+        account_before = before().get(account.network.id)
+        if account_before is None:
+            return
+        earlier = dict(account_before.holders())
+    for address, holders in duplicates.items():
         if earlier is not None and earlier.get(address) != holders:
             continue
         yield Finding(

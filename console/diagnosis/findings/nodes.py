@@ -7,18 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from console.causes.networks import RENEW
-from console.causes.registry import cause_of
 from console.diagnosis.findings.sources import SEVERITIES, is_past
 from console.diagnosis.values import Finding, Severity, Snapshot
 from console.durations import stamp
 from console.errors import Unknown, known
-from console.journal.gossip import GOSSIP_IDS
-from console.journal.summary import LogFinding, describe
 from console.nodes.values import MissingPeer, NetworkCopy, NodeStatus, NodeView, peer_names, views_of
 from console.swarm.model import Network, Node, SwarmState, Task
 from console.text import duration, listed, plural
+
+if TYPE_CHECKING:
+    from console.journal.summary import LogFinding
 
 STALE_CAUSES = frozenset(("stale-vxlan", "stale-sandbox"))
 WINDOW_S = 3600.0
@@ -234,6 +234,8 @@ def _find_copies(name: str, view: NodeView, swarm: SwarmState) -> Iterator[Findi
             sentence = f"{name} still has the network {copy.name} (ID {copy.id[:12]}, {_subnets(copy)}), which the swarm has not."
         else:
             continue
+        from console.causes.networks import RENEW  # noqa: PLC0415 - few swarms have that trouble
+
         yield Finding(
             "copy-stale",
             Severity.WARNING,
@@ -277,6 +279,8 @@ def _find_stale_overlays(snapshot: Snapshot) -> Iterator[Finding]:
             else "what is left of it there is in the way"
         )
         newest = max(tasks, key=lambda task: task.since)
+        from console.causes.networks import RENEW  # noqa: PLC0415 - few swarms have that trouble
+
         yield Finding(
             "overlay-stale",
             Severity.CRITICAL,
@@ -293,6 +297,8 @@ def _find_stale_overlays(snapshot: Snapshot) -> Iterator[Finding]:
 def _stale_cause(error: str) -> tuple[str, str]:
     """Return the cause of an error about stale overlay state, and the subnet in it; nothing for any other error."""
     # Tasks in a crash loop fail with few different errors, thousands of times.
+    from console.causes.registry import cause_of  # noqa: PLC0415 - a task has failed
+
     match = cause_of(error)
     if match is None or match.cause.id not in STALE_CAUSES:
         return "", ""
@@ -324,6 +330,8 @@ def _find_logged(status: NodeStatus, *, has_stale: bool) -> Iterator[Finding]:
     """Yield recent failures that another node's dockerd logged. This node's own are found where its journal is read."""
     if isinstance(status.journal, Unknown) or status.is_here:
         return
+    from console.journal.summary import describe  # noqa: PLC0415 - it is loaded where a journal is read
+
     journal = status.journal
     told: set[tuple[str, ...]] = set()
     # The gossip says the same in several ways; the one that it says most often is told.
@@ -364,7 +372,9 @@ def _find_unread_journal(status: NodeStatus) -> Iterator[Finding]:
     )
 
 
-def _is_gossip(found: LogFinding) -> bool:
+def _is_gossip(found: "LogFinding") -> bool:
+    from console.journal.gossip import GOSSIP_IDS  # noqa: PLC0415 - as above
+
     return found.signature.id in GOSSIP_IDS
 
 

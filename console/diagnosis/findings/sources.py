@@ -1,13 +1,15 @@
 """Findings about the snapshot itself: what could not be read, and what dockerd logged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from console.diagnosis.values import FailingAlert, Finding, Severity, Snapshot
 from console.errors import Result, Unknown, known
-from console.journal import signatures
-from console.journal.summary import LogFinding, Summary, describe
 from console.text import duration, ending, plural
+
+if TYPE_CHECKING:
+    from console.journal.summary import LogFinding, Summary
 
 JOURNAL = "journal"
 LINE_LIMIT = 300
@@ -15,16 +17,17 @@ SUBJECTS = ("service", "network", "removed")
 """Kinds of objects that a failure is about; it also names the node and the task that it happened on."""
 
 
-SEVERITIES = {
-    signatures.LogSeverity.CRITICAL: Severity.CRITICAL,
-    signatures.LogSeverity.WARNING: Severity.WARNING,
-    signatures.LogSeverity.NOTE: Severity.OK,
+SEVERITIES: Mapping[str, Severity] = {
+    "critical": Severity.CRITICAL,
+    "warning": Severity.WARNING,
+    "note": Severity.OK,
 }
+"""By the severity of a signature."""
 SWARM = "swarm"
 _DOCTOR = "`vipconsole doctor` tells what works on this host."
 
 
-def find_log_failures(journal: Result[Summary], *, is_required: bool) -> Iterator[Finding]:
+def find_log_failures(journal: "Result[Summary]", *, is_required: bool) -> Iterator[Finding]:
     """Yield recent failures that dockerd logged. An unread journal is unknown where it is `is_required`."""
     if isinstance(journal, Unknown):
         if is_required:
@@ -37,6 +40,8 @@ def find_log_failures(journal: Result[Summary], *, is_required: bool) -> Iterato
                 journal.hint,
             )
         return
+    from console.journal.summary import describe  # noqa: PLC0415 - it is loaded where a journal is read
+
     for log_finding in journal.findings:
         severity = SEVERITIES[log_finding.signature.severity]
         if severity is not Severity.OK and not is_past(log_finding, journal):
@@ -63,7 +68,7 @@ def find_log_failures(journal: Result[Summary], *, is_required: bool) -> Iterato
         )
 
 
-def _last_line_text(log_finding: LogFinding) -> str:
+def _last_line_text(log_finding: "LogFinding") -> str:
     return (
         f" Its last line ends: {ending(log_finding.text, LINE_LIMIT)}"
         if log_finding.signature.shows_line
@@ -71,11 +76,11 @@ def _last_line_text(log_finding: LogFinding) -> str:
     )
 
 
-def _window_text(journal: Summary) -> str:
+def _window_text(journal: "Summary") -> str:
     return "" if journal.window_s is None else f" of the last {duration(journal.window_s)}"
 
 
-def is_past(log_finding: LogFinding, summary: Summary) -> bool:
+def is_past(log_finding: "LogFinding", summary: "Summary") -> bool:
     """Whether a failure is stale: the allocator was rebuilt after the last such line."""
     return summary.rebuilt_at is not None and log_finding.last < summary.rebuilt_at
 

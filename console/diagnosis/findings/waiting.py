@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from console.addresses.accounting import NetworkAccount
-from console.causes.addresses import MISSING_ATTACHMENT
+from console.addresses.holder_groups import HolderGrouper
 from console.diagnosis.findings.networks import REDEPLOY_HINT, largest_holders
 from console.diagnosis.values import Finding, Severity, Snapshot
 from console.errors import known
 from console.frozen import frozen
 from console.settings import Thresholds
-from console.swarm.model import Service, SwarmState, Task
+from console.swarm.model import Service, Task
 from console.text import duration, listed, plural
 
 REJECTION_WINDOW_S = 3600.0
@@ -46,22 +46,24 @@ def needy_services(snapshot: Snapshot) -> list[ServiceWithoutAddress]:
         for task in known(snapshot.swarm.tasks, ())
         if task.state == "new" and not task.is_stopping
     )
-    needy = []
+    needy, ingress_ids = [], _ingress_ids(snapshot)
     for service in known(snapshot.swarm.services, ()):
-        needs = required_networks(service, snapshot)
+        needs = _required_networks(service, ingress_ids)
         lacking = new[service.id] + _lacks_vip(service, needs)
         if lacking and not service.is_probe:
             needy.append(ServiceWithoutAddress(service.id, service.name, needs, lacking))
     return sorted(needy, key=lambda service: service.name)
 
 
-def required_networks(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
+def _ingress_ids(snapshot: Snapshot) -> tuple[str, ...]:
+    return tuple(network.id for network in known(snapshot.swarm.networks, ()) if network.ingress)
+
+
+def _required_networks(service: Service, ingress_ids: tuple[str, ...]) -> tuple[str, ...]:
     """Return the networks on which a service needs addresses, `ingress` included where it publishes ports."""
     # Networks such as `host` have no addresses: a service on one has a virtual IP there without an address.
     needs = tuple(id_ for id_ in service.network_ids if id_ not in service.addressless_ids)
-    if not service.publishes_ingress:
-        return needs
-    return needs + tuple(network.id for network in known(snapshot.swarm.networks, ()) if network.ingress)
+    return needs + ingress_ids if service.publishes_ingress else needs
 
 
 def waiting_services(snapshot: Snapshot, thresholds: Thresholds) -> list[WaitingService]:
@@ -72,8 +74,9 @@ def waiting_services(snapshot: Snapshot, thresholds: Thresholds) -> list[Waiting
         if task.state == "new" and not task.is_stopping:
             by_service[task.service_id].append(task)
     waiting: list[WaitingService] = []
+    ingress_ids = _ingress_ids(snapshot)
     for service in services:
-        needs = required_networks(service, snapshot)
+        needs = _required_networks(service, ingress_ids)
         ages = [_age_s(now, task.since) for task in by_service.pop(service.id, ())]
         ages = [age for age in ages if age >= thresholds.new_task_s]
         if service.is_probe:
@@ -113,8 +116,9 @@ def find_waiting_deploys(
         groups[most_likely_full(candidates, waiting_counts).network.id if candidates else ""].append(
             waiting_service
         )
+    grouper = HolderGrouper(snapshot.swarm)
     for network_id, group in groups.items():
-        yield _deploy_finding(group, by_id.get(network_id), snapshot.swarm, thresholds)
+        yield _deploy_finding(group, by_id.get(network_id), grouper, thresholds)
     yield from _find_rejections(snapshot, by_id)
 
 
@@ -146,7 +150,7 @@ def most_likely_full(
 def _deploy_finding(
     group: list[WaitingService],
     account: NetworkAccount | None,
-    swarm: SwarmState,
+    grouper: HolderGrouper,
     thresholds: Thresholds,
 ) -> Finding:
     names = tuple(waiting_service.name for waiting_service in group)
@@ -183,30 +187,38 @@ def _deploy_finding(
     elif account.free_is_exact:
         hint = (
             f"{name} has {plural(free, 'free address', 'free addresses')} now. Swarm tries again when one is "
-            f"released, else after 5 minutes. {REDEPLOY_HINT} {largest_holders(account, swarm)}".rstrip()
+            f"released, else after 5 minutes. {REDEPLOY_HINT} {largest_holders(account, grouper)}".rstrip()
         )
     else:
         hint = (
             f"At most {free} addresses of {name} are free, leaked ones included. If none is free, dockerd's log on the "
-            f"leader says `could not find an available IP`. {largest_holders(account, swarm)}".rstrip()
+            f"leader says `could not find an available IP`. {largest_holders(account, grouper)}".rstrip()
         )
     sentence = f"{short}{where}: {services_text}."
     return Finding("deploy-waits", Severity.CRITICAL, name, short, sentence, hint, names)
 
 
+def _lacks_attachment(task: Task) -> bool:
+    from console.causes.addresses import MISSING_ATTACHMENT  # noqa: PLC0415 - a task was rejected
+
+    return task.error == MISSING_ATTACHMENT
+
+
 def _find_rejections(snapshot: Snapshot, by_id: Mapping[str, NetworkAccount]) -> Iterator[Finding]:
-    services = {service.id: service.name for service in known(snapshot.swarm.services, ())}
-    needs = {
-        service.id: required_networks(service, snapshot) for service in known(snapshot.swarm.services, ())
-    }
     rejected_tasks = [
         task
         for task in known(snapshot.swarm.tasks, ())
         if task.state == "rejected"
-        and task.error == MISSING_ATTACHMENT
+        and _lacks_attachment(task)
         and _age_s(snapshot.now, task.since) <= REJECTION_WINDOW_S
     ]
     if rejected_tasks:
+        services = {service.id: service.name for service in known(snapshot.swarm.services, ())}
+        ingress_ids = _ingress_ids(snapshot)
+        needs = {
+            service.id: _required_networks(service, ingress_ids)
+            for service in known(snapshot.swarm.services, ())
+        }
         names = tuple(
             dict.fromkeys(services.get(task.service_id, task.service_id[:12]) for task in rejected_tasks)
         )

@@ -108,17 +108,26 @@ class QuiescenceTracker:
 
     def judge(self, swarm: SwarmState, activity: HostActivity) -> Judgement:
         """Return the verdict of a snapshot, with the events so far."""
+        judgement = judge(self._inputs(swarm, activity), self._previous, self._rules)
+        self._previous = judgement.previous
+        return judgement
+
+    async def judge_aside(self, swarm: SwarmState, activity: HostActivity) -> Judgement:
+        """Return the same, judged by a thread: it takes long where there are thousands of tasks. One at a time."""
+        inputs = self._inputs(swarm, activity)
+        judgement = await asyncio.to_thread(judge, inputs, self._previous, self._rules)
+        self._previous = judgement.previous
+        return judgement
+
+    def _inputs(self, swarm: SwarmState, activity: HostActivity) -> CheckInputs:
         now_s = self._clock.monotonic()
         self._reported_changes = [
             item for item in self._reported_changes if now_s - item.received_s < self._rules.dwell_s
         ]
         snapshot = Snapshot(self._host, self._clock.now(), 0.0, swarm, None, (), NO_LOG)
-        inputs = CheckInputs(
+        return CheckInputs(
             snapshot, activity, Changes(tuple(self._reported_changes), self._why_no_events), now_s
         )
-        judgement = judge(inputs, self._previous, self._rules)
-        self._previous = judgement.previous
-        return judgement
 
     def quiet_since(self, judgement: Judgement, pause_s: float) -> float | None:
         """Return since when it has been quiet without a break, by the monotonic clock; None while it is not.

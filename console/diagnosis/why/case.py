@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from console.addresses.accounting import NetworkAccount, account
+from console.addresses.holder_groups import HolderGrouper
 from console.diagnosis.findings.networks import largest_holders
 from console.diagnosis.findings.waiting import count_waiting, waiting_services
 from console.diagnosis.quiescence.crash_loops import loop_of
@@ -47,6 +48,9 @@ class Slot:
 
     def failures(self, now: datetime) -> tuple[Task, ...]:
         """Return the tasks in a row that ended by themselves, newest first, of the last hour or else the last one."""
+        if len(self.tasks) == 1 and self.newest.is_alive:
+            # So it is nearly everywhere, and every cause asks.
+            return ()
         ended_tasks: list[Task] = []
         for task in self.tasks[1:] if self.newest.is_alive else self.tasks:
             if task.state not in END_STATES:
@@ -143,6 +147,7 @@ class SwarmIndex:
     snapshot: Snapshot
     thresholds: Thresholds
     networks: Mapping[str, Network]
+    ingress_ids: tuple[str, ...]
     accounts: Mapping[str, NetworkAccount]
     nodes: Mapping[str, Node]
     tasks: Mapping[str, tuple[Task, ...]]
@@ -177,14 +182,17 @@ def index_swarm(
         network_account.network.id: network_account for network_account in account(swarm, snapshot.earlier)
     }
 
+    grouper = HolderGrouper(swarm)
+
     @cache
     def largest_on(network_id: str) -> str:
-        return largest_holders(accounts[network_id], swarm)
+        return largest_holders(accounts[network_id], grouper)
 
     return SwarmIndex(
         snapshot,
         thresholds,
         {network.id: network for network in known(swarm.networks, ())},
+        tuple(network.id for network in known(swarm.networks, ()) if network.ingress),
         accounts,
         {node.id: node for node in known(swarm.nodes, ())},
         {
@@ -209,11 +217,7 @@ def open_case(service: Service, swarm: SwarmIndex) -> ServiceContext:
     existing_ids = [id_ for id_ in requested_ids if id_ in swarm.networks]
     required_ids = [id_ for id_ in existing_ids if swarm.networks[id_].is_overlay]
     if service.publishes_ingress:
-        required_ids += [
-            network.id
-            for network in swarm.networks.values()
-            if network.ingress and network.id not in required_ids
-        ]
+        required_ids += [id_ for id_ in swarm.ingress_ids if id_ not in required_ids]
     places = tuple(Slot(tuple(tasks)) for _, tasks in sorted(slots.items()))
     return ServiceContext(
         service,

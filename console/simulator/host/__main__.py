@@ -1,6 +1,5 @@
 """`python -m console.simulator.host COMMAND ARGUMENT…`: a command of the demo's host, whose root is `VIPCONSOLE_ROOT`."""
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -20,47 +19,9 @@ COMMANDS = {
     "nix-instantiate": (_NIX, "nix_instantiate"),
     "systemctl": (_SYSTEMD, "systemctl"),
     "systemd-run": (_SYSTEMD, "systemd_run"),
-    "loginctl": (_SYSTEMD, "loginctl"),
     "journalctl": (_SYSTEMD, "journalctl"),
-    "ip": (__name__, "ip"),
-    "git": (__name__, "git"),
-    "who": (__name__, "git"),
 }
 """Each command, and where its stand-in is. A module is loaded only for its own commands."""
-ROUTES = (
-    ("default", "eth0"),
-    ("192.0.2.0/24", "eth0"),
-    ("172.17.0.0/16", "docker0"),
-    ("172.18.0.0/16", "docker_gwbridge"),
-)
-ADDRESSES = (
-    ("lo", "127.0.0.1", 8),
-    ("eth0", "192.0.2.10", 24),
-    ("docker0", "172.17.0.1", 16),
-    ("docker_gwbridge", "172.18.0.1", 16),
-)
-"""The second is the address of the node in its swarm."""
-
-
-def ip(_: Path, arguments: Sequence[str]) -> int:
-    """Print the addresses or the routes of the host."""
-    if "address" in arguments:
-        rows: list[dict[str, object]] = [
-            {
-                "ifname": device,
-                "addr_info": [{"family": "inet", "local": address, "prefixlen": length}],
-            }
-            for device, address, length in ADDRESSES
-        ]
-    else:
-        rows = [{"dst": network, "dev": device} for network, device in ROUTES]
-    sys.stdout.write(json.dumps(rows) + "\n")
-    return 0
-
-
-def git(_: Path, __: Sequence[str]) -> int:
-    """Print nothing: everything is committed. Nobody is logged in either."""
-    return 0
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Stand-ins for systemctl, systemd-run, loginctl and journalctl.
+"""Stand-ins for systemctl, systemd-run and journalctl.
 
 Units of the host are kept as their properties. A transient unit is a process that really runs; it is known by a folder with
 its process ID, and with its exit code once it has ended. None is ever started again by itself.
@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from console.simulator.host.control import restart_engine
 from console.simulator.host.processes import TRANSIENT, wait_until
 from console.storage.state import write_atomically
 
@@ -144,6 +143,8 @@ def _transient(folder: Path) -> Mapping[str, str]:
 
 def _restart(root: Path, name: str) -> None:
     if name == DOCKER:
+        from console.simulator.host.control import restart_engine  # noqa: PLC0415 - HTTP costs more than all the rest
+
         restart_engine(root)
     set_unit(root, name, "active")
 
@@ -209,12 +210,6 @@ def _put(path: Path, text: str) -> None:
     new = path.with_suffix(".new")
     new.write_text(text)
     new.replace(path)
-
-
-def loginctl(_: Path, __: Sequence[str]) -> int:
-    """List no session: nobody has logged in on the demo's host."""
-    put_line("[]")
-    return 0
 
 
 def journalctl(root: Path, arguments: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """The files of a demo host: a NixOS machine on the evening before its maintenance, in a folder."""
 
+import json
 import os
 import shlex
 import sys
@@ -72,6 +73,19 @@ SHORTER = (
     ('      first: "${vars.first}"\n', '      first: "${vars.first}"\n      running_within: 20\n'),
 )
 """What differs in the demo's copy of the shipped runbook: nobody waits long for a rehearsal."""
+ROUTES = (
+    ("default", "eth0"),
+    ("192.0.2.0/24", "eth0"),
+    ("172.17.0.0/16", "docker0"),
+    ("172.18.0.0/16", "docker_gwbridge"),
+)
+ADDRESSES = (
+    ("lo", "127.0.0.1", 8),
+    ("eth0", "192.0.2.10", 24),
+    ("docker0", "172.17.0.1", 16),
+    ("docker_gwbridge", "172.18.0.1", 16),
+)
+"""The second is the address of the node in its swarm."""
 _PROCESS = "1 (systemd) S 0 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1 0 0"
 
 
@@ -112,14 +126,28 @@ def shorter(runbook: str) -> str:
     return f"# The shipped runbook; only its waits are shorter in the demo.\n{runbook}"
 
 
+def _ip() -> str:
+    """Return the script that prints the addresses or the routes of the host."""
+    addresses = [
+        {"ifname": device, "addr_info": [{"family": "inet", "local": address, "prefixlen": length}]}
+        for device, address, length in ADDRESSES
+    ]
+    routes = [{"dst": network, "dev": device} for network, device in ROUTES]
+    shown = [shlex.quote(json.dumps(rows)) for rows in (addresses, routes)]
+    return f'case " $* " in *" address "*) echo {shown[0]} ;; *) echo {shown[1]} ;; esac'
+
+
 def _make_commands(root: Path) -> None:
-    # -P: nothing of the working directory is imported.
-    python = shlex.join((sys.executable, "-P", "-m", "console.simulator.host"))
+    # What always prints the same needs no Python. Everything is committed, and nobody is logged in.
+    plain = {"git": "exit 0", "who": "exit 0", "loginctl": "echo '[]'", "ip": _ip()}
+    # -P: nothing of the working directory is imported. -S: the folders of packages are known already.
+    python = shlex.join((sys.executable, "-P", "-S", "-m", "console.simulator.host"))
     packages = os.pathsep.join(entry for entry in sys.path if entry.startswith("/"))
     variables = f"VIPCONSOLE_ROOT={shlex.quote(str(root))} PYTHONPATH={shlex.quote(packages)}"
-    for name in COMMANDS:
+    started = {name: f'export {variables}\nexec {python} {name} "$@"' for name in COMMANDS}
+    for name, text in {**started, **plain}.items():
         path = root / "bin" / name
-        path.write_text(f'#!/bin/sh\nexport {variables}\nexec {python} {name} "$@"\n')
+        path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o700)
 
 

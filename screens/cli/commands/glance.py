@@ -154,9 +154,11 @@ def _assess(arguments: Namespace, settings: Settings, snapshot: Snapshot) -> "tu
     options = (settings.thresholds, tuple(arguments.network))
     needs_journal = "journal" in arguments.require
     assessment = assess(snapshot, *options, journal_required=needs_journal)
-    if not arguments.demo and any(finding.code == "network-filling" for finding in assessment.findings):
+    filling = {finding.subject for finding in assessment.findings if finding.code == "network-filling"}
+    if filling and not arguments.demo:
         # When it will be full is worth a second assessment, and needs the accounts of the first.
-        snapshot = replace(snapshot, trends=read_trends(state_folder(), snapshot, assessment.accounts))
+        accounts = [account for account in assessment.accounts if account.network.name in filling]
+        snapshot = replace(snapshot, trends=read_trends(state_folder(), snapshot, accounts))
         assessment = assess(snapshot, *options, journal_required=needs_journal)
     return snapshot, assessment
 

@@ -15,7 +15,7 @@ from console.addresses.use_history import UseSource
 from console.clock import SystemClock
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Snapshot
-from console.errors import EngineError, HostError, Unknown, UsageError
+from console.errors import EngineError, HostError, Unknown, UsageError, known
 from console.journal.reader import DaemonLog
 from console.monitor.history import read_leak_log
 from console.monitor.snapshot import take_snapshot
@@ -60,7 +60,9 @@ def run(arguments: Namespace) -> int:
             raise EngineError(engine.reason, engine.hint)
         snapshot = replace(snapshot, leak_log=read_leak_log(state, snapshot))
         # The demo's history is gone with its engine.
-        stored_points = HistoryStore(state).points(engine.cluster_id)
+        stored_points = HistoryStore(state).points(
+            engine.cluster_id, _named(snapshot, arguments.network) if arguments.network else None
+        )
         recorded_events = _recorded_events(state, engine.cluster_id, snapshot.now - span - MARGIN)
     assessment = assess(snapshot, settings.thresholds, (arguments.network,) if arguments.network else ())
     missing = next((finding for finding in assessment.findings if finding.code == "network-absent"), None)
@@ -110,6 +112,11 @@ def _source(snapshot: Snapshot, trend: Trend | None, network_id: str, capacity: 
     leak_log = snapshot.leak_log
     entries = () if isinstance(leak_log, Unknown) else leak_log.on(network_id)
     return UseSource(trend, entries, capacity, snapshot.now)
+
+
+def _named(snapshot: Snapshot, name: str) -> list[str]:
+    """Return the IDs of the networks of this name."""
+    return [network.id for network in known(snapshot.swarm.networks, ()) if network.name == name]
 
 
 def _recorded_events(state: Path, cluster_id: str, since: datetime) -> tuple[RecordedEvent, ...]:

@@ -6,8 +6,10 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from console.clock import SystemClock
+from console.clock import Clock, SystemClock
 from console.durations import LOCAL
 from console.monitor.monitor import Monitor, Sources
 from console.settings import Settings
@@ -23,7 +25,13 @@ from screens.cli.commands.common import (
     refuse_host,
 )
 from screens.present.text import glyphs_for
-from screens.tui.run_follower import Decider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from console.errors import Unknown
+    from console.runbook.run.view import StoredRun
+    from screens.tui.run_follower import Decider
 
 FOR_SLOW_LINES = {
     "TEXTUAL_ANIMATIONS": "none",
@@ -49,7 +57,7 @@ def open_console(
     settings: Settings,
     where: tuple[str, str],
     hand_over: Callable[[], None],
-    decider: Decider | None = None,
+    decider: "Decider | None" = None,
 ) -> int:
     """Show the console until the operator quits, and return its exit code.
 
@@ -59,9 +67,11 @@ def open_console(
     """
     for name, value in FOR_SLOW_LINES.items():
         os.environ.setdefault(name, value)
+    monitor = Monitor(sources, settings)
+    # It asks the engine while Textual is loaded.
+    monitor.begin()
     from screens.tui.app import ConsoleApp, OwnRun
     from screens.tui.environment import ConsoleEnvironment
-    from screens.tui.run_follower import follow_run, follow_runs
     from screens.tui.terminal import show
 
     environment = ConsoleEnvironment(
@@ -73,14 +83,22 @@ def open_console(
         where,
         may_decide=decider is not None,
     )
-    monitor = Monitor(sources, settings)
     hand_over()
     if decider is not None:
+        from screens.tui.run_follower import follow_run
+
         runs = partial(follow_run, decider.folder, environment.clock)
         return show(partial(ConsoleApp, monitor, environment, runs, OwnRun(decider.folder.name, decider)))
     # Without permission to read the stored runs, and in the demo, no run is shown.
-    stored_runs = None if sources.state is None else partial(follow_runs, sources.state, environment.clock)
+    stored_runs = None if sources.state is None else partial(_stored_runs, sources.state, environment.clock)
     return show(partial(ConsoleApp, monitor, environment, stored_runs))
+
+
+def _stored_runs(state: Path, clock: Clock) -> "AsyncGenerator[StoredRun | Unknown, None]":
+    # The console asks for them after its first data, and loads this before.
+    from screens.tui.run_follower import follow_runs
+
+    return follow_runs(state, clock)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class OverviewLayout(Layout):
         parent.pre_layout(self)
         panes = {type(child): child for child in children if isinstance(child, MonitorPane)}
         whole = Region(0, 0, size.width, size.height)
-        placed = [(pane, whole) for pane in panes.values()] if len(panes) == 1 else _arrange(panes, whole)
+        placed = [(pane, whole) for pane in panes.values()] if len(panes) <= 1 else _arrange(panes, whole)
         return [WidgetPlacement(region, NULL_OFFSET, NULL_SPACING, pane) for pane, region in placed]
 
 

@@ -18,11 +18,17 @@ class AttachmentRows(Rows):
         self._is_large = False
 
     def show_attachments(
-        self, attachments: Result[Attachments], filter_text: str, *, is_large: bool = False
+        self,
+        attachments: Result[Attachments],
+        filter_text: str,
+        is_large: bool = False,  # noqa: FBT001, FBT002 - a callback of the network's page
     ) -> None:
         """Show those whose name contains the filter; in a large network with their whole addresses."""
-        self._attachments, self._filter_text, self._is_large = attachments, filter_text, is_large
-        self._draw()
+        is_same = attachments is self._attachments and filter_text == self._filter_text
+        self._attachments, self._filter_text = attachments, filter_text
+        if not is_same or is_large != self._is_large:
+            self._is_large = is_large
+            self._draw()
 
     def on_resize(self) -> None:
         """Lay the columns out for the new width."""

@@ -1,22 +1,18 @@
 """The panes that are lists: what they have in common, and quiescence, findings, dockerd's log, the maintenance run."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
 from textual.binding import BindingType
 from textual.reactive import var
 
 from console.monitor.values import Feed, MonitorState
-from console.runbook.run.view import RunView, StepState, StoredRun
 from console.text import duration, plural
 from screens.present.findings import finding_rows
-from screens.present.journal import overview_empty, overview_rows
-from screens.present.quiet import check_rows, verdict
-from screens.present.run import ASCII_STATE_GLYPHS, STATE_GLYPHS, STATE_TONES, current_place, headline
-from screens.present.run_step import because
-from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, Paragraph, Row, Span, Spans
+from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, Paragraph, Row, Span, Spans
 from screens.tui.environment import ConsoleEnvironment
 from screens.tui.keys import Command, bindings
 from screens.tui.widgets.fair import SharedLines
@@ -24,6 +20,9 @@ from screens.tui.widgets.line_view import truncate, wrap
 from screens.tui.widgets.pane import Pane
 from screens.tui.widgets.row_view import MARGIN
 from screens.tui.widgets.rows import Rows
+
+if TYPE_CHECKING:
+    from console.runbook.run.view import StoredRun
 
 T = TypeVar("T")
 
@@ -153,7 +152,7 @@ class MonitorPane(Pane):
         """Return in how many lines of so many columns everything is whole; one where a word says that there is nothing."""
         row_width = max(1, width - MARGIN)
         if self._all_rows:
-            return 1 + sum(len(list(wrap(Paragraph(row.parts, HANG), row_width))) for row in self._all_rows)
+            return 1 + sum(len(row_lines(row.parts, row_width)) for row in self._all_rows)
         if not self._empty or self.title.has_room_for(self._empty_note, width):
             return 1
         return 1 + len(list(wrap(Paragraph(((self._empty, DIM),)), row_width)))
@@ -176,7 +175,7 @@ class MonitorPane(Pane):
         room = height - len(self._all_rows)
         rows: list[Row] = []
         for row in self._all_rows:
-            whole = list(wrap(Paragraph(row.parts, HANG), max(1, width)))
+            whole: Sequence[Spans] = row_lines(row.parts, max(1, width))
             if len(whole) - 1 > max(0, room):
                 whole = self._cut(whole, max(0, room) + 1, width)
             room -= len(whole) - 1
@@ -188,7 +187,7 @@ class MonitorPane(Pane):
             # The commands depend on the row under the cursor.
             self.refresh_bindings()
 
-    def _cut(self, whole: list[Spans], count: int, width: int) -> list[Spans]:
+    def _cut(self, whole: Sequence[Spans], count: int, width: int) -> list[Spans]:
         """Return the first lines of a row; the last one says that there is more."""
         *lines, last = whole[:count]
         # Another word has no room there, so this is too long.
@@ -201,6 +200,12 @@ class MonitorPane(Pane):
             self.show([], (), "Not read yet.")
         else:
             self.show([], (("unknown", UNKNOWN),), f"{feed.failure.reason} {feed.failure.hint}".rstrip())
+
+
+@lru_cache(4096)
+def row_lines(parts: Spans, width: int) -> tuple[Spans, ...]:
+    """Return the lines of a row that is shown whole: the same few are wanted at each layout."""
+    return tuple(wrap(Paragraph(parts, HANG), width))
 
 
 def title_with_failure(feed: Feed[T], *parts: tuple[str, str]) -> Spans:
@@ -216,7 +221,7 @@ class RunPane(MonitorPane):
 
     NUMBER, NAME = 5, "Run"
 
-    run: var[StoredRun | None] = var(None)
+    run: "var[StoredRun | None]" = var(None)
 
     def basis(self, monitor_state: MonitorState) -> tuple[object, ...]:
         """Nothing: the run does not come from the monitor."""
@@ -233,22 +238,11 @@ class RunPane(MonitorPane):
         if run is None:
             self.show([], (), "No maintenance run yet.")
             return
-        letters = ASCII_STATE_GLYPHS if self.environment.glyphs is ASCII else STATE_GLYPHS
+        from screens.present.run import headline  # noqa: PLC0415 - there is a run
+        from screens.present.run_step import steps_line  # noqa: PLC0415 - see above
+
         title = headline(run, self.environment.clock.now())
-        self.show([Row("steps", steps_line(run.view, letters), run)], title, "")
-
-
-def steps_line(view: RunView, letters: Mapping[StepState, str]) -> Spans:
-    """Return the steps side by side, the current one with its reason."""
-    parts: list[Span] = []
-    for place, step in enumerate(view.steps):
-        tone = STATE_TONES.get(step.state, PLAIN)
-        parts.append((f"{letters[step.state]} {step.id}", tone))
-        why = because(view, step) if place == current_place(view) else ""
-        if why:
-            parts.append((f": {why}", PLAIN))
-        parts.append(("  ", DIM))
-    return tuple(parts)
+        self.show([Row("steps", steps_line(run.view, self.environment.glyphs), run)], title, "")
 
 
 class JournalPane(MonitorPane):
@@ -266,6 +260,8 @@ class JournalPane(MonitorPane):
         if log.value is None:
             self.show_unknown(log)
             return
+        from screens.present.journal import overview_empty, overview_rows  # noqa: PLC0415 - there is a log
+
         summary = log.value.summary
         rows = overview_rows(summary, self.environment.zone, self.filter_text)
         window = "all" if summary.window_s is None else f"last {duration(summary.window_s)}"
@@ -315,6 +311,8 @@ class QuietPane(MonitorPane):
         if quiet.value is None:
             self.show_unknown(quiet)
             return
+        from screens.present.quiet import check_rows, verdict  # noqa: PLC0415 - there are checks
+
         title = verdict(quiet.value, self._since(), self.environment.clock.now())
         self.show(check_rows(quiet.value, self.filter_text), title_with_failure(quiet, *title), "No checks.")
 

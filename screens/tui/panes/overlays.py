@@ -36,6 +36,8 @@ MARK_WIDTH = GAP = 2
 UNLIMITED = 10_000
 TrendOf: TypeAlias = Callable[[NetworkAccount], tuple[Outlook | None, str]]
 """Tells how the use of a network goes on, and draws it."""
+FiguresOf: TypeAlias = Callable[[NetworkAccount, Severity], list[SubnetLine]]
+"""Gives the lines of a network whose worst finding is of a severity."""
 
 
 @frozen
@@ -70,6 +72,8 @@ class Overlays(MonitorPane, SortMixin):
         self._heading = Heading(environment.glyphs)
         self.sorting = WORST_FIRST
         self._lines: list[OverlayLine] = []
+        self._figures: dict[str, tuple[NetworkAccount, Severity, list[SubnetLine]]] = {}
+        """The lines of each network by its ID, and what they were made of."""
         self._sparks: dict[str, tuple[Trend | None, str]] = {}
         """The drawn use by network ID, and what it was drawn from."""
 
@@ -118,11 +122,15 @@ class Overlays(MonitorPane, SortMixin):
             self.show_unknown(snapshot)
             return
         assessment, trends = snapshot.value.assessment, self.monitor_state.trends
+        there = {account.network.id for account in assessment.accounts}
+        for drawn in (self._figures, self._sparks):
+            for network_id in drawn.keys() - there:
+                del drawn[network_id]
         self._lines = overlay_lines(
             sorted_accounts(assessment, trends, self.environment.settings.network, self.sorting),
             severities(assessment.findings),
             self._trend_of,
-            self.environment.glyphs,
+            self._figures_of,
             self.filter_text,
         )
         self._lay_out()
@@ -151,6 +159,14 @@ class Overlays(MonitorPane, SortMixin):
             source = source_of(account, trend, (), snapshot.snapshot.now)
             kept = self._sparks[network_id] = (trend, sparkline(source, SPARK, self.environment.glyphs))
         return outlook, kept[1]
+
+    def _figures_of(self, account: NetworkAccount, severity: Severity) -> list[SubnetLine]:
+        """Return the lines of a network, made again only when it has changed."""
+        kept = self._figures.get(account.network.id)
+        if kept is None or kept[0] is not account or kept[1] is not severity:
+            kept = account, severity, subnet_lines(account, severity, self.environment.glyphs)
+            self._figures[account.network.id] = kept
+        return kept[2]
 
     def on_resize(self) -> None:
         """Lay the columns out for the new width."""
@@ -222,13 +238,13 @@ def overlay_lines(
     accounts: Iterable[NetworkAccount],
     worst: Mapping[str, Severity],
     trend_of: TrendOf,
-    glyphs: Glyphs,
+    figures_of: FiguresOf,
     filter_text: str = "",
 ) -> list[OverlayLine]:
     """Return the lines of the overlays whose name or subnet contains the filter."""
     lines = []
     for account in accounts:
-        of_network = subnet_lines(account, worst.get(account.network.name, Severity.OK), glyphs)
+        of_network = figures_of(account, worst.get(account.network.name, Severity.OK))
         if filter_text in " ".join((account.network.name, *(line.subnet for line in of_network))).lower():
             outlook, spark = trend_of(account)
             first, *others = of_network

@@ -86,6 +86,8 @@ class StacksPane(Pane, SortMixin):
 
     def show(self, groups: Result[tuple[HolderGroup, ...]], now: datetime, filter_text: str = "") -> None:
         """Show the groups of a network whose names contain a text."""
+        if groups is self._groups and (now, filter_text) == (self._now, self._filter_text):
+            return
         if filter_text != self._filter_text:
             self.rows.reset_selection()
         self._groups, self._now, self._filter_text = groups, now, filter_text

@@ -162,6 +162,10 @@ class LineView(ScrollView, can_focus=False):
         """Repaint what looks different now."""
         if not self.is_mounted:
             return
+        if not self._strips:
+            # Nothing is on the terminal yet.
+            self.refresh()
+            return
         width, height = self.scrollable_content_region.size
         regions = [
             Region(begin, y, end - begin, 1)
