@@ -2,11 +2,11 @@
 
 Most of what a call to a simulated engine costs is its way over HTTP: two threads, two parsers, and a connection between them.
 What asks stays as it is, the program's own client and the docker SDK of the tests, and so does what answers; only HTTP and the
-socket between them are left out, and the caller does the engine's work itself, while the engine's own thread waits. Whatever is not plain goes over the socket all the same: calls that meet a fault, streams of events, an engine that is
-down or not yet up. A test that looks at what requests sends sees it: then only the socket is left out.
+socket between them are left out, and the caller does the engine's work itself, while the engine's own thread waits. Whatever is not plain goes over the socket all the same: calls that meet a fault, streams of
+events, an engine that is down or not yet up. A test that looks at what requests sends sees it: then only the socket is left out.
 Of a response nobody reads its `request`, and the query in the `url` of one that succeeded: these are not there.
 
-`make test` goes over the socket always.
+`make test` does so too, but for the tests that are about the socket: `tests/support/nearness.py`.
 """
 
 import asyncio
