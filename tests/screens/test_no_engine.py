@@ -55,6 +55,14 @@ async def fail(shown: ConsoleDriver, failure: Unknown) -> str:
     return await shown.until(lambda frame: "No swarm to show" in frame)
 
 
+async def test_a_failure_that_is_known_before_anything_is_drawn_is_shown_as_one_that_comes_later() -> None:
+    failure = CASES["no socket"][0]
+    failed = replace(MonitorState(), snapshot=Feed(failure=failure, failing_since_s=100.0))
+    async with console(failed) as shown:
+        frame = await shown.until(lambda frame: "No swarm to show" in frame)
+        assert "sudo systemctl start docker" in frame
+
+
 def flat(frame: str) -> str:
     return " ".join(frame.split())
 

@@ -22,6 +22,7 @@ LOOKING = (
     ("history", "--events", "--since", "11d"),
     ("quiet",),
     ("journal", "--all"),
+    ("doctor", "--all"),
 )
 CHANGING = (
     ("census", "proxy", "--yes"),
@@ -37,7 +38,16 @@ RUNNING = (
     ("decide", "none", "none", "retry"),
     ("abandon", "none"),
 )
-SAYS_NOTHING_OF_A_SWARM = {"console", "rehearse", "validate", "schema", "record", "alert"}
+SAYS_NOTHING_OF_A_SWARM = {
+    "console",
+    "rehearse",
+    "validate",
+    "schema",
+    "record",
+    "alert",
+    "config",
+    "completion",
+}
 """The console has colours of its own; a rehearsal needs root and an engine, and prints what `run` prints; the others print no
 state at all, the recorder only messages."""
 
