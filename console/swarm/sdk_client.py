@@ -75,17 +75,18 @@ class _Client(APIClient):
 def tls_config(certificates: Certificates | None) -> TLSConfig | Literal[False]:
     """Return what the SDK takes for certificates, for those that the environment names where none are given.
 
-    Raises TLSParameterError where one of their files is not there.
+    Raises OSError where one of their files is not there.
     """
-    if certificates is None:
-        found: TLSConfig | Literal[False] = kwargs_from_env().get("tls") or False
-    else:
-        own = (certificates.certificate, certificates.key)
-        found = TLSConfig(
-            client_cert=own if all(own) else None,  # type: ignore[arg-type] # both are there
-            ca_cert=certificates.ca,
-            verify=certificates.is_verified,
-        )
+    with _as_plain_errors():
+        if certificates is None:
+            found: TLSConfig | Literal[False] = kwargs_from_env().get("tls") or False
+        else:
+            own = (certificates.certificate, certificates.key)
+            found = TLSConfig(
+                client_cert=own if all(own) else None,  # type: ignore[arg-type] # both are there
+                ca_cert=certificates.ca,
+                verify=certificates.is_verified,
+            )
     if found and not found.verify:
         # Who chose it need not be warned at each call.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)

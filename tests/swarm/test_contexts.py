@@ -103,6 +103,19 @@ async def test_what_speaks_no_tls_is_told(home: Path) -> None:
     assert "2376" in raised.value.hint
 
 
+async def test_certificates_of_the_environment_that_are_not_there_are_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(home / "none"))
+    connection = EngineConnection("tcp://127.0.0.1:1", 20)
+    try:
+        with pytest.raises(EngineUnreachable, match="are not all there"):
+            await connection.ask("tell its version", lambda client: client.get("/version"))
+    finally:
+        connection.close()
+
+
 class Plain(socketserver.BaseRequestHandler):
     """Answers whatever comes as an HTTP server does that does not understand it."""
 
