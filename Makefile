@@ -11,7 +11,7 @@ COMMANDS := dockerd:docker.io docker:docker.io iptables:iptables busybox:busybox
 # The commands that draw the pictures.
 PAINTERS := rsvg-convert:librsvg2-bin fc-match:fontconfig
 PYTEST_ARGS ?=
-# Much of the time is waiting for real engines, so more of them than cores; in `make test` one more fills the rest.
+# Much of the time is waiting for real engines, so more of them than cores.
 WORKERS ?= 4
 # Besides the installed engine; tests/engine/on_engine.sh fetches them.
 ENGINES := 26.1 28.5
@@ -37,7 +37,7 @@ demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time pa
 
 test: packages $(VENV)/.dev check ## Install what tests need, then run every gate and every test
 	@$(ON_ENGINE) $(NEWEST) true
-	$(BIN)/pytest -m "not benchmark and not sweep" -n $$(($(WORKERS) + 1)) --dist loadfile --filler --mostly-near $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not benchmark and not sweep" -n $(WORKERS) --dist loadfile --mostly-near $(PYTEST_ARGS)
 	$(ON_ENGINE) $(NEWEST) $(BIN)/pytest -m "engine and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) \
 	  --ignore tests/contract/test_membership.py --ignore tests/contract/test_recreation_order.py \
 	  tests/contract tests/engine/test_window.py tests/engine/test_borrow.py::$(BORROW)

@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import filling, nearness, ordering, processes, reruns, thinning
+from tests.support import nearness, ordering, processes, reruns, thinning
 from tests.support.isolation import clean_environment, hide_host, remove_home
 
 # Before any module of the program or the tests is loaded: some read the environment as they are.
@@ -32,7 +32,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_addoption(parser: pytest.Parser) -> None:
     nearness.add_options(parser)
     thinning.add_option(parser)
-    filling.add_option(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Add what holds for every test: which may start processes, which are run again, which cases are left out, and the order."""
-    for plugin in (processes, reruns, thinning, ordering, nearness, filling):
+    for plugin in (processes, reruns, thinning, ordering, nearness):
         session.config.pluginmanager.register(plugin)
 
 
