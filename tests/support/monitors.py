@@ -24,8 +24,9 @@ from console.swarm.client import EngineConnection
 T = TypeVar("T")
 
 STEP_S = 0.1
-IDLE_TURNS = 4
-"""So many turns of the loop in which nothing is ready and no call is under way, and everybody waits."""
+IDLE_TURNS = 25
+"""So many turns of the loop in which nothing is ready and no call is under way, and everybody waits. What the engine tells by
+its stream of events comes from a thread that nobody counts: with four turns time passed before it had come."""
 MAX_WAIT_S = 60.0
 """Of this machine's time, for whatever is waited for."""
 NO_LOG = DaemonLog(RecordedJournal(Path("/dev/null")), is_recorded=True, is_growing=False)
