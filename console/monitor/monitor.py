@@ -119,7 +119,7 @@ class Monitor:
                 async for monitor_state in monitor_states:
                     yield monitor_state
                     # Whoever asks for the next one has done with this one.
-                    if monitor_state.snapshot.value is not None or monitor_state.snapshot.failure is not None:
+                    if monitor_state.has_news:
                         self._is_shown.set()
         finally:
             for feed in feeds:

@@ -111,6 +111,11 @@ class MonitorState:
     poll_s: float = 2.0
     """The pause between two snapshots at present: longer when the engine is slow, shorter while something is removed."""
 
+    @property
+    def has_news(self) -> bool:
+        """Whether a snapshot was taken, or is known to have failed."""
+        return self.snapshot.value is not None or self.snapshot.failure is not None
+
 
 NO_JOURNAL_YET = Unknown("dockerd's journal has not been read yet.")
 

@@ -101,11 +101,6 @@ KEYS: tuple[Command, ...] = (
 )
 
 
-def has_news(monitor_state: MonitorState) -> bool:
-    """Whether a snapshot was taken, or is known to have failed."""
-    return monitor_state.snapshot.value is not None or monitor_state.snapshot.failure is not None
-
-
 def _place_provider() -> "type[Provider]":
     from screens.tui.jump import PlaceProvider
 
@@ -194,6 +189,8 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         # Textual draws the scroll bars of all widgets by one class, also those of its own palette.
         if self.environment.is_ascii:
             ScrollBar.renderer = AsciiScrollBar
+        # Continued after a stop it has an empty terminal, and Textual draws again only at another size.
+        self.app_resume_signal.subscribe(self, lambda _: self._redraw())
         self._watch_source()
         self.set_interval(REST_S, self.collector.rest)
         if self._own is not None:
@@ -215,7 +212,7 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         async with aclosing(self._source.monitor_states()) as monitor_states:
             async for monitor_state in monitor_states:
                 self.post_message(StateChanged(monitor_state))
-                if has_news(monitor_state):
+                if monitor_state.has_news:
                     # Whoever asks for the next state lets the monitor go on with what the first data does not need.
                     await self._is_drawn.wait()
 
@@ -248,7 +245,7 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         """Take the newest monitor state; all screens follow it."""
         self.monitor_state = message.monitor_state
         self._attend_visible_networks()
-        if has_news(message.monitor_state) and not self._is_drawn.is_set():
+        if message.monitor_state.has_news and not self._is_drawn.is_set():
             self.screen.call_after_refresh(self._load_rest)
 
     def _attend_visible_networks(self) -> None:
@@ -367,6 +364,9 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
     def action_refresh_now(self) -> None:
         """Take a snapshot now, and redraw everything in case something else has written on the terminal."""
         self._source.wake()
+        self._redraw()
+
+    def _redraw(self) -> None:
         self.refresh(repaint=True, layout=True)
         self.screen.refresh(repaint=True, layout=True)
 
