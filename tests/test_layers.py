@@ -60,7 +60,7 @@ def test_asking_for_help_waits_for_no_library() -> None:
 
 
 FOR_GLANCE = """
-console.addresses.accounting console.addresses.daily_trend console.addresses.forecast console.addresses.holder_groups
+console.addresses.accounting console.addresses.daily_trend console.addresses.earlier_snapshot console.addresses.forecast console.addresses.holder_groups
 console.addresses.holders console.addresses.leaks console.addresses.outlook console.addresses.settling console.alerts.alert
 console.causes.addresses console.causes.images console.causes.networks console.causes.nodes console.causes.registry
 console.causes.values console.clock console.concurrency console.diagnosis.assess console.diagnosis.findings.networks
@@ -74,7 +74,7 @@ console.nodes.address console.nodes.settings console.nodes.values console.runboo
 console.storage.alerts console.storage.census console.storage.database console.storage.history console.storage.state
 console.swarm.address console.swarm.client console.swarm.contexts console.swarm.engine_client console.swarm.failures console.swarm.managers console.swarm.model console.swarm.parse
 console.swarm.parse_engine console.swarm.paths console.swarm.reader console.swarm.replies console.swarm.snapshots
-console.text screens.cli.arguments screens.cli.commands.common screens.cli.commands.glance screens.cli.main screens.cli.run_arguments
+console.text screens.cli.arguments screens.cli.commands.common screens.cli.commands.glance screens.cli.host_arguments screens.cli.main screens.cli.run_arguments
 screens.cli.service_arguments screens.output.plain screens.present.text
 """
 """All of this program that a glance loads, in whatever form. What is added here is paid for by every glance."""

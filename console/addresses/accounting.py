@@ -8,15 +8,14 @@ from ipaddress import IPv4Address, IPv6Network
 from types import MappingProxyType
 
 from console.addresses import leaks
+from console.addresses.earlier_snapshot import EarlierSnapshot, earlier_snapshot, network_state
 from console.addresses.holders import (
     AddressHolders,
     Holder,
     HolderIndex,
     HolderKind,
-    NetworkHolders,
     Pool,
     count_of_kind,
-    holders_on,
     index_holders,
     pools_of,
 )
@@ -35,8 +34,6 @@ from console.addresses.leaks import (
 from console.errors import Unknown, known
 from console.frozen import frozen
 from console.swarm.model import Network, SubnetUse, SwarmState
-
-_NetworkState = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, SubnetUse]]
 
 
 @frozen
@@ -171,7 +168,7 @@ def account(
     """
     index = index_holders(swarm)
     earlier_evidence = _EarlierEvidence(
-        _earlier_snapshot(earlier, swarm, index), earlier_leaks, earlier_leaks.leak_times()
+        earlier_snapshot(earlier, swarm, index), earlier_leaks, earlier_leaks.leak_times()
     )
     accounts = [
         _account_network(network, swarm, index, earlier_evidence)
@@ -186,61 +183,16 @@ def account(
 
 
 @frozen
-class _EarlierSnapshot:
-    networks: Mapping[str, Network]
-    index: HolderIndex
-
-    def has(self, network: Network, state: _NetworkState, index: HolderIndex) -> bool:
-        """Whether it shows the same of a network."""
-        before = self.networks.get(network.id)
-        if before is None:
-            return False
-        # Of what is the very same there is nothing to compare, however much it is.
-        is_identical = before is network and self.index is index
-        return is_identical or _network_state(before, self.index) == state
-
-
-@frozen
 class _EarlierEvidence:
-    snapshot: _EarlierSnapshot | None
+    snapshot: EarlierSnapshot | None
     earlier_leaks: EarlierLeaks
     leak_times: Mapping[str, Mapping[IPv4Address, datetime]]
-
-
-def _network_state(network: Network, index: HolderIndex) -> _NetworkState:
-    """Return everything that must be equal in two snapshots for a count to be exact."""
-    tasks = frozenset(
-        (task.id, task.state, task.desired_state) for _, task in index.tasks.get(network.id, ())
-    )
-    return (
-        holders_on(network, index),
-        tasks,
-        {} if isinstance(network.detail, Unknown) else network.detail.use,
-    )
-
-
-def _earlier_snapshot(
-    earlier: SwarmState | None, swarm: SwarmState, index: HolderIndex
-) -> _EarlierSnapshot | None:
-    if earlier is None:
-        return None
-    is_index_same = (
-        earlier.services is swarm.services
-        and earlier.tasks is swarm.tasks
-        and earlier.nodes is swarm.nodes
-        and earlier.engine is swarm.engine
-        and earlier.load_balancers is swarm.load_balancers
-    )
-    return _EarlierSnapshot(
-        {network.id: network for network in known(earlier.networks, ()) if network.is_overlay},
-        index if is_index_same else index_holders(earlier),
-    )
 
 
 def _account_network(
     network: Network, swarm: SwarmState, index: HolderIndex, earlier_evidence: _EarlierEvidence
 ) -> NetworkAccount:
-    state = _network_state(network, index)
+    state = network_state(network, index)
     holders, _, use = state
     pools = pools_of(network.subnets)
     missing = tuple(

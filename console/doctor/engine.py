@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Iterator
 
-from console.doctor.values import Area, Examination, Patient, failed, passed, unexamined, warned
+from console.doctor.values import DoctorArea, Examination, Patient, failed, passed, unexamined, warned
 from console.errors import Result, Unknown, VipconsoleError, known, unknown_from
 from console.host.identity import why_engine_is_foreign
 from console.swarm.model import Engine, Network, Node, SwarmState
 from console.text import clean, listed, plural
 
-AREA = Area.ENGINE
+AREA = DoctorArea.ENGINE
 
 
 async def examine_engine(patient: Patient) -> tuple[Result[Engine], tuple[Examination, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console.doctor.engine import clock_lag_s
-from console.doctor.values import Area, Examination, Patient, Tools, failed, passed, unexamined, warned
+from console.doctor.values import DoctorArea, Examination, Patient, Tools, failed, passed, unexamined, warned
 from console.errors import HostError, Result, Unknown
 from console.host.lock_probe import holder_of_lock
 from console.host.reader import has_systemd, property_blocks
@@ -17,7 +17,7 @@ from console.storage.state import OWNER_HINT
 from console.swarm.model import Engine
 from console.text import clean
 
-AREA = Area.HOST
+AREA = DoctorArea.HOST
 LOW_MB, VERY_LOW_MB = 500, 50
 """Free space where the state is: less makes a run refuse to write, sooner or later."""
 MOST_LAG_S = 2.0

@@ -1,13 +1,13 @@
 """Examines dockerd's log: by what it is read, whether it can be, and whether anything is in it."""
 
-from console.doctor.values import Area, Examination, Patient, passed, unexamined, warned
+from console.doctor.values import DoctorArea, Examination, Patient, passed, unexamined, warned
 from console.errors import Result, Unknown
 from console.journal import native
 from console.journal.reader import read_recent, why_foreign_unless_silent
 from console.swarm.model import Engine
 from console.text import clean, duration, plural
 
-AREA = Area.LOG
+AREA = DoctorArea.LOG
 
 
 async def examine_log(patient: Patient, engine: Result[Engine]) -> tuple[Examination, ...]:

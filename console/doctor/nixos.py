@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from console.doctor.values import Area, Examination, Patient, passed, unexamined, warned
+from console.doctor.values import DoctorArea, Examination, Patient, passed, unexamined, warned
 from console.errors import Declined, HostError, Unknown
 from console.host.root import under_root
 from console.nixos.edit import Edit, inspect_edit
@@ -11,7 +11,7 @@ from console.nixos.file import PLACES, NixosPaths
 from console.nixos.swarm_nix import SubnetVerdict
 from console.text import SENTENCE_LIMIT, clean
 
-AREA = Area.NIXOS
+AREA = DoctorArea.NIXOS
 _SETTINGS = "Set `repository`, `file` and `flake` in [nixos] of the settings."
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from console.doctor.values import Area, Examination, Patient, Tools, passed, unexamined, warned
+from console.doctor.values import DoctorArea, Examination, Patient, Tools, passed, unexamined, warned
 from console.errors import HostError, Result, Unknown, known, unknown_from
 from console.host.activity import Unit
 from console.host.reader import has_systemd, read_units
@@ -13,7 +13,7 @@ from console.storage.recorder_lock import recorder_of
 from console.swarm.model import Engine
 from console.text import duration, listed, plural
 
-AREA = Area.SERVICES
+AREA = DoctorArea.SERVICES
 RECORD, GUARD = "vipconsole-record.service", "vipconsole-guard.timer"
 TIMEOUT_S = 5.0
 _ENABLE = "`systemctl enable --now {}` (the unit files are in docs/{})."

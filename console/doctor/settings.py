@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from console.doctor.values import Area, Examination, failed, passed
+from console.doctor.values import DoctorArea, Examination, failed, passed
 from console.errors import SettingsError
 from console.settings import Settings, load_settings
 from console.text import clean, listed
 
-AREA = Area.SETTINGS
+AREA = DoctorArea.SETTINGS
 
 
 def examine_settings(

@@ -18,7 +18,7 @@ from console.swarm.reader import SwarmReader
 from console.text import clean
 
 
-class Area(StrEnum):
+class DoctorArea(StrEnum):
     """What an examined thing belongs to, in the order in which areas are shown."""
 
     ENGINE = "engine"
@@ -34,7 +34,7 @@ class Area(StrEnum):
 class Examination:
     """What was examined, how it is, and what mends it."""
 
-    area: Area
+    area: DoctorArea
     subject: str
     """What was examined, in a word or two; unique in its area."""
     severity: Severity
@@ -68,23 +68,23 @@ class Tools:
     lock: Path = LOCK
 
 
-def passed(area: Area, subject: str, sentence: str, hint: str = "") -> Examination:
+def passed(area: DoctorArea, subject: str, sentence: str, hint: str = "") -> Examination:
     """Return that something works."""
     return Examination(area, subject, Severity.OK, sentence, hint)
 
 
-def warned(area: Area, subject: str, sentence: str, hint: str) -> Examination:
+def warned(area: DoctorArea, subject: str, sentence: str, hint: str) -> Examination:
     """Return that something works less well than it could."""
     return Examination(area, subject, Severity.WARNING, sentence, hint)
 
 
-def failed(area: Area, subject: str, error: VipconsoleError | Unknown) -> Examination:
+def failed(area: DoctorArea, subject: str, error: VipconsoleError | Unknown) -> Examination:
     """Return that something does not work at all, by the error that says so."""
     sentence, hint = _text(error)
     return Examination(area, subject, Severity.CRITICAL, sentence, hint)
 
 
-def unexamined(area: Area, subject: str, error: VipconsoleError | Unknown) -> Examination:
+def unexamined(area: DoctorArea, subject: str, error: VipconsoleError | Unknown) -> Examination:
     """Return that something could not be examined, by the error that says why."""
     sentence, hint = _text(error)
     return Examination(area, subject, Severity.UNKNOWN, sentence, hint)

@@ -118,7 +118,7 @@ class Monitor:
             async with aclosing(self._publisher.monitor_states(feeds)) as monitor_states:
                 async for monitor_state in monitor_states:
                     yield monitor_state
-                    # Whoever asks for the next one has done with this one.
+                    # A caller that asks for the next one has done with this one.
                     if monitor_state.has_news:
                         self._is_shown.set()
         finally:

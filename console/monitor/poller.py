@@ -96,7 +96,7 @@ class SnapshotPoller:
     def begin(self) -> None:
         """Take and assess the first snapshot at once, on a thread: it does not wait for the loop that `run` will be on."""
         self._first_look = Future()
-        # Whoever waits for it may give up; it is finished all the same.
+        # The caller may give up waiting; it is finished all the same.
         self._first_look.set_running_or_notify_cancel()
         threading.Thread(
             target=self._look_ahead, args=(self._first_look,), name="first snapshot", daemon=True
@@ -105,7 +105,7 @@ class SnapshotPoller:
     def _look_ahead(self, first_look: Future[_Look]) -> None:
         try:
             first_look.set_result(asyncio.run(self._look()))
-        except BaseException as error:  # noqa: BLE001 - it is raised to whoever waits for the snapshot
+        except BaseException as error:  # noqa: BLE001 - it is raised to the caller that waits for the snapshot
             first_look.set_exception(error)
 
     async def run(self) -> None:

@@ -8,6 +8,14 @@
 let
   cfg = config.services.vipconsole;
   toml = pkgs.formats.toml { };
+  tables =
+    { example, description }:
+    lib.mkOption {
+      inherit description;
+      type = lib.types.listOf toml.type;
+      default = [ ];
+      example = [ example ];
+    };
   settings =
     cfg.settings
     // lib.optionalAttrs (cfg.alerts != [ ]) { alert = cfg.alerts; }
@@ -67,29 +75,21 @@ in
       description = "The content of {file}`/etc/vipconsole/config.toml`.";
     };
 
-    alerts = lib.mkOption {
-      type = lib.types.listOf toml.type;
-      default = [ ];
-      example = [
-        {
-          name = "ops";
-          webhook = "https://chat.example.org/hooks/x";
-          format = "slack";
-          at = "warning";
-        }
-      ];
+    alerts = tables {
+      example = {
+        name = "ops";
+        webhook = "https://chat.example.org/hooks/x";
+        format = "slack";
+        at = "warning";
+      };
       description = "Who the recorder tells what it finds: the `[[alert]]` tables of the settings. They are readable for all users.";
     };
 
-    nodes = lib.mkOption {
-      type = lib.types.listOf toml.type;
-      default = [ ];
-      example = [
-        {
-          name = "worker-1";
-          host = "ssh://root@worker-1";
-        }
-      ];
+    nodes = tables {
+      example = {
+        name = "worker-1";
+        host = "ssh://root@worker-1";
+      };
       description = "Other nodes whose engines are asked too: the `[[node]]` tables of the settings.";
     };
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from console.concurrency import OwningThreads
 from console.errors import MalformedReply, VipconsoleError
 from console.swarm.contexts import EngineAddress
-from console.swarm.engine_client import EngineClient, Refusal, SocketClient
+from console.swarm.engine_client import EngineClient, ErrorReply, SocketClient, socket_of
 from console.swarm.failures import FAILURES, engine_error, timeout_error
 from console.text import SENTENCE_LIMIT, clean
 
@@ -79,7 +79,7 @@ class EngineConnection:
             has_answered = True
             raise
         except FAILURES as error:
-            has_answered = isinstance(error, Refusal)
+            has_answered = isinstance(error, ErrorReply)
             raise engine_error(error, self.host, purpose, is_tls=self._is_tls) from error
         finally:
             self._open_calls -= 1
@@ -124,8 +124,9 @@ class EngineConnection:
         return version
 
     def _new_client(self, version: str) -> EngineClient:
-        if self._address.startswith("unix://"):
-            return SocketClient(self._address.removeprefix("unix://"), version, self._timeout_s)
+        path = socket_of(self._address)
+        if path is not None:
+            return SocketClient(path, version, self._timeout_s)
         # Only now: what it is made of takes a tenth of a second to load.
         from console.swarm.sdk_client import SdkClient, tls_config  # noqa: PLC0415 - see above
 

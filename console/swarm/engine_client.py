@@ -8,7 +8,7 @@ import select
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ VERSION_HEADER = "API-Version"
 """Stands in every answer of an engine (moby daemon/server/middleware/version.go)."""
 
 
-class Refusal(Exception):
+class ErrorReply(Exception):
     """The engine answered with an HTTP error; `explanation` is its message, as it came."""
 
     def __init__(self, status: int, explanation: str) -> None:
@@ -28,7 +28,7 @@ class Refusal(Exception):
         self.explanation = explanation
 
     @classmethod
-    def of(cls, status: int, content: bytes) -> "Refusal":
+    def of(cls, status: int, content: bytes) -> "ErrorReply":
         """Return what an answer with an error's status says."""
         try:
             return cls(status, str(json.loads(content)["message"]))
@@ -51,7 +51,7 @@ class EventStream(Protocol):
 class EngineClient(ABC):
     """One connection to an engine, for one thread. `version` is the API version that both speak; empty before it is known.
 
-    A call raises Refusal for an HTTP error of the engine, TimeoutError where it does not answer in time, and OSError or
+    A call raises ErrorReply for an HTTP error of the engine, TimeoutError where it does not answer in time, and OSError or
     HTTPException for whatever else goes wrong on the way; ValueError and the like where an answer is not what it should be.
     """
 
@@ -97,14 +97,22 @@ class EngineClient(ABC):
         return json.loads(answer) if answer else None
 
     def upload(self, path: str, archive: bytes, params: Mapping[str, str]) -> None:
-        """Send a tar archive. What becomes of it is told line by line, also that it failed: then Refusal is raised."""
+        """Send a tar archive. What becomes of it is told line by line, also that it failed: then ErrorReply is raised."""
         answer, _ = self.call("POST", self._versioned(path, params), archive, "application/x-tar")
         for line in answer.splitlines():
             if failure := json.loads(line).get("error"):
-                raise Refusal(200, str(failure))
+                raise ErrorReply(200, str(failure))
 
     def _versioned(self, path: str, params: Mapping[str, str] | None = None) -> str:
         return f"/v{self._version}{path}" + (f"?{urlencode(params)}" if params else "")
+
+
+UNIX = "unix://"
+
+
+def socket_of(host: str) -> str | None:
+    """Return the path of a host's unix socket; None for one that is reached in another way."""
+    return host.removeprefix(UNIX) if host.startswith(UNIX) else None
 
 
 class UnixConnection(HTTPConnection):
@@ -120,7 +128,7 @@ class UnixConnection(HTTPConnection):
         try:
             stream.settimeout(self.timeout)
             stream.connect(self._path)
-        except BaseException:
+        except OSError:
             stream.close()
             raise
         self.sock = stream
@@ -134,21 +142,19 @@ class SocketClient(EngineClient):
         self._connection = UnixConnection(path, timeout_s)
 
     def call(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[bytes, str]:
-        response = self._ask(method, path, body, content_type)
-        try:
+        with self._closed_on_failure():
+            response = self._ask(method, path, body, content_type)
             answer = response.read()
-        except BaseException:
-            self._connection.close()
-            raise
         if response.status >= 400:
-            raise Refusal.of(response.status, answer)
+            raise ErrorReply.of(response.status, answer)
         return answer, response.headers.get(VERSION_HEADER, "")
 
     def events(self, since: str, filters: Mapping[str, list[str]]) -> EventStream:
         query = urlencode({"since": since, "filters": json.dumps(filters)})
-        response = self._ask("GET", f"{self._versioned('/events')}?{query}", None, "")
+        with self._closed_on_failure():
+            response = self._ask("GET", f"{self._versioned('/events')}?{query}", None, "")
         if response.status >= 400:
-            raise Refusal.of(response.status, response.read())
+            raise ErrorReply.of(response.status, response.read())
         stream = self._connection.sock
         # Hours may pass between two events.
         stream.settimeout(None)
@@ -162,9 +168,14 @@ class SocketClient(EngineClient):
             # An engine that was restarted has closed it.
             self._connection.close()
         headers = {"Content-Type": content_type} if content_type else {}
+        self._connection.request(method, path, body, headers)
+        return self._connection.getresponse()
+
+    @contextmanager
+    def _closed_on_failure(self) -> Iterator[None]:
+        """Let no half of an answer stay in the connection, not even after an interruption."""
         try:
-            self._connection.request(method, path, body, headers)
-            return self._connection.getresponse()
+            yield
         except BaseException:
             self._connection.close()
             raise

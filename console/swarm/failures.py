@@ -19,11 +19,11 @@ from console.errors import (
     SwarmError,
     VipconsoleError,
 )
-from console.swarm.engine_client import Refusal
+from console.swarm.engine_client import ErrorReply
 from console.text import clean, clean_error, listed
 
 FAILURES = (
-    Refusal,
+    ErrorReply,
     HTTPException,
     OSError,
     ValueError,
@@ -38,7 +38,7 @@ NOT_A_MANAGER = "This node is not a swarm manager."
 
 
 PLAIN_TO_TLS = "Client sent an HTTP request to an HTTPS server."
-"""What an engine that wants TLS answers to whoever speaks without (Go's net/http/server.go)."""
+"""What an engine that wants TLS answers to a client that speaks without (Go's net/http/server.go)."""
 
 
 def engine_error(error: Exception, host: str, purpose: str, *, is_tls: bool = False) -> VipconsoleError:
@@ -59,7 +59,7 @@ def engine_error(error: Exception, host: str, purpose: str, *, is_tls: bool = Fa
 
 def _plain_error(error: Exception, host: str, purpose: str) -> VipconsoleError:
     match error:
-        case Refusal():
+        case ErrorReply():
             return _refusal(error, host, purpose)
         case TimeoutError():
             return timeout_error(host, purpose)
@@ -108,7 +108,7 @@ def not_a_manager(info: Mapping[str, Any], host: str) -> SwarmError | None:
     )
 
 
-def _refusal(error: Refusal, host: str, purpose: str) -> VipconsoleError:
+def _refusal(error: ErrorReply, host: str, purpose: str) -> VipconsoleError:
     status, explanation = error.status, clean_error(error.explanation)
     if explanation.startswith(PLAIN_TO_TLS):
         return EngineUnreachable(

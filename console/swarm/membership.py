@@ -9,7 +9,7 @@ from console.errors import EngineError, EngineNotFound, MalformedReply
 from console.frozen import frozen
 from console.swarm.changer import Tell
 from console.swarm.client import EngineConnection
-from console.swarm.engine_client import EngineClient, Refusal
+from console.swarm.engine_client import EngineClient, ErrorReply
 from console.text import clean
 
 
@@ -104,8 +104,8 @@ class EngineMembership:
             for row in client.send("GET", "/containers/json"):
                 try:
                     state = client.send("GET", f"/containers/{row['Id']}/json")["State"]
-                except Refusal as refusal:
-                    if refusal.status != 404:
+                except ErrorReply as reply:
+                    if reply.status != 404:
                         raise
                     # It is gone since it was listed.
                     continue

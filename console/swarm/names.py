@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from console.errors import VipconsoleError
-from console.swarm.engine_client import EngineClient, SocketClient
+from console.swarm.engine_client import EngineClient, SocketClient, socket_of
 from console.swarm.failures import FAILURES
 from console.swarm.parse import STACK_LABEL
 from console.text import clean
-
-UNIX = "unix://"
 
 
 def overlay_names(host: str, within_s: float) -> tuple[str, ...]:
@@ -45,7 +43,7 @@ def _names(host: str, path: str, name_of: Callable[[Any], str], within_s: float)
             finally:
                 client.close()
         except (VipconsoleError, *FAILURES):
-            # Who completes a word is told nothing: the command itself says what is wrong.
+            # An error would break the line that is typed: the command itself says what is wrong.
             return
 
     # An engine may answer a little at a time, and each part in time.
@@ -56,12 +54,12 @@ def _names(host: str, path: str, name_of: Callable[[Any], str], within_s: float)
 
 
 def _client(host: str, within_s: float) -> EngineClient:
-    if not host.startswith(UNIX):
+    path = socket_of(host)
+    if path is None:
         # Over TCP it takes what it takes to load the docker SDK, and often too long.
         from console.swarm.client import EngineConnection  # noqa: PLC0415 - see above
 
         return EngineConnection(host, within_s).streaming_client()
-    path = host.removeprefix(UNIX)
     first = SocketClient(path, "", within_s)
     try:
         version = first.newest_version()

@@ -12,7 +12,7 @@ from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
 from console.swarm.contexts import Certificates
-from console.swarm.engine_client import VERSION_HEADER, EngineClient, EventStream, Refusal
+from console.swarm.engine_client import VERSION_HEADER, EngineClient, ErrorReply, EventStream
 
 
 class SdkClient(EngineClient):
@@ -33,7 +33,7 @@ class SdkClient(EngineClient):
                 method, f"{self._sdk.base_url}{path}", data=body, headers=headers, timeout=self._sdk.timeout
             )
         if answer.status_code >= 400:
-            raise Refusal.of(answer.status_code, answer.content)
+            raise ErrorReply.of(answer.status_code, answer.content)
         return answer.content, answer.headers.get(VERSION_HEADER, "")
 
     def events(self, since: str, filters: Mapping[str, list[str]]) -> EventStream:
@@ -99,7 +99,7 @@ def _as_plain_errors() -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise Refusal(int(error.status_code or 0), str(error.explanation or "")) from error
+        raise ErrorReply(int(error.status_code or 0), str(error.explanation or "")) from error
     except requests.Timeout as error:
         raise TimeoutError(str(error)) from error
     except DockerException as error:

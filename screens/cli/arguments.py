@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from console import __version__
 from console.durations import seconds_of
+from screens.cli.host_arguments import host_commands
 from screens.cli.run_arguments import COMMAND, Adder, Parser, run_commands
 from screens.cli.service_arguments import service_commands
 
@@ -47,6 +48,7 @@ def build_parser(first: str = "") -> argparse.ArgumentParser:
     parser.set_defaults(**DEFAULTS)
     adders = {
         **_ADDERS,
+        **host_commands(_common),
         **service_commands(_common),
         **run_commands(_common, _state_parser),
     }
@@ -250,53 +252,6 @@ def _add_quiet(commands: "argparse._SubParsersAction[Parser]") -> None:
     quiet.add_argument("--json", action="store_true", help="everything, as one JSON document at the end")
 
 
-def _add_doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
-    doctor = commands.add_parser(
-        "doctor",
-        parents=[_common()],
-        help="what works on this host and what does not, with the command that mends it",
-        description="Examines the engine, dockerd's log, this host, its NixOS configuration, recorder, guard, alerts, settings "
-        "and the terminal. Changes nothing.",
-        epilog="Exit codes: 0 all works, 1 something works less well than it could, 2 something does not work, 3 unknown.",
-    )
-    doctor.add_argument("--all", action="store_true", help="of what works too: what more there could be")
-    doctor.add_argument("--json", action="store_true", help="everything, as one JSON document")
-
-
-def _add_config(commands: "argparse._SubParsersAction[Parser]") -> None:
-    config = commands.add_parser(
-        "config",
-        parents=[_common()],
-        help="settings: what is in effect and where it comes from, a file to begin with, a schema for editors",
-        description="`show` prints the settings in effect as a file, each with the file that sets it. `init` writes a file in "
-        "which every key is a comment: /etc/vipconsole/config.toml for root, the user's own otherwise, or that of --config. "
-        "`schema` prints the JSON Schema (draft 7) of settings files.",
-    )
-    config.add_argument(
-        "topic",
-        nargs="?",
-        choices=("show", "init", "schema"),
-        default="show",
-        metavar="TOPIC",
-        help="show, init or schema; default: show",
-    )
-    config.add_argument("--json", action="store_true", help="with show: as one JSON document")
-
-
-def _add_completion(commands: "argparse._SubParsersAction[Parser]") -> None:
-    completion = commands.add_parser(
-        "completion",
-        help="what a shell has to read so that TAB completes commands, options and names",
-        description="Prints what a shell has to read, once, so that TAB completes commands, options, and the names of networks, "
-        "services, stacks, runs and steps. Packages install it already.",
-        epilog="bash: vipconsole completion bash > /etc/bash_completion.d/vipconsole. zsh: to a file _vipconsole in a folder of "
-        "$fpath. fish: to ~/.config/fish/completions/vipconsole.fish.",
-    )
-    completion.add_argument(
-        "shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish"
-    )
-
-
 def _add_census(commands: "argparse._SubParsersAction[Parser]") -> None:
     census = commands.add_parser(
         "census",
@@ -400,9 +355,6 @@ _ADDERS: Mapping[str, Adder] = {
     "journal": _add_journal,
     "why": _add_why,
     "history": _add_history,
-    "doctor": _add_doctor,
-    "config": _add_config,
-    "completion": _add_completion,
     "census": _add_census,
     "stack-rm": _add_stack_rm,
     "reclaim": _add_reclaim,

@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "history": "history:run",
     "doctor": "doctor:run",
     "config": "config:run",
-    "completion": "config:completion_command",
+    "completion": "completion:run",
     "census": "census:run",
     "stack-rm": "stack_rm:run",
     "reclaim": "reclaim:run",
@@ -101,7 +101,7 @@ def _main(argv: Sequence[str] | None) -> int:
 def _arguments(words: Sequence[str]) -> Namespace:
     if COMPLETING in os.environ:
         # A shell asks what could be typed next.
-        from screens.cli.completing import complete
+        from screens.cli.commands.completion import complete
 
         complete()
     return console_arguments(words) or build_parser(words[0] if words else "").parse_args(words)

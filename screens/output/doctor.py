@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from console.diagnosis.values import Severity
-from console.doctor.values import Area, Examination, worst
+from console.doctor.values import DoctorArea, Examination, worst
 from console.text import plural
 from screens.output.plain import json_text
 
@@ -16,13 +16,13 @@ WORDS = {
     Severity.CRITICAL: "CRITICAL",
 }
 TITLES = {
-    Area.ENGINE: "Engine",
-    Area.LOG: "dockerd's log",
-    Area.HOST: "This host",
-    Area.NIXOS: "NixOS",
-    Area.SERVICES: "While nobody looks",
-    Area.SETTINGS: "Settings",
-    Area.TERMINAL: "Terminal",
+    DoctorArea.ENGINE: "Engine",
+    DoctorArea.LOG: "dockerd's log",
+    DoctorArea.HOST: "This host",
+    DoctorArea.NIXOS: "NixOS",
+    DoctorArea.SERVICES: "While nobody looks",
+    DoctorArea.SETTINGS: "Settings",
+    DoctorArea.TERMINAL: "Terminal",
 }
 _WORD_WIDTH = 10
 
@@ -30,7 +30,7 @@ _WORD_WIDTH = 10
 def lines(examinations: Sequence[Examination], *, shows_all: bool) -> Iterator[str]:
     """Yield the lines of a report; the hints of what works only where everything is asked for."""
     yield _verdict(examinations)
-    for area in Area:
+    for area in DoctorArea:
         of_area = [examination for examination in examinations if examination.area is area]
         if not of_area:
             continue

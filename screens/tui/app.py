@@ -1,7 +1,4 @@
-"""The live console: takes monitor states from their source, shows screens, and acts on their messages.
-
-Before the first data nothing is loaded but what the overview needs for it; the rest follows in the background.
-"""
+"""The live console: follows monitor states, shows screens, acts on messages; what the first data does not need is loaded later."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -24,7 +21,7 @@ from console.frozen import frozen
 from console.monitor.values import MonitorState
 from console.settings import THEMES
 from screens.present.text import paragraph
-from screens.tui.collector import REST_S, Collector
+from screens.tui.collector import REST_S, GarbageCollector
 from screens.tui.colours import PaletteProvider, textual_theme
 from screens.tui.environment import (
     ConsoleEnvironment,
@@ -139,7 +136,7 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
         """Set once the first data, or why there is none, is on the terminal."""
         self.on_whole: Callable[[], None] = lambda: None
         """Called when all that a key may need is loaded."""
-        self.collector = Collector(environment.clock)
+        self.collector = GarbageCollector(environment.clock)
         for name in THEMES:
             self.register_theme(textual_theme(name))
         self.theme = environment.settings.theme
@@ -213,7 +210,7 @@ class ConsoleApp(CommandMixin, App[int], inherit_bindings=False):
             async for monitor_state in monitor_states:
                 self.post_message(StateChanged(monitor_state))
                 if monitor_state.has_news:
-                    # Whoever asks for the next state lets the monitor go on with what the first data does not need.
+                    # Asking for the next state lets the monitor go on with what the first data does not need.
                     await self._is_drawn.wait()
 
     def _load_rest(self) -> None:

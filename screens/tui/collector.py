@@ -19,7 +19,7 @@ REST_S = 30.0
 """So long nobody has pressed a key when everything is looked through."""
 
 
-class Collector:
+class GarbageCollector:
     """Lets the collector work from the first data on; until then it is off (`gc.disable`)."""
 
     def __init__(self, clock: Clock) -> None:

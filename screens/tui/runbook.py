@@ -289,7 +289,7 @@ class RunbookScreen(ConsoleScreen):
         del event
         self.action_pane(STEP)
 
-    def on_answer_line_closed(self) -> None:
+    def on_answer_line_answered(self) -> None:
         """Drop the question to stop and the last refusal, and return to the steps."""
         self._is_stopping, self._rejection = False, ""
         self._show()

@@ -17,7 +17,7 @@ from console.diagnosis.values import Severity
 from console.doctor.examination import examine
 from console.doctor.nixos import examine_nixos
 from console.doctor.settings import examine_settings
-from console.doctor.values import Area, Examination, Patient, Tools, worst
+from console.doctor.values import DoctorArea, Examination, Patient, Tools, worst
 from console.errors import HostError
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Window
@@ -81,7 +81,7 @@ class Host:
     def patient(self, reader: EngineReader) -> Patient:
         return Patient(reader, self.log, self.state, SUBNET, self.settings, NOW)
 
-    def examined(self, reader: EngineReader) -> dict[tuple[Area, str], Examination]:
+    def examined(self, reader: EngineReader) -> dict[tuple[DoctorArea, str], Examination]:
         found = asyncio.run(examine(self.patient(reader), self.tools()))
         assert len({(each.area, each.subject) for each in found}) == len(found)
         return {(each.area, each.subject): each for each in found}
@@ -100,27 +100,32 @@ def served(api: str = "1.52", **more: Any) -> Iterator[tuple[Simulation, EngineR
         yield running, reader
 
 
-def wrong(found: dict[tuple[Area, str], Examination]) -> set[tuple[Area, str]]:
+def wrong(found: dict[tuple[DoctorArea, str], Examination]) -> set[tuple[DoctorArea, str]]:
     return {key for key, examination in found.items() if examination.severity is not Severity.OK}
 
 
-PLACE = (Area.ENGINE, "place")
-CLOCK = (Area.HOST, "clock")
+PLACE = (DoctorArea.ENGINE, "place")
+CLOCK = (DoctorArea.HOST, "clock")
 """The simulated engine has another name and another date than this machine."""
 
 
 def test_where_everything_works_nothing_is_wrong(host: Host) -> None:
     with served() as (_, reader):
         found = host.examined(reader)
-    assert wrong(found) <= {PLACE, CLOCK, (Area.HOST, "command ip"), (Area.HOST, "command systemctl")}
-    assert "counts addresses" in found[Area.ENGINE, "version"].sentence
-    assert "leads the swarm" in found[Area.ENGINE, "leader"].sentence
-    assert "3 lines of docker.service" in found[Area.LOG, "journal"].sentence
+    assert wrong(found) <= {
+        PLACE,
+        CLOCK,
+        (DoctorArea.HOST, "command ip"),
+        (DoctorArea.HOST, "command systemctl"),
+    }
+    assert "counts addresses" in found[DoctorArea.ENGINE, "version"].sentence
+    assert "leads the swarm" in found[DoctorArea.ENGINE, "leader"].sentence
+    assert "3 lines of docker.service" in found[DoctorArea.LOG, "journal"].sentence
 
 
 def test_an_engine_that_does_not_count_is_told_with_what_helps(host: Host) -> None:
     with served("1.41") as (_, reader):
-        found = host.examined(reader)[Area.ENGINE, "version"]
+        found = host.examined(reader)[DoctorArea.ENGINE, "version"]
     assert found.severity is Severity.OK
     assert "does not count" in found.sentence
     assert "vipconsole census proxy" in found.hint
@@ -131,14 +136,20 @@ def test_an_engine_that_fails_keeps_nothing_else_from_being_examined(host: Host,
     with served() as (running, reader):
         running.break_call("*", kind)
         found = host.examined(reader)
-    assert found[Area.ENGINE, "swarm"].severity is Severity.CRITICAL
-    assert found[Area.ENGINE, "swarm"].hint
-    assert {area for area, _ in found} == {Area.ENGINE, Area.LOG, Area.HOST, Area.NIXOS, Area.SERVICES}
+    assert found[DoctorArea.ENGINE, "swarm"].severity is Severity.CRITICAL
+    assert found[DoctorArea.ENGINE, "swarm"].hint
+    assert {area for area, _ in found} == {
+        DoctorArea.ENGINE,
+        DoctorArea.LOG,
+        DoctorArea.HOST,
+        DoctorArea.NIXOS,
+        DoctorArea.SERVICES,
+    }
 
 
 def test_no_engine_at_all_is_told_by_its_socket(host: Host, tmp_path: Path) -> None:
     with reader_of(f"unix://{tmp_path}/none.sock") as reader:
-        found = host.examined(reader)[Area.ENGINE, "swarm"]
+        found = host.examined(reader)[DoctorArea.ENGINE, "swarm"]
     assert "the socket does not exist" in found.sentence
     assert "systemctl status docker" in found.hint
 
@@ -146,7 +157,7 @@ def test_no_engine_at_all_is_told_by_its_socket(host: Host, tmp_path: Path) -> N
 def test_a_network_that_is_not_there_is_told_with_those_that_are(host: Host) -> None:
     host.settings = replace(host.settings, network="shared")
     with served() as (_, reader):
-        found = host.examined(reader)[Area.ENGINE, "network"]
+        found = host.examined(reader)[DoctorArea.ENGINE, "network"]
     assert found.severity is Severity.WARNING
     assert "Overlays: proxy" in found.hint
 
@@ -154,7 +165,7 @@ def test_a_network_that_is_not_there_is_told_with_those_that_are(host: Host) -> 
 def test_a_journal_without_a_line_is_not_taken_for_a_quiet_one(host: Host) -> None:
     host.log = DaemonLog(Journal(0), is_proven=True)
     with served() as (_, reader):
-        found = host.examined(reader)[Area.LOG, "journal"]
+        found = host.examined(reader)[DoctorArea.LOG, "journal"]
     assert found.severity is Severity.WARNING
     assert "docker_unit" in found.hint
 
@@ -164,7 +175,7 @@ def test_a_journal_that_cannot_be_read_is_unknown(host: Host) -> None:
         Journal(error=HostError("It cannot be read.", "Join the group adm.")), is_proven=True
     )
     with served() as (_, reader):
-        found = host.examined(reader)[Area.LOG, "journal"]
+        found = host.examined(reader)[DoctorArea.LOG, "journal"]
     assert (found.severity, found.hint) == (Severity.UNKNOWN, "Join the group adm.")
 
 
@@ -172,8 +183,8 @@ def test_the_journal_of_a_host_that_is_not_the_engines_is_not_read(host: Host) -
     host.log = DaemonLog(Journal())
     with served() as (_, reader):
         found = host.examined(reader)
-    assert (Area.LOG, "journal") not in found
-    assert "is not read" in found[Area.LOG, "reader"].sentence
+    assert (DoctorArea.LOG, "journal") not in found
+    assert "is not read" in found[DoctorArea.LOG, "reader"].sentence
     assert found[PLACE].severity is Severity.WARNING
 
 
@@ -190,7 +201,7 @@ def test_a_unit_that_does_not_run_is_told(
 ) -> None:
     host.answers[command] = answer
     with served() as (_, reader):
-        assert host.examined(reader)[Area.HOST, subject].severity is severity
+        assert host.examined(reader)[DoctorArea.HOST, subject].severity is severity
 
 
 def test_a_host_without_systemd_is_told_and_nothing_of_systemd_is_asked(host: Host) -> None:
@@ -198,7 +209,7 @@ def test_a_host_without_systemd_is_told_and_nothing_of_systemd_is_asked(host: Ho
     host.answers.clear()
     with served() as (_, reader):
         found = host.examined(reader)
-    assert "systemd does not run this host" in found[Area.HOST, "systemd"].sentence
+    assert "systemd does not run this host" in found[DoctorArea.HOST, "systemd"].sentence
 
 
 def test_a_clock_that_nobody_sets_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,9 +224,9 @@ def test_a_clock_that_nobody_sets_is_told(host: Host, monkeypatch: pytest.Monkey
 
 def test_the_state_directory_is_told_as_it_is(host: Host) -> None:
     with served() as (_, reader):
-        assert str(host.state) in host.examined(reader)[Area.HOST, "state"].sentence
+        assert str(host.state) in host.examined(reader)[DoctorArea.HOST, "state"].sentence
         host.state = host.state / "deeper" / "still"
-        assert "is not there yet" in host.examined(reader)[Area.HOST, "state"].sentence
+        assert "is not there yet" in host.examined(reader)[DoctorArea.HOST, "state"].sentence
 
 
 @pytest.mark.parametrize(("free", "severity"), [(10e6, Severity.CRITICAL), (100e6, Severity.WARNING)])
@@ -228,11 +239,11 @@ def test_a_disk_that_is_nearly_full_is_told(
 
     monkeypatch.setattr("console.doctor.host.shutil.disk_usage", Usage)
     with served() as (_, reader):
-        assert host.examined(reader)[Area.HOST, "disk"].severity is severity
+        assert host.examined(reader)[DoctorArea.HOST, "disk"].severity is severity
 
 
 def test_a_recorder_that_failed_and_one_that_works_are_told(host: Host) -> None:
-    subject = (Area.SERVICES, "recorder")
+    subject = (DoctorArea.SERVICES, "recorder")
     with served() as (_, reader):
         assert "systemctl enable --now vipconsole-record.service" in host.examined(reader)[subject].hint
         host.answers["vipconsole-guard.timer"] = UNITS.replace(b"inactive", b"failed")
@@ -241,7 +252,7 @@ def test_a_recorder_that_failed_and_one_that_works_are_told(host: Host) -> None:
 
 
 def test_alerts_that_do_not_get_through_are_told(host: Host) -> None:
-    subject = (Area.SERVICES, "alerts")
+    subject = (DoctorArea.SERVICES, "alerts")
     host.settings = replace(host.settings, alert=(Alert("ops", ("/bin/true",)),))
     with served() as (_, reader):
         assert "1 alert set: ops." in host.examined(reader)[subject].sentence
@@ -302,7 +313,7 @@ def test_the_edit_of_the_nix_file_is_told_before_it_is_needed(
 
 def test_the_worst_decides() -> None:
     of = [
-        Examination(Area.HOST, severity, severity, "")
+        Examination(DoctorArea.HOST, severity, severity, "")
         for severity in (Severity.OK, Severity.WARNING, Severity.CRITICAL, Severity.UNKNOWN)
     ]
     assert worst(of) is Severity.CRITICAL

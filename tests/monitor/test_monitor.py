@@ -4,7 +4,6 @@ import asyncio
 import gc
 import threading
 from collections.abc import Iterator
-from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -352,33 +351,6 @@ async def test_quiet_is_judged_at_the_same_snapshots(simulated: Simulation) -> N
         assert watched.connection.asked.count("list the tasks") == watched.connection.asked.count(
             "list the nodes"
         )
-
-
-async def test_the_first_snapshot_is_taken_before_anybody_asks_for_states(simulated: Simulation) -> None:
-    connection = EngineConnection(simulated.host, 5)
-    monitor = Monitor(Sources(connection, NO_LOG, None), Settings())
-    monitor.begin()
-    first = next(thread for thread in threading.enumerate() if thread.name == "first snapshot")
-    first.join(60)
-    assert is_seen(monitor.monitor_state)
-    async with aclosing(monitor.monitor_states()) as monitor_states:
-        assert await anext(monitor_states) is monitor.monitor_state
-        # What waits for the first snapshot goes on from it.
-        async for monitor_state in monitor_states:
-            if verdict(monitor_state) is not None:
-                break
-    connection.close()
-
-
-async def test_a_first_snapshot_that_takes_longer_is_waited_for(simulated: Simulation) -> None:
-    connection = EngineConnection(simulated.host, 5)
-    monitor = Monitor(Sources(connection, NO_LOG, None), Settings())
-    monitor.begin()
-    async with aclosing(monitor.monitor_states()) as monitor_states:
-        async for monitor_state in monitor_states:
-            if is_seen(monitor_state):
-                break
-    connection.close()
 
 
 def verdict(monitor_state: MonitorState) -> QuiescenceVerdict | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from screens.tui.collector import EVERY_S, REST_S, Collector
+from screens.tui.collector import EVERY_S, REST_S, GarbageCollector
 from tests.support.console_driver import ManualClock, console
 
 
@@ -27,7 +27,7 @@ def _as_before() -> Iterator[None]:
 
 def test_it_looks_through_everything_only_at_rest_and_not_often(collections: list[str]) -> None:
     clock = ManualClock()
-    own = Collector(clock)
+    own = GarbageCollector(clock)
     clock.pass_by(EVERY_S)
     own.rest()
     assert collections == []

@@ -14,7 +14,7 @@ from console.runbook.run.events import Began
 from console.runbook.run.header import StepHeader
 from console.runbook.store.database import append, create
 from console.runbook.store.finished import LOG, RUNS
-from screens.cli.completing import COMPLETERS, script
+from screens.cli.commands.completion import COMPLETERS, script
 from screens.cli.main import COMMANDS, main
 from tests.support.engines import Simulation, simulation
 from tests.support.program import PROGRAM, program_environment, vipconsole

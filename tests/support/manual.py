@@ -8,7 +8,7 @@ from typing import Any
 
 from console import __version__
 from screens.cli.arguments import build_parser
-from screens.cli.completing import script
+from screens.cli.commands.completion import script
 from screens.cli.run_arguments import COMMAND
 
 ROOT = Path(__file__).parents[2]

@@ -29,7 +29,7 @@ from yarl import URL
 
 from console.simulator import door, server
 from console.simulator.api import Request
-from console.swarm.engine_client import Refusal, SocketClient
+from console.swarm.engine_client import ErrorReply, SocketClient
 
 far: Any = UnixHTTPAdapter.send
 far_call: Any = SocketClient.call
@@ -134,7 +134,7 @@ def call(client: Any, method: str, path: str, body: bytes | None, content_type: 
         return answer
     content = cast("bytes", given.body)
     if given.status >= 400:
-        raise Refusal.of(given.status, content)
+        raise ErrorReply.of(given.status, content)
     return content, given.headers["API-Version"]
 
 

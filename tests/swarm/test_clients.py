@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from console.swarm.engine_client import EngineClient, Refusal, SocketClient
+from console.swarm.engine_client import EngineClient, ErrorReply, SocketClient
 from console.swarm.failures import FAILURES, engine_error
 from console.swarm.sdk_client import SdkClient
 from tests.simulator.swarms import a_network, a_swarm
@@ -178,6 +178,6 @@ def test_an_upload_that_failed_on_the_way_is_refused(way: str, tmp_path: Path) -
         client = WAYS[way](path, 30)
         client.upload("/images/create", b"tar", {"fromSrc": "-"})
         ended()
-        with pytest.raises(Refusal, match="no space left on device"):
+        with pytest.raises(ErrorReply, match="no space left on device"):
             client.upload("/images/create", b"tar", {"fromSrc": "-"})
         client.close()

@@ -12,7 +12,7 @@ import pytest
 
 from console.errors import EngineRefused
 from console.swarm import parse, parse_engine
-from console.swarm.engine_client import Refusal
+from console.swarm.engine_client import ErrorReply
 from console.swarm.failures import engine_error
 from console.swarm.model import Endpoint, ObjectKind
 
@@ -126,7 +126,7 @@ def test_what_the_engine_gave_is_carried_whole_and_shown_nowhere() -> None:
 
 
 def test_no_refusal_of_an_engine_is_passed_on_raw() -> None:
-    error = engine_error(Refusal(500, HOSTILE), "unix:///x", "list the tasks")
+    error = engine_error(ErrorReply(500, HOSTILE), "unix:///x", "list the tasks")
     assert isinstance(error, EngineRefused)
     assert "\\x1b[2J" in error.sentence
     assert error.sentence.isprintable()

@@ -1,4 +1,4 @@
-"""`vipconsole config`: settings as they are in effect, a file to begin with, and their JSON Schema. And `vipconsole completion`."""
+"""`vipconsole config`: settings as they are in effect, a file to begin with, and their JSON Schema."""
 
 import os
 import sys
@@ -26,14 +26,6 @@ def run(arguments: Namespace) -> int:
             sys.stdout.write(schema_text())
         case _:
             _show(arguments)
-    return 0
-
-
-def completion_command(arguments: Namespace) -> int:
-    """Print what a shell has to read to complete the words of this program."""
-    from screens.cli.completing import script
-
-    sys.stdout.write(script(arguments.shell))
     return 0
 
 

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from console.clock import SystemClock
 from console.doctor.examination import examine
 from console.doctor.settings import examine_settings
-from console.doctor.values import Area, Examination, Patient, failed, passed, warned, worst
+from console.doctor.values import DoctorArea, Examination, Patient, failed, passed, warned, worst
 from console.errors import RunbookError, UsageError
 from console.runbook.language.file import read_runbook
 from console.runbook.language.source import default_runbook, shipped_runbook
@@ -46,7 +46,7 @@ def _examine_engine(arguments: Namespace, settings: Settings) -> tuple[str, tupl
             patient = Patient(EngineReader(connection), log, state_folder(), _subnet(), settings, at)
             return connection.host, result_of(examine(patient))
     except UsageError as error:
-        return "", (failed(Area.ENGINE, "address", error),)
+        return "", (failed(DoctorArea.ENGINE, "address", error),)
 
 
 def _subnet() -> IPv4Network:
@@ -61,12 +61,12 @@ def _subnet() -> IPv4Network:
 
 
 def _examine_terminal() -> Iterator[Examination]:
-    area = Area.TERMINAL
+    area = DoctorArea.TERMINAL
     if not can_show():
         yield passed(
             area,
             "screen",
-            "This is no terminal on which the console can be shown.",
+            "The console cannot be shown here: this is not a terminal, or it cannot move its cursor.",
             "`vipconsole glance` works anywhere.",
         )
         return

@@ -68,7 +68,7 @@ class AnswerLine(Vertical, CommandMixin):
 
         sentence: str
 
-    class Closed(Message):
+    class Answered(Message):
         """The operator has answered or postponed; the screen takes the keys back."""
 
     def __init__(self, clock: Clock, *, may_answer: bool) -> None:
@@ -143,12 +143,12 @@ class AnswerLine(Vertical, CommandMixin):
             self.post_message(self.Misread(answer))
         else:
             self.post_message(self.Submitted(question, answer))
-            self.post_message(self.Closed())
+            self.post_message(self.Answered())
 
     def action_forget(self) -> None:
         """Drop the text and answer later."""
         self.query_one(Input).value = ""
-        self.post_message(self.Closed())
+        self.post_message(self.Answered())
 
 
 def _identity(question: QuestionView) -> tuple[object, ...]:

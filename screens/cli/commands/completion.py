@@ -1,5 +1,6 @@
-"""What a shell offers when TAB is pressed: commands and options from the parser, and the names of what is there."""
+"""`vipconsole completion`, and what a shell offers when TAB is pressed: commands, options, and the names of what is there."""
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
 
@@ -13,11 +14,16 @@ from console.swarm.names import overlay_names, service_names, stack_names
 from screens.cli.arguments import build_parser
 from screens.cli.run_arguments import COMMAND
 
-SHELLS = ("bash", "zsh", "fish")
 WITHIN_S = 0.12
 """An engine that takes longer has no names to offer: with the rest, a key is answered within 0.3 s."""
 Completer = Callable[..., Iterable[str]]
 Names = Callable[[str, float], tuple[str, ...]]
+
+
+def run(arguments: Namespace) -> int:
+    """Print what a shell has to read to complete the words of this program."""
+    sys.stdout.write(script(arguments.shell))
+    return 0
 
 
 def complete() -> None:
@@ -46,26 +52,26 @@ def _of_engine(*sources: Names) -> Completer:
             host = resolve_host(getattr(parsed_args, "host", "") or "")
         except VipconsoleError:
             return ()
-        # Both of several sources ask for the same: one after the other takes twice as long at most.
+        # They share the time that there is.
         return [name for source in sources for name in source(host, WITHIN_S / len(sources))]
 
     return names
 
 
 def _runs(**_: object) -> Iterable[str]:
-    from console.runbook.store.names import run_names  # noqa: PLC0415 - only for this word
+    from console.runbook.store.names import run_names
 
     return run_names(state_folder())
 
 
 def _steps(parsed_args: Namespace, **_: object) -> Iterable[str]:
-    from console.runbook.store.names import step_names  # noqa: PLC0415 - only for this word
+    from console.runbook.store.names import step_names
 
     return step_names(state_folder(), parsed_args.run or "")
 
 
 def _alerts(parsed_args: Namespace, **_: object) -> Iterable[str]:
-    from screens.cli.commands.common import read_settings  # noqa: PLC0415 - only for this word
+    from screens.cli.commands.common import read_settings
 
     try:
         settings = read_settings(Namespace(config=getattr(parsed_args, "config", None)))
