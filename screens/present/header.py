@@ -59,6 +59,8 @@ class Age:
     seconds: float = 0.0
     at: datetime | None = None
     """When the snapshot was taken; None if there is none yet."""
+    live_for_s: float = 0.0
+    """For how long it stays live if no other snapshot comes; until then nothing about it changes."""
 
     def __str__(self) -> str:
         """Return it in a word or two, rounded so that it seldom changes."""
@@ -74,8 +76,11 @@ def age_of(monitor_state: "MonitorState", now: datetime, now_s: float) -> Age:
     if snapshot.value is None:
         return Age(Freshness.WAITING)
     seconds = max(0.0, now_s - snapshot.at_s)
-    is_old = snapshot.failure is not None or seconds > max(STALE_AFTER_S, STALE_AFTER * monitor_state.poll_s)
-    return Age(Freshness.STALE if is_old else Freshness.LIVE, seconds, now - timedelta(seconds=seconds))
+    at = now - timedelta(seconds=seconds)
+    left_s = max(STALE_AFTER_S, STALE_AFTER * monitor_state.poll_s) - seconds
+    if snapshot.failure is not None or left_s < 0:
+        return Age(Freshness.STALE, seconds, at)
+    return Age(Freshness.LIVE, seconds, at, left_s)
 
 
 def identity(

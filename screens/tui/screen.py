@@ -38,6 +38,7 @@ class Header(LineView):
     def __init__(self, environment: ConsoleEnvironment) -> None:
         super().__init__()
         self._environment = environment
+        self._is_live_until_s = 0.0
 
     @property
     def age(self) -> Age:
@@ -50,13 +51,20 @@ class Header(LineView):
         self.set_interval(EVERY_S, self.tick)
 
     def tick(self) -> None:
-        """Show the age; a stale screen is dimmed as a whole."""
-        self.screen.set_class(self.age.freshness is Freshness.STALE, "-stale")
+        """Show the age where it may have changed."""
+        if self._environment.clock.monotonic() > self._is_live_until_s:
+            self._show_age()
+
+    def _show_age(self) -> None:
+        # A stale screen is dimmed as a whole.
+        age = self.age
+        self.screen.set_class(age.freshness is Freshness.STALE, "-stale")
+        self._is_live_until_s = self._environment.clock.monotonic() + age.live_for_s
         self.renew()
 
     def watch_monitor_state(self) -> None:
         """Show the age and the headline of the newer state."""
-        self.tick()
+        self._show_age()
 
     def parts_at(self, y: int) -> Spans:
         """Return one of the lines."""

@@ -25,6 +25,8 @@ Tone: TypeAlias = Callable[[str], Style]
 """Gives the style of a tone."""
 SELECTED = Style(bold=True, dim=False)
 """The row that keys act on, besides its mark in the margin."""
+_Look: TypeAlias = tuple[Spans, int, bool]
+"""All that a line looks like but for the theme: its parts, its columns, and whether it is under the cursor."""
 
 
 def length(parts: Spans) -> int:
@@ -130,6 +132,7 @@ class LineView(ScrollView, can_focus=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
         self._strips: dict[int, Strip] = {}
+        self._looks: dict[int, _Look] = {}
         self._tones: dict[str, Style] = {}
 
     def parts_at(self, y: int) -> Spans:
@@ -154,8 +157,9 @@ class LineView(ScrollView, can_focus=False):
 
     def render_line(self, y: int) -> Strip:
         """Return a line of the visible area, ready for the terminal."""
-        strip = self._strip(y)
-        self._strips[y] = strip
+        look = self._look(y, self.scrollable_content_region.width)
+        strip = self._strip(look)
+        self._strips[y], self._looks[y] = strip, look
         return strip
 
     def renew(self) -> None:
@@ -167,10 +171,13 @@ class LineView(ScrollView, can_focus=False):
             self.refresh()
             return
         width, height = self.scrollable_content_region.size
+        # Comparing parts costs a tenth of making a line of them, and most lines are as they were.
+        looks = ((y, self._look(y, width)) for y in range(height))
         regions = [
             Region(begin, y, end - begin, 1)
-            for y in range(height)
-            for begin, end in changed_columns(self._strips.get(y), self._strip(y), width)
+            for y, look in looks
+            if look != self._looks.get(y)
+            for begin, end in changed_columns(self._strips.get(y), self._strip(look), width)
         ]
         if regions:
             self.refresh(*regions)
@@ -187,14 +194,18 @@ class LineView(ScrollView, can_focus=False):
     def notify_style_update(self) -> None:
         """Drop the styles of the old background."""
         self._tones = {}
+        self._looks = {}
         super().notify_style_update()
 
-    def _strip(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
-        parts = truncate(self.parts_at(y), width, self.glyphs.more)
-        strip = strip_of(parts, self.tone).adjust_cell_length(width, self.tone(PLAIN))
+    def _look(self, y: int, width: int) -> _Look:
         # Not inverted: a bar keeps its colour and its length.
-        return strip.apply_style(SELECTED) if self.has_focus and y == self.cursor_line else strip
+        return self.parts_at(y), width, self.has_focus and y == self.cursor_line
+
+    def _strip(self, look: _Look) -> Strip:
+        parts, width, is_selected = look
+        parts = truncate(parts, width, self.glyphs.more)
+        strip = strip_of(parts, self.tone).adjust_cell_length(width, self.tone(PLAIN))
+        return strip.apply_style(SELECTED) if is_selected else strip
 
 
 def changed_columns(before: Strip | None, now: Strip, width: int) -> Iterator[tuple[int, int]]:
