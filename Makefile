@@ -75,7 +75,7 @@ faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engin
 pictures: painters $(VENV)/.dev ## Draw the pictures in docs/pictures, from a simulated swarm
 	$(BIN)/python -m tests.support.pictures docs/pictures
 
-docs: $(VENV)/.dev ## Write what is generated in docs/: options, keys, settings, manual page, completions
+docs: $(VENV)/.dev ## Write what is generated: options, keys, settings, manual page, completions, schema
 	$(BIN)/python -m tests.support.reference
 	$(BIN)/python -m tests.support.manual
 

@@ -5,6 +5,10 @@ VipconsoleError
   SettingsError         a settings file cannot be used
   HostError             something of this host could not be read or run
     StoreFailed           the log of a run could not be written
+    RunnerNotStarted      what was decided is stored, but nothing does it yet
+    LockHeld              another command of this host is changing the swarm
+  NotAllowed            it was not confirmed, or is not for this user to do
+  Declined              it could be done, but must not be done now
   RunbookError          a runbook cannot be used, or what is given for one
   StepFailed            what a step of a run read or did is not as it should be
   SimulatorError        the simulated engine cannot do what was asked

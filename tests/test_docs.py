@@ -1,21 +1,27 @@
 """What README, CONTRIBUTING and docs/ say is so: generated parts, links, command lines, paths, shapes."""
 
+import ast
+import asyncio
 import json
 import re
 import shlex
 import tomllib
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from console.diagnosis.quiescence.values import CheckState
 from console.settings import Settings, load_settings
 from screens.cli.arguments import build_parser
 from screens.cli.main import main
 from tests.support.manual import COMPLETIONS, PAGE, written
 from tests.support.reference import DOCS, END, GENERATED, ROOT, START, renewed
+from tests.support.swarms import network, swarm
 
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")))
@@ -152,6 +158,42 @@ def test_walks_are_as_long_as_they_say() -> None:
     assert all(length <= limit for length, limit in zip(lengths, LONGEST_WALKS, strict=True))
 
 
+def imports_of(path: str) -> set[str]:
+    """Return the modules that a file imports, wherever in it."""
+    imported = set[str]()
+    for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {name.name for name in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return imported
+
+
+def reached_from(first: str, neighbours: Mapping[str, set[str]]) -> set[str]:
+    """Return the files that are reached from the first one over neighbours."""
+    reached, at_hand = set[str](), {first}
+    while at_hand:
+        reached |= at_hand
+        at_hand = {near for path in at_hand for near in neighbours[path]} - reached
+    return reached
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, id=count) for count, way in WALK.findall(CONTRIBUTING.read_text("utf-8"))]
+)
+def test_no_hop_of_a_walk_is_left_out(way: str) -> None:
+    # Where one file leads to the next, one of them imports the other.
+    files = dict.fromkeys(paths(way))
+    modules = {path.removesuffix(".py").replace("/", "."): path for path in files}
+    neighbours: dict[str, set[str]] = {path: set() for path in files}
+    for path in files:
+        for module in modules.keys() & imports_of(path):
+            neighbours[path].add(modules[module])
+            neighbours[modules[module]].add(path)
+    first = next(iter(files))
+    assert set(files) - reached_from(first, neighbours) == set()
+
+
 def test_the_index_names_every_page() -> None:
     index = (DOCS / "README.md").read_text("utf-8")
     missing = [
@@ -208,13 +250,34 @@ EXAMPLE = re.compile(
 IN_FILE = re.compile(r"`(?P<name>\w+)`\s+in\s+`(?P<path>[\w./]+\.py)`")
 
 
-@pytest.mark.parametrize(
-    ("path", "code"),
-    [pytest.param(*each, id=each[0]) for each in EXAMPLE.findall(CONTRIBUTING.read_text("utf-8"))],
-)
-def test_every_example_works_where_it_is_said_to_go(path: str, code: str) -> None:
+EXAMPLES = dict(EXAMPLE.findall(CONTRIBUTING.read_text("utf-8")))
+
+
+def pasted(path: str) -> dict[str, Any]:
+    """Return what is in a file once its example has been pasted there."""
     module = import_module(path.removesuffix(".py").replace("/", "."))
-    exec(compile(code, path, "exec"), dict(vars(module)))  # noqa: S102 - it is what a contributor would paste there
+    names = dict(vars(module))
+    exec(compile(EXAMPLES[path], path, "exec"), names)  # noqa: S102 - it is what a contributor would paste there
+    return names
+
+
+@pytest.mark.parametrize("path", EXAMPLES)
+def test_every_example_works_where_it_is_said_to_go(path: str) -> None:
+    assert pasted(path)
+
+
+def test_the_examples_do_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+    closed = replace(network("proxy"), attachable=False)
+    (finding,) = pasted("console/diagnosis/findings/networks.py")["find_closed"]((closed,))
+    assert finding.code == "network-closed"
+    check = pasted("console/diagnosis/quiescence/swarm.py")["check_nodes"](swarm([], []))
+    assert (check.code, check.state) == ("nodes", CheckState.QUIET)
+    assert pasted("screens/cli/commands/validate.py")["version_command"](Namespace()) == 0
+    assert capsys.readouterr().out == "1.0"
+    action = pasted("console/runbook/actions/wait.py")["Pause"]()
+    every = action.parameters.model_fields["every"].get_default()
+    plan = asyncio.run(action.plan(None, action.parameters.model_construct(every=every)))
+    assert plan.summary.startswith("Pause for ")
 
 
 def test_there_is_an_example_of_each_thing_that_plugs_in() -> None:

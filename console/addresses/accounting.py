@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Network
 from types import MappingProxyType
 
 from console.addresses import leaks
-from console.addresses.earlier_snapshot import EarlierSnapshot, earlier_snapshot, network_state
+from console.addresses.earlier_snapshot import EarlierSnapshot, earlier_snapshot, use_of
 from console.addresses.holders import (
     AddressHolders,
     Holder,
@@ -16,6 +16,7 @@ from console.addresses.holders import (
     HolderKind,
     Pool,
     count_of_kind,
+    holders_on,
     index_holders,
     pools_of,
 )
@@ -192,8 +193,7 @@ class _EarlierEvidence:
 def _account_network(
     network: Network, swarm: SwarmState, index: HolderIndex, earlier_evidence: _EarlierEvidence
 ) -> NetworkAccount:
-    state = network_state(network, index)
-    holders, _, use = state
+    holders, use = holders_on(network, index), use_of(network)
     pools = pools_of(network.subnets)
     missing = tuple(
         name
@@ -212,7 +212,7 @@ def _account_network(
             leaks.ONE_SNAPSHOT
             if earlier_evidence.snapshot is None
             else ""
-            if earlier_evidence.snapshot.has(network, state, index)
+            if earlier_evidence.snapshot.has(network, holders, index)
             else leaks.HOLDERS_CHANGING
         )
     has_one_pool = len(pools) == 1

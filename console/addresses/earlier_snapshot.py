@@ -7,9 +7,6 @@ from console.errors import Unknown, known
 from console.frozen import frozen
 from console.swarm.model import Network, SubnetUse, SwarmState
 
-NetworkState = tuple[NetworkHolders, frozenset[tuple[str, str, str]], Mapping[str, SubnetUse]]
-"""The holders of a network, its tasks (ID, state, desired state), and what the engine counts in its subnets."""
-
 
 @frozen
 class EarlierSnapshot:
@@ -18,26 +15,28 @@ class EarlierSnapshot:
     networks: Mapping[str, Network]
     index: HolderIndex
 
-    def has(self, network: Network, state: NetworkState, index: HolderIndex) -> bool:
-        """Whether it shows the same of a network, whose state and holders now are given."""
+    def has(self, network: Network, holders: NetworkHolders, index: HolderIndex) -> bool:
+        """Whether it shows the same of a network, whose holders now are given, and those of all."""
         before = self.networks.get(network.id)
         if before is None:
             return False
         # Of what is the very same there is nothing to compare, however much it is.
         is_identical = before is network and self.index is index
-        return is_identical or network_state(before, self.index) == state
+        return is_identical or (
+            holders_on(before, self.index) == holders
+            and task_states(before, self.index) == task_states(network, index)
+            and use_of(before) == use_of(network)
+        )
 
 
-def network_state(network: Network, index: HolderIndex) -> NetworkState:
-    """Return everything that must be equal in two snapshots for a count to be exact."""
-    tasks = frozenset(
-        (task.id, task.state, task.desired_state) for _, task in index.tasks.get(network.id, ())
-    )
-    return (
-        holders_on(network, index),
-        tasks,
-        {} if isinstance(network.detail, Unknown) else network.detail.use,
-    )
+def task_states(network: Network, index: HolderIndex) -> frozenset[tuple[str, str, str]]:
+    """Return the tasks of a network: ID, state and desired state."""
+    return frozenset((task.id, task.state, task.desired_state) for _, task in index.tasks.get(network.id, ()))
+
+
+def use_of(network: Network) -> Mapping[str, SubnetUse]:
+    """Return what the engine counts in the subnets of a network; nothing where it does not tell."""
+    return {} if isinstance(network.detail, Unknown) else network.detail.use
 
 
 def earlier_snapshot(

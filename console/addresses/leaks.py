@@ -276,7 +276,7 @@ def leak_by_name(
 ) -> Leak | None:
     """Return what census and leak log say about a subnet of which `unaccounted_count` addresses have no known holder now.
 
-    `observed_count` are the addresses of the network that were seen leaking. What somebody holds again has not leaked after
+    `observed_addresses` are those of the network that were seen leaking. What somebody holds again has not leaked after
     all, or came back. None where there is neither a census nor anything that was seen.
     """
     census_addresses = () if census is None else census.unaccounted

@@ -199,7 +199,10 @@ def remember_restart(state: Path, at: datetime) -> None:
         text = json.dumps({"schema": SCHEMA, "restarted_at": at.isoformat()})
         write_atomically(state / MEMORY_FILE, f"{text}\n", 0o600)
     except OSError as error:
-        raise HostError(f"The restart cannot be recorded: {error.strerror}.") from error
+        raise HostError(
+            f"The restart cannot be recorded: {error.strerror}.",
+            "Free some room in the state directory: without the record no restart is begun.",
+        ) from error
 
 
 def _moment(data: Mapping[str, Any]) -> datetime:

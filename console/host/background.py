@@ -98,7 +98,10 @@ def make_log(path: Path) -> None:
     try:
         path.touch(mode=0o600)
     except OSError as error:
-        raise HostError(f"The log {path} cannot be created: {error.strerror}.") from error
+        raise HostError(
+            f"The log {path} cannot be created: {error.strerror}.",
+            "Free some room there, and check whose folder it is.",
+        ) from error
 
 
 async def follow(program: BackgroundProgram, clock: Clock, listen: Listen) -> ProgramStatus:
@@ -155,7 +158,9 @@ class FileTail:
         except FileNotFoundError:
             return lines
         except OSError as error:
-            raise HostError(f"The log {self._path} cannot be read: {error.strerror}.") from error
+            raise HostError(
+                f"The log {self._path} cannot be read: {error.strerror}.", "`ls -l` shows whose it is."
+            ) from error
         if is_last and self._rest:
             lines.extend(_pieces(self._rest))
             self._rest = b""

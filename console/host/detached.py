@@ -126,7 +126,10 @@ async def _start_session(program: DetachedProgram) -> None:
     try:
         output = os.open(program.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise HostError(f"{clean(str(program.output), 300)} cannot be written: {error.strerror}.") from error
+        raise HostError(
+            f"{clean(str(program.output), 300)} cannot be written: {error.strerror}.",
+            "Free some room, or choose another folder with `--state-dir`.",
+        ) from error
     try:
         process = await asyncio.create_subprocess_exec(
             *program.argv,
@@ -155,7 +158,10 @@ async def _start_session(program: DetachedProgram) -> None:
         ) from error
     if code:
         last_line = await asyncio.to_thread(_tail, program.output)
-        raise HostError(f"`{clean(program.argv[0])}` ended with exit code {code}: {last_line}")
+        raise HostError(
+            f"`{clean(program.argv[0])}` ended with exit code {code}: {last_line}",
+            f"{clean(str(program.output), 300)} has all that it said.",
+        )
 
 
 def _tail(path: Path) -> str:

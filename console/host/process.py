@@ -157,7 +157,9 @@ class RunningCommand:
         await self._ending
         await self._listening
         if code == _NOT_FOUND and which(self._argv[0], path=PATH) is None:
-            raise HostError(f"The command `{clean(self._argv[0])}` is not on this host.")
+            raise HostError(
+                f"The command `{clean(self._argv[0])}` is not on this host.", "Install what brings it."
+            )
         if code:
             raise CommandFailed(self._argv, code, self._complaints)
 
@@ -208,7 +210,10 @@ async def running_command(
                 env={"PATH": PATH, "LC_ALL": "C", **(environment or {})},
             )
         except OSError as error:
-            raise HostError(f"`{clean(argv[0])}` could not be started: {error.strerror}.") from error
+            raise HostError(
+                f"`{clean(argv[0])}` could not be started: {error.strerror}.",
+                "Check that it is there, and that this user may run it.",
+            ) from error
         out.release()
         err.release()
         command = RunningCommand(argv, process, out, err)
@@ -232,4 +237,7 @@ async def output_of(
             await command.succeed()
             return out
     except TimeoutError as error:
-        raise HostError(f"`{clean(argv[0])}` timed out after {timeout_s:g} s.") from error
+        raise HostError(
+            f"`{clean(argv[0])}` timed out after {timeout_s:g} s.",
+            "Try it by hand: it may hang, or this machine is overloaded.",
+        ) from error

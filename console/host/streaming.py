@@ -22,6 +22,7 @@ RECEIVED_WITHIN_S = 60.0
 LEFT_BEHIND = b"... a process that it left behind still holds its output; what that one says is not shown ..."
 TOO_SLOW = b"... the rest of its output is cut off: it was not taken in within a minute ..."
 _CHUNK_BYTES = 65_536
+_OVERLOADED = "Try it by hand: it may hang, or this machine is overloaded."
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 Listen = Callable[[bytes], Awaitable[object]]
@@ -60,7 +61,7 @@ async def run_streaming(
                 code = await process.wait()
         except TimeoutError as error:
             raise HostError(
-                f"`{clean(program.argv[0])}` timed out after {timeout_s:g} s and was ended."
+                f"`{clean(program.argv[0])}` timed out after {timeout_s:g} s and was ended.", _OVERLOADED
             ) from error
         finally:
             if process.returncode is None:
@@ -141,7 +142,10 @@ async def _start_with(
         )
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise HostError(f"`{clean(program.argv[0])}` could not be started: {reason}.") from error
+        raise HostError(
+            f"`{clean(program.argv[0])}` could not be started: {reason}.",
+            "Check that it is there, and that this user may run it.",
+        ) from error
 
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:

@@ -210,7 +210,10 @@ async def restart(name: str, since: str, limit_s: float, run: Run, clock: Clock)
 async def _one(name: str, run: Run) -> ChainUnit:
     links = await read_links((name,), run)
     if len(links) != 1:
-        raise HostError(f"systemd reports nothing about {name}.")
+        raise HostError(
+            f"systemd reports nothing about {name}.",
+            "`systemctl status` with its name shows whether it is there.",
+        )
     return links[0]
 
 

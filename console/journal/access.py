@@ -11,6 +11,9 @@ SYSTEM_DIRECTORIES = (under_root("/var/log/journal"), under_root("/run/log/journ
 """Where journald keeps its files, each in a directory named after the machine (systemd-journald.service(8))."""
 
 
+_PATH = (
+    "`--journal` takes a recording, or a directory with journal files: /var/log/journal or /run/log/journal."
+)
 _HINT = "Run it as root or as a member of the group systemd-journal or adm."
 
 
@@ -56,9 +59,9 @@ def _require_directory(directory: Path) -> None:
     try:
         paths = list(directory.iterdir())
     except FileNotFoundError as problem:
-        raise HostError(f"There is no journal in {directory}: it does not exist.") from problem
+        raise HostError(f"There is no journal in {directory}: it does not exist.", _PATH) from problem
     except NotADirectoryError as problem:
-        raise HostError(f"There is no journal in {directory}: it is not a directory.") from problem
+        raise HostError(f"There is no journal in {directory}: it is not a directory.", _PATH) from problem
     except PermissionError as problem:
         raise HostError(f"The journal in {directory} cannot be read by this user.", _HINT) from problem
     files = [path for path in paths if path.suffix in {".journal", ".journal~"}]

@@ -13,6 +13,7 @@ from console.journal.parsing import entries_from_export, entry_from, fields_from
 from console.journal.values import BATCH_ENTRIES, DEFAULT_UNIT, Batch, JournalEntry, JournalGap, Window
 from console.journal.window import OldestFirst, is_before, vacuum_gap
 
+_MODE = "Check the path, and who may read the file."
 _LINE_LIMIT_BYTES = 1024 * 1024
 _EVERYTHING = 2**31
 POLL_S = 0.2
@@ -52,7 +53,9 @@ class RecordedJournal:
                     elif not oldest.take(fields):
                         break
         except OSError as problem:
-            raise HostError(f"The recording {self._path} cannot be read: {problem.strerror}.") from problem
+            raise HostError(
+                f"The recording {self._path} cannot be read: {problem.strerror}.", _MODE
+            ) from problem
         return oldest.batch()
 
 
@@ -159,7 +162,9 @@ class _FileTail:
         try:
             self._stream = self._path.open("rb")
         except OSError as problem:
-            raise HostError(f"The recording {self._path} cannot be read: {problem.strerror}.") from problem
+            raise HostError(
+                f"The recording {self._path} cannot be read: {problem.strerror}.", _MODE
+            ) from problem
         self._rest = b""
         if self._is_from_now:
             self._is_from_now = False

@@ -26,6 +26,7 @@ Run = Callable[[Sequence[str], float], Awaitable[bytes]]
 
 T = TypeVar("T")
 
+_BY_HAND = "Add the subnet by hand to the command that creates the network, then try the step again."
 _DRESSING = str.maketrans("", "", ' "()')
 
 
@@ -34,11 +35,11 @@ def require_only_insertion(old: bytes, new: bytes, insertion: Insertion) -> None
     before, after = NixSource(old), NixSource(new)
     line = after.first_unreadable_line()
     if line is not None:
-        raise Declined(f"The edit would break line {line}, so the file is not edited.")
+        raise Declined(f"The edit would break line {line}, so the file is not edited.", _BY_HAND)
     first, last = _difference(before.leaves(), after.leaves())
     plain = all(kind in ("string_fragment", '"', "''") for kind, _ in (*first, *last))
     if not plain or not is_insertion(_join(first), _join(last), insertion):
-        raise Declined("The edit would change more than one command, so the file is not edited.")
+        raise Declined("The edit would change more than one command, so the file is not edited.", _BY_HAND)
 
 
 class NotNix(Declined):
@@ -75,7 +76,9 @@ async def nix_agrees(old: bytes, new: bytes, insertion: Insertion, run: Run = ou
             "Fix the file, then try again.",
         ) from error
     if not is_insertion(before, after, insertion):
-        raise Declined("For Nix, the edit would change more than one string, so the file is not edited.")
+        raise Declined(
+            "For Nix, the edit would change more than one string, so the file is not edited.", _BY_HAND
+        )
     return "For Nix, the two versions differ in this one place only."
 
 
@@ -169,7 +172,9 @@ async def inspect_edit(path: str, repository: Path, network: str, subnet: IPv4Ne
     new = insert(file.data, reading.insertion)
     require_only_insertion(file.data, new, reading.insertion)
     if read(new, network, subnet).verdict is not SubnetVerdict.PRESENT:
-        raise Declined("The edited file would not create the network as wanted, so the file is not edited.")
+        raise Declined(
+            "The edited file would not create the network as wanted, so the file is not edited.", _BY_HAND
+        )
     nix = await nix_agrees(file.data, new, reading.insertion, run)
     return Edit(file, reading, new, unified_diff(file, new), nix, git)
 

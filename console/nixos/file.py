@@ -26,6 +26,7 @@ SYSTEM_PROFILE = under_root("/nix/var/nix/profiles/system")
 SWITCH_LOCK = under_root("/run/nixos/switch-to-configuration.lock")
 LIMIT_BYTES = 1024 * 1024
 """Nobody writes a larger Nix file by hand."""
+_MODE = "`ls -ld` shows whose it is, and who may read it."
 _SOMEBODY = "Check `git diff`, and decide by hand."
 
 
@@ -85,7 +86,10 @@ def _resolve(link: Path) -> str:
     try:
         return clean(str(link.resolve(strict=True)), SENTENCE_LIMIT)
     except (OSError, RuntimeError) as error:
-        raise HostError(f"{link} leads nowhere, so the system of this host is unknown.") from error
+        raise HostError(
+            f"{link} leads nowhere, so the system of this host is unknown.",
+            "`readlink -f` shows where it should lead.",
+        ) from error
 
 
 def _home() -> str:
@@ -133,7 +137,7 @@ def read_nix_file(path: Path, repository: Path) -> NixFile:
         with os.fdopen(descriptor, "rb") as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise Declined(f"{path_text} is not a file.")
+                raise Declined(f"{path_text} is not a file.", "Name the file in the settings (nixos.file).")
             data = file.read(LIMIT_BYTES + 1)
     except FileNotFoundError as error:
         raise HostError(
@@ -142,9 +146,9 @@ def read_nix_file(path: Path, repository: Path) -> NixFile:
         ) from error
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
         reason = error.strerror if isinstance(error, OSError) else "its links form a circle"
-        raise HostError(f"{path_text} cannot be read: {reason}.") from error
+        raise HostError(f"{path_text} cannot be read: {reason}.", _MODE) from error
     if len(data) > LIMIT_BYTES:
-        raise Declined(f"{path_text} is larger than {LIMIT_BYTES // 1024} KiB.")
+        raise Declined(f"{path_text} is larger than {LIMIT_BYTES // 1024} KiB.", "Edit it by hand.")
     return NixFile(real, data, stat.S_IMODE(about.st_mode), (about.st_uid, about.st_gid))
 
 
@@ -196,7 +200,8 @@ class FileBackup:
             return False
         except (OSError, ValueError) as error:
             raise HostError(
-                f"The stored original of {_display(self._path)} cannot be read: {clean(str(error))}."
+                f"The stored original of {_display(self._path)} cannot be read: {clean(str(error))}.",
+                _SOMEBODY,
             ) from error
         if digest_of(data) != note["original"]:
             raise HostError(f"{_display(self.original)} is not the original that was stored.", _SOMEBODY)
@@ -214,7 +219,7 @@ class FileBackup:
         try:
             return digest_of(self._path.read_bytes())
         except OSError as error:
-            raise HostError(f"{_display(self._path)} cannot be read: {error.strerror}.") from error
+            raise HostError(f"{_display(self._path)} cannot be read: {error.strerror}.", _MODE) from error
 
 
 def _lines(data: bytes) -> list[str]:

@@ -20,6 +20,7 @@ _LINE = re.compile(
 )
 _SAID_AT_ALL = "would activate the configuration"
 _MANAGER = "would restart systemd"
+_DRY = "The switch itself may still work: `nixos-rebuild dry-activate` by hand shows what it would do."
 TIMEOUT_S = 120.0
 SYSTEMCTL_TIMEOUT_S = 20.0
 _MOST_LINES = 1_000
@@ -142,10 +143,10 @@ async def predict(system: str, places: NixosPaths) -> Activation:
         if verdict.outcome is SwitchOutcome.BUSY:
             raise Declined("Another switch of this host is under way.", "Wait until it has ended.")
         last_line = next((line for line in reversed(lines) if line.strip()), "no output")
-        raise HostError(f"The effect of the switch is unknown: exit code {code}, {last_line}.")
+        raise HostError(f"The effect of the switch is unknown: exit code {code}, {last_line}.", _DRY)
     activation = read_activation(lines)
     if activation is None:
-        raise HostError("The effect of the switch is unknown: its dry run did not report it.")
+        raise HostError("The effect of the switch is unknown: its dry run did not report it.", _DRY)
     return activation
 
 

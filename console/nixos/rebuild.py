@@ -52,7 +52,10 @@ def flake_at(flake: str, repository: Path) -> str:
         return flake
     absolute = (repository / path).resolve()
     if any(sign in str(absolute) for sign in "#?"):
-        raise Declined(f"{clean(str(absolute), SENTENCE_LIMIT)} is not a valid flake path.")
+        raise Declined(
+            f"{clean(str(absolute), SENTENCE_LIMIT)} is not a valid flake path.",
+            "Choose a path without `#` and `?`.",
+        )
     return f"{absolute}{rest}"
 
 

@@ -233,7 +233,10 @@ def _holder(lock: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise HostError(f"Whether another switch is under way is unknown: {error.strerror}.") from error
+        raise HostError(
+            f"Whether another switch is under way is unknown: {error.strerror}.",
+            "`lslocks` shows who holds the lock of the switch.",
+        ) from error
     for line in locks.splitlines():
         words = line.split()
         if len(words) > 5 and words[1] in ("FLOCK", "OFDLCK", "POSIX") and words[5].endswith(f":{inode}"):

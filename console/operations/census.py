@@ -219,7 +219,10 @@ def _network_id(state: SwarmState, name_or_id: str) -> str:
             "Its leaked addresses come back with the others when the leader's allocator is rebuilt.",
         )
     if not any(isinstance(subnet.network, IPv4Network) for subnet in network.subnets):
-        raise Declined(f"{name} has no IPv4 subnet, so there are no addresses to count.")
+        raise Declined(
+            f"{name} has no IPv4 subnet, so there are no addresses to count.",
+            "`vipconsole glance` shows those that have one.",
+        )
     return network.id
 
 

@@ -35,7 +35,10 @@ def locked_folder(state: Path) -> Iterator[tuple[Path, int]]:
     try:
         lock = os.open(state / f"{FOLDER}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise HostError(f"The rehearsal's lock cannot be created: {error.strerror}.") from error
+        raise HostError(
+            f"The rehearsal's lock cannot be created: {error.strerror}.",
+            "Run it as root, or choose another folder with `--state-dir`.",
+        ) from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,4 +65,7 @@ def remove(folder: Path) -> None:
     with suppress(FileNotFoundError):
         shutil.rmtree(folder)
     if folder.exists():
-        raise HostError(f"What a rehearsal left in {clean(str(folder), 300)} cannot be removed.")
+        raise HostError(
+            f"What a rehearsal left in {clean(str(folder), 300)} cannot be removed.",
+            "`findmnt` and `lsof` show what is still used there; the next rehearsal tries again.",
+        )

@@ -60,7 +60,10 @@ class Keeper:
         host = host_of(self._folder)
         wait_until(lambda: answers(host) or self._is_over.is_set(), STARTED_WITHIN_S)
         if not answers(host):
-            raise HostError(f"The rehearsal's dockerd does not answer: {self._last_line()}")
+            raise HostError(
+                f"The rehearsal's dockerd does not answer: {self._last_line()}",
+                "Try again when this machine has less to do.",
+            )
         return self._init
 
     def _make_covered(self) -> None:
@@ -85,7 +88,10 @@ class Keeper:
         line = process.stdout.readline() if process.stdout is not None else b""
         if line != b"ready\n":
             reason = (self._folder / "namespaces.log").read_text("utf-8", "replace").strip()
-            raise HostError(f"The namespaces of a rehearsal cannot be made: {reason or 'no reason given'}.")
+            raise HostError(
+                f"The namespaces of a rehearsal cannot be made: {reason or 'no reason given'}.",
+                "A rehearsal needs root and user namespaces of its own; in most containers it cannot run.",
+            )
         return only_child(process.pid)
 
     def _run_dockerd(self) -> None:

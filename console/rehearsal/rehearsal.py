@@ -182,7 +182,10 @@ def _make_host(folder: Path, request: RehearsalRequest) -> Path:
     try:
         make_tree(host, request.runbook, request.shape.engine_name, _swarm_nix(request.settings))
     except OSError as error:
-        raise HostError(f"The rehearsal's host cannot be made: {error}.") from error
+        raise HostError(
+            f"The rehearsal's host cannot be made: {error}.",
+            "Free some room, or choose another folder with `--state-dir`.",
+        ) from error
     finally:
         os.umask(before)
     (host / JOURNAL).touch()

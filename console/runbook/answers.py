@@ -33,7 +33,7 @@ class Unreadable(HostError):
 
 
 def read(result: Result[T]) -> T:
-    """Return a part that was read. Raises Unread for one that was not."""
+    """Return a part that was read. Raises Unreadable for one that was not."""
     if isinstance(result, Unknown):
         raise Unreadable(result.reason, result.hint)
     return result
@@ -86,12 +86,12 @@ async def why_not_this_host(context: Context, swarm: SwarmState) -> Unknown | No
 
 
 def overlays_by_name(swarm: SwarmState, name: str) -> tuple[Network, ...]:
-    """Return the overlays of this name; more than one is possible. Raises Unread."""
+    """Return the overlays of this name; more than one is possible. Raises Unreadable."""
     return tuple(network for network in read(swarm.networks) if network.is_overlay and network.name == name)
 
 
 def services_on(swarm: SwarmState, name: str) -> tuple[Service, ...]:
-    """Return the services on the overlays of this name. Raises Unread."""
+    """Return the services on the overlays of this name. Raises Unreadable."""
     ids = {overlay.id for overlay in overlays_by_name(swarm, name)}
     return tuple(service for service in read(swarm.services) if not ids.isdisjoint(service.network_ids))
 

@@ -82,7 +82,10 @@ class EngineMembership:
         try:
             return _membership(answer)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise MalformedReply(f"The engine at {self._connection.host} gave a malformed reply.") from error
+            raise MalformedReply(
+                f"The engine at {self._connection.host} gave a malformed reply.",
+                "`docker info` shows what it says.",
+            ) from error
 
     async def settings(self) -> SwarmSettings:
         """Return the settings of the swarm (`GET /swarm`, of a manager only)."""

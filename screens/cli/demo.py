@@ -16,6 +16,7 @@ OF_RUNS = ("attach", "resume", "decide", "abandon", "runs", "report")
 """What is about runs that there are already."""
 GOES_ON = ("resume", "decide")
 """What lets a run go on, and so needs the swarm that it is about."""
+MACHINE_FORMS = ("json", "prometheus", "csv")
 SIMULATED = "SIMULATED: this is the demo's host and swarm."
 
 
@@ -69,9 +70,6 @@ def _refuse_misuse(arguments: Namespace) -> None:
 
 def _announce(arguments: Namespace) -> None:
     """Say first that nothing is real, where people read it."""
-    is_text = not getattr(arguments, "json", False) and getattr(arguments, "form", "text") in (
-        "text",
-        "markdown",
-    )
-    if is_text and arguments.command != "console":
+    is_for_machines = getattr(arguments, "json", False) or getattr(arguments, "form", "") in MACHINE_FORMS
+    if not is_for_machines and arguments.command != "console":
         say((SIMULATED,))

@@ -46,7 +46,7 @@ def _add_config(common: ParserFactory, commands: Any) -> None:
         choices=("show", "init", "schema"),
         default="show",
         metavar="TOPIC",
-        help="show, init or schema; default: show",
+        help="`show`, `init` or `schema`; default: `show`",
     )
     config.add_argument("--json", action="store_true", help="with show: as one JSON document")
 
@@ -60,4 +60,4 @@ def _add_completion(commands: Any) -> None:
         epilog="bash: vipconsole completion bash > /etc/bash_completion.d/vipconsole. zsh: to a file _vipconsole in a folder of "
         "$fpath. fish: to ~/.config/fish/completions/vipconsole.fish.",
     )
-    completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish")
+    completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help="`bash`, `zsh` or `fish`")

@@ -263,7 +263,7 @@ def _add_decide(state: ParserFactory, commands: Any) -> None:
     )
     decide.add_argument("run", metavar="RUN", help=RUN)
     decide.add_argument("step", metavar="STEP", help="the step")
-    decide.add_argument("choice", metavar="CHOICE", help="confirm=WORD, skip, retry, undo or stop")
+    decide.add_argument("choice", metavar="CHOICE", help="`confirm=WORD`, `skip`, `retry`, `undo` or `stop`")
     decide.add_argument("--reason", default="", metavar="TEXT", help="why; skip needs a reason")
     decide.add_argument(
         "--plan",

@@ -24,8 +24,9 @@ WORST, ACCENT, LEAK, CONTAINER, BALANCER = "worst", "accent", "leak", "container
 """Each is shown by a letter, a word or a weight as well; colour only repeats what is wrong, what is unknown, where the
 cursor is, and who holds an address. Only what is worst is bold."""
 _COMMAND = re.compile(
-    r"\bvipconsole (?=(?:abandon|attach|census|decide|doctor|glance|guard|history|journal|quiet|reclaim|report|resume|runs?|stack-rm|why)\b)"
+    r"\bvipconsole (?=(?:abandon|alert|attach|census|config|decide|doctor|glance|guard|history|journal|quiet|reclaim|record|report|resume|runs?|stack-rm|why)\b)"
 )
+"""The commands that are there for the demo."""
 
 
 _is_throwaway: ContextVar[bool] = ContextVar("is_throwaway", default=False)

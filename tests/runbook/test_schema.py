@@ -51,9 +51,7 @@ def data(text: str) -> Any:
 
 def test_the_schema_that_is_checked_in_is_the_one_that_the_models_make() -> None:
     checked_in = (PACKAGE / "runbook.schema.json").read_text("utf-8")
-    assert checked_in == schema_text(), (
-        "write it again: vipconsole schema > console/runbook/language/runbook.schema.json"
-    )
+    assert checked_in == schema_text(), "write it again: make docs"
 
 
 def test_it_is_draft_7_and_holds_nothing_of_later_ones() -> None:

@@ -5,13 +5,14 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from console.swarm.engine_client import SocketClient
+from screens.cli.arguments import build_parser
 from screens.cli.commands import glance
 from screens.cli.demo import SIMULATED
 from screens.cli.main import RARE_COLLECTIONS, main
@@ -213,3 +214,14 @@ def test_commands_of_a_demo_without_a_host_are_for_the_demo_and_those_of_the_nex
     assert [hint for hint in hints if "`vipconsole --demo reclaim" in hint]
     assert not [hint for hint in hints if "`vipconsole reclaim`" in hint]
     assert typed_here("vipconsole reclaim") == "vipconsole reclaim"
+
+
+def test_every_command_that_the_demo_has_is_told_for_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("screens.present.text.is_demo", lambda: True)
+    commands = build_parser()._actions[-1].choices
+    assert isinstance(commands, Mapping)
+    of_the_demo = {name for name, parser in commands.items() if "--demo" in parser._option_string_actions}
+    # It refuses this one: the demo is a rehearsal itself.
+    of_the_demo.remove("rehearse")
+    told = {name for name in commands if typed_here(f"`vipconsole {name}`") == f"`vipconsole --demo {name}`"}
+    assert told == of_the_demo

@@ -61,6 +61,7 @@ def test_the_shipped_runbook_goes_from_plan_to_report_and_no_root_is_needed(whol
     assert (run["state"], run["blocks"]) == ("done", False)
     report = host.command("report", run["run"])
     assert report.code == 0
+    assert report.out.startswith(f"{SIMULATED}\n")
     assert "10.10.0.0/16" in report.out
     # Every change is told to the host's own journal first.
     assert "step recreate" in host.file("var/log/vipconsole.log")

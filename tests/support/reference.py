@@ -1,4 +1,4 @@
-"""The parts of docs/ that are made from the program: options, keys, settings, runbooks. `make docs` writes them."""
+"""What is made from the program: the options, keys, settings and runbooks in docs/, and the schema. `make docs` writes it."""
 
 import argparse
 import inspect
@@ -11,6 +11,7 @@ from typing import Any
 import screens
 from console.runbook.actions.registry import ACTIONS, MANUAL
 from console.runbook.language.models import StepShape
+from console.runbook.language.schema import schema_text
 from console.runbook.language.variables import KINDS
 from console.runbook.predicates.registry import PREDICATES
 from console.settings_file import reference
@@ -21,6 +22,7 @@ from tests.support import performance
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+SCHEMA = ROOT / "console" / "runbook" / "language" / "runbook.schema.json"
 PANES = {
     "ConsoleApp": "Everywhere",
     "ConsoleScreen": "On every screen with panes",
@@ -58,11 +60,7 @@ def options() -> str:
     assert isinstance(commands, Mapping)
     summaries = _summaries(parser)
     shared = {option for each in parser._actions for option in each.option_strings} - {"--version"}
-    parts = [
-        "### Every command\n\n`validate` and `schema` ask no engine and take none of these; `attach`, `runs`, `report`, "
-        "`resume`, `decide` and `abandon` take `--state-dir` only. They may stand in front of the command too.\n\n"
-        + _arguments(parser, set()),
-    ]
+    parts = [f"### Every command\n\n{_exceptions(commands, shared)}\n\n{_arguments(parser, set())}"]
     for name, command in commands.items():
         rows = _arguments(command, shared)
         parts.append(
@@ -71,6 +69,33 @@ def options() -> str:
             + (f"\n\n{rows}" if rows else "")
         )
     return "\n\n".join(parts)
+
+
+def _exceptions(commands: Mapping[str, argparse.ArgumentParser], shared: set[str]) -> str:
+    """Return which commands do not take all shared options, and which of them they take."""
+    fewer = dict[tuple[str, ...], list[str]]()
+    for name, command in commands.items():
+        takes = {option for action in command._actions for option in action.option_strings} & shared
+        if takes != shared:
+            taken = tuple(
+                action.option_strings[-1]
+                for action in command._actions
+                if takes.intersection(action.option_strings) and action.dest != "help"
+            )
+            fewer.setdefault(taken, []).append(f"`{name}`")
+    sentences = [
+        f"{', '.join(names[:-1])} and {names[-1]} take {f'only {_list(taken)}' if taken else 'none of these'}."
+        for taken, names in fewer.items()
+    ]
+    return (
+        f"Every command takes these, in front of its name or behind it. {' '.join(sentences)} "
+        "`--version` stands alone."
+    )
+
+
+def _list(options: tuple[str, ...]) -> str:
+    *first, last = (f"`{option}`" for option in options)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _summaries(parser: argparse.ArgumentParser) -> dict[str, str]:
@@ -190,10 +215,11 @@ def renewed(page: str, text: str) -> str:
 
 
 def write() -> None:
-    """Write the generated part of each file."""
+    """Write the generated part of each file, and the schema of runbooks."""
     for name, generate in GENERATED.items():
         path = DOCS / name
         path.write_text(renewed(path.read_text("utf-8"), generate()), "utf-8")
+    SCHEMA.write_text(schema_text(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -128,7 +128,8 @@ class TemporaryDaemon:
             record.write_text(text)
         except OSError as error:
             raise HostError(
-                f"The folder {self._folder} of the temporary manager cannot be written: {error.strerror}."
+                f"The folder {self._folder} of the temporary manager cannot be written: {error.strerror}.",
+                "Free some room there, then run the command again.",
             ) from error
         return is_same
 
@@ -195,7 +196,10 @@ class TemporaryDaemon:
             return not await self._has_interface()
 
         if not await until(is_gone, self._host.clock, GONE_WITHIN_S, POLL_S):
-            raise HostError(f"The interface {INTERFACE} cannot be removed.")
+            raise HostError(
+                f"The interface {INTERFACE} cannot be removed.",
+                f"`ip link delete dev {INTERFACE}`, then run the command again.",
+            )
 
     def _remove_folder(self) -> None:
         mounts = (self._host.proc / "self" / "mounts").read_text("utf-8", "surrogateescape")
@@ -206,14 +210,17 @@ class TemporaryDaemon:
         ]
         if below:
             # Another filesystem may be anybody's.
-            raise HostError(f"Something is mounted in {self._folder}: {clean(', '.join(below), 300)}.")
+            raise HostError(
+                f"Something is mounted in {self._folder}: {clean(', '.join(below), 300)}.",
+                "Unmount it, then run the command again.",
+            )
         try:
             shutil.rmtree(self._folder)
         except FileNotFoundError:
             return
         except OSError as error:
             name = clean(str(error.filename or self._folder), 300)
-            raise HostError(f"{name} cannot be removed: {error.strerror}.") from error
+            raise HostError(f"{name} cannot be removed: {error.strerror}.", "Remove it by hand.") from error
 
 
 async def temporary_daemon(

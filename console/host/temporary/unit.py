@@ -98,7 +98,10 @@ class ManagerProcess:
             return True
 
         if not await until(start, self._host.clock, GONE_WITHIN_S, POLL_S):
-            raise HostError(f"The unit {self._service} still exists, and does not run.")
+            raise HostError(
+                f"The unit {self._service} still exists, and does not run.",
+                f"`systemctl status {self._service}` shows why.",
+            )
 
     async def restarts(self) -> int:
         """Return how often systemd has started it again; systemd before 235 does not tell."""
@@ -126,7 +129,10 @@ class ManagerProcess:
             await asyncio.to_thread(self._signal, number)
             if await until(has_ended, clock, within_s, POLL_S):
                 return
-        raise HostError(f"The temporary manager does not end: {await self._who()}.")
+        raise HostError(
+            f"The temporary manager does not end: {await self._who()}.",
+            "End these processes by hand, then run the command again.",
+        )
 
     async def _who(self) -> str:
         pids = [str(pid) for pid, _ in await self._processes()]

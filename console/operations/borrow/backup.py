@@ -64,7 +64,8 @@ def copy_state(root_dir: str, folder: Path) -> None:
             if _stamps(source) != before:
                 continue
             raise HostError(
-                f"The state of the swarm, {source}, cannot be copied: {clean(str(error), 300)}."
+                f"The state of the swarm, {source}, cannot be copied: {clean(str(error), 300)}.",
+                "Nothing was changed. Free some room there, and try again.",
             ) from error
         if _stamps(source) == before:
             _sync(target)
@@ -104,7 +105,9 @@ def clear_log(root_dir: str) -> None:
     """
     folder = state_of_swarm(root_dir) / RAFT
     if has_log(root_dir):
-        raise HostError(f"{folder} holds a part of the swarm, and is not removed.")
+        raise HostError(
+            f"{folder} holds a part of the swarm, and is not removed.", "Move it away by hand, and try again."
+        )
     try:
         shutil.rmtree(folder)
     except FileNotFoundError:

@@ -33,7 +33,10 @@ def committed_index(raft: Path) -> int:
             f"{raft} cannot be read: {error.strerror}.", "Run this as root on the manager."
         ) from error
     except (ValueError, IndexError) as error:
-        raise HostError(f"The swarm's log in {raft} has a form that is not known.") from error
+        raise HostError(
+            f"The swarm's log in {raft} has a form that is not known.",
+            "Use another way: `vipconsole reclaim --help` names all.",
+        ) from error
 
 
 def _hard_states(path: Path) -> Iterator[bytes]:

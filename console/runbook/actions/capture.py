@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from console.addresses.accounting import NetworkAccount
 from console.diagnosis.assess import assess
 from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
-from console.errors import Declined, Unknown
+from console.errors import Declined, Unknown, known
 from console.monitor.snapshot import take_snapshot
 from console.runbook.answers import ReadOnly, read
 from console.runbook.contracts import ActionPlan, Context, NetworkName, Url
@@ -16,7 +16,7 @@ from console.runbook.language.values import Json, NotChecked
 from console.runbook.predicates.host import HttpParameters, ask_all, statuses
 from console.swarm.model import SwarmState
 from console.swarm.snapshots import Attachments
-from console.text import plural
+from console.text import name_hint, plural
 
 
 class CaptureParameters(HttpParameters):
@@ -83,7 +83,13 @@ class EvidenceCapture(ReadOnly[CaptureParameters]):
         if parameters.network is not None:
             attachments = await world.reader.attachments(parameters.network)
             if attachments is None:
-                raise Declined(f"Overlay {parameters.network} not found.")
+                overlays = [
+                    network.name for network in known(snapshot.swarm.networks, ()) if network.is_overlay
+                ]
+                raise Declined(
+                    f"There is no overlay named {parameters.network}.",
+                    name_hint(parameters.network, overlays, "overlays"),
+                )
             outputs["network"] = [_account(account) for account in assessment.accounts]
             outputs["attached"] = attachments_as_output(attachments)
             outputs["services"] = _running(

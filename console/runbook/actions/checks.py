@@ -280,7 +280,10 @@ def _free_mib(path: Path) -> int:
         nearest = next(folder for folder in (path, *path.parents) if folder.exists())
         return shutil.disk_usage(nearest).free // _MIB
     except OSError as error:
-        raise Unreadable(f"Free space on {clean(str(path), 300)} is unknown: {error.strerror}.") from error
+        raise Unreadable(
+            f"Free space on {clean(str(path), 300)} is unknown: {error.strerror}.",
+            "`df` shows whether it can be read.",
+        ) from error
 
 
 def _journal(snapshot: Snapshot) -> CheckResult:

@@ -98,7 +98,10 @@ class Exec:
             await context.say(f"… {plural(count - MOST_LINES, 'line')} more")
         if code not in parameters.expect:
             last = next((text for text in reversed(tail) if text.strip()), "no output")
-            raise StepFailed(f"`{clean(parameters.argv[0])}` ended with exit code {code}: {last}.")
+            raise StepFailed(
+                f"`{clean(parameters.argv[0])}` ended with exit code {code}: {last}.",
+                "The step has its whole output.",
+            )
         return {"exit_code": code, "tail": list(tail)}
 
     async def verify(

@@ -104,7 +104,10 @@ class UnitsRestart:
         links = await self._links(parameters)
         wrong = [f"{unit.name} {unit.trouble}" for unit in links if unit.load != "loaded"]
         if wrong or not links:
-            raise Declined(f"{listed(wrong, _NAMED) or 'No unit of this host matches'}.")
+            raise Declined(
+                f"{listed(wrong, _NAMED) or 'No unit of this host matches'}.",
+                "`systemctl list-units` shows those that are loaded.",
+            )
         before = _before(context)
         numbers = {change.state["unit"]: change.number for change in recorded_changes(context, _KIND, _WHAT)}
         # All of them before the first: restarting one restarts those that need it.

@@ -166,7 +166,9 @@ class UnitsOk:
         """Tell whether the units are well, and name those that are not."""
         refusal = await why_not_this_host(context, await quick_snapshot(context))
         if refusal is not None:
-            raise Unreadable(f"The units of the engine's host are unknown here. {refusal.reason}")
+            raise Unreadable(
+                f"The units of the engine's host are unknown here. {refusal.reason}", refusal.hint
+            )
         if not has_systemd(BOOTED):
             raise Unreadable("systemd does not run this machine.")
         names = tuple(dict.fromkeys((*parameters.units, *parameters.finished)))
@@ -276,7 +278,7 @@ def moment_of(text: str, now: datetime) -> datetime:
 
 
 async def logged_since(context: Context, since: datetime) -> Summary:
-    """Return what dockerd has logged since then. Raises Unread where it cannot be read, or is another host's."""
+    """Return what dockerd has logged since then. Raises Unreadable where it cannot be read, or is another host's."""
     world, swarm = context.world, await quick_snapshot(context)
     refusal = None if world.log.is_recorded else await why_not_this_host(context, swarm)
     now = world.clock.now()

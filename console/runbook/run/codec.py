@@ -9,7 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from console.errors import HostError
-from console.runbook.run.events import Event
+from console.runbook.run.events import DAMAGED, Event
 from console.text import clean
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ def value_from(kind: type[T], data: Any) -> T:
     try:
         return _validate(kind, data)
     except ValueError as error:
-        raise HostError(f"The stored data is not a {kind.__name__}: {clean(str(error), 200)}.") from error
+        raise HostError(
+            f"The stored data is not a {kind.__name__}: {clean(str(error), 200)}.", DAMAGED
+        ) from error
 
 
 def plain(value: Any) -> Any:

@@ -377,6 +377,10 @@ Event: TypeAlias = (
 )
 
 
+DAMAGED = "Keep its folder, and begin another run."
+"""What to do about a log in which the order or the shape of entries is wrong."""
+
+
 @frozen
 class LogEntry:
     """An event with its place in the log."""

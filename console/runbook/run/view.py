@@ -121,7 +121,7 @@ class StepView:
     """Whether it has to be verified now: it acted, or was found already done."""
     verification: Answer | None = None
     results: tuple[ConditionResult, ...] = ()
-    """Sentence of its last verification."""
+    """What its last verification found, condition by condition."""
     retries: int = 0
     """How often it was retried automatically."""
     change_records: tuple[ChangeRecord, ...] = ()

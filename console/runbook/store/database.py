@@ -14,7 +14,7 @@ from pathlib import Path
 
 from console.errors import HostError, StoreFailed
 from console.runbook.run.codec import from_json, kind_of, to_json
-from console.runbook.run.events import Event, LogEntry
+from console.runbook.run.events import DAMAGED, Event, LogEntry
 from console.text import clean
 
 BUSY_S = 10.0
@@ -33,7 +33,8 @@ def create(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     except OSError as error:
         raise StoreFailed(
-            f"The run's log {clean(str(path), 300)} cannot be created: {error.strerror}."
+            f"The run's log {clean(str(path), 300)} cannot be created: {error.strerror}.",
+            "Free some room, or choose another folder with `--state-dir`.",
         ) from error
     connection = connect(path)
     with _failing(path, "made"):
@@ -139,7 +140,7 @@ def _entry(row: tuple[int, str, str, str]) -> LogEntry:
     try:
         return LogEntry(place, datetime.fromisoformat(at), event)
     except (TypeError, ValueError) as error:
-        raise HostError(f"Entry {place} of the run's log has no time that can be read.") from error
+        raise HostError(f"Entry {place} of the run's log has no time that can be read.", DAMAGED) from error
 
 
 @contextmanager

@@ -109,7 +109,10 @@ def store_runbook(folder: Path, digest: str, runbook: bytes) -> None:
             _write(path, runbook)
             _sync(folder)
     except OSError as error:
-        raise HostError(f"The runbook cannot be stored with the run: {error.strerror}.") from error
+        raise HostError(
+            f"The runbook cannot be stored with the run: {error.strerror}.",
+            "Free some room, or choose another folder with `--state-dir`.",
+        ) from error
 
 
 def run_folders(state: Path) -> tuple[Path, ...]:
@@ -140,7 +143,8 @@ def folder_of(state: Path, name: str) -> Path:
         raise UsageError(f"Run {clean(name)} not found.", "`vipconsole runs` lists them.")
     if len(matches) > 1:
         raise UsageError(
-            f"{clean(name)} matches several runs: {listed([folder.name for folder in matches])}."
+            f"{clean(name)} matches several runs: {listed([folder.name for folder in matches])}.",
+            "Type more of the name.",
         )
     return matches[0]
 
@@ -160,7 +164,7 @@ def _own_runs(state: Path) -> Path:
             if time.time() - path.stat().st_mtime > _STALE_S:
                 shutil.rmtree(path, ignore_errors=True)
     except OSError as error:
-        raise HostError(f"{clean(str(runs), 300)} cannot be read: {error.strerror}.") from error
+        raise HostError(f"{clean(str(runs), 300)} cannot be read: {error.strerror}.", OWNER_HINT) from error
     return runs
 
 

@@ -209,4 +209,7 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection | None]:
         with closing(sqlite3.connect(address, uri=True, timeout=BUSY_S)) as connection:
             yield connection
     except sqlite3.Error as error:
-        raise HostError(f"The output of the steps cannot be read: {clean(str(error), 200)}.") from error
+        raise HostError(
+            f"The output of the steps cannot be read: {clean(str(error), 200)}.",
+            "The run itself is not touched: its log is another file.",
+        ) from error

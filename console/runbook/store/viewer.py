@@ -116,7 +116,7 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
             for entry in await reading.call(news):
                 view = initial_view(entry) if view is None else after(view, entry)
             if view is None:
-                raise HostError("The run's log is empty.")
+                raise HostError("The run's log is empty.", events.DAMAGED)
             mark = (view.number, *await asyncio.to_thread(_signs, folder))
             if mark != last_mark:
                 last_mark = mark

@@ -124,7 +124,10 @@ def resume_command(arguments: Namespace) -> int:
     folder, who = select_run_folder(arguments), who_runs_this(os.environ)
     stored_run = read_stored_run(folder)
     if stored_run.view.is_over:
-        raise Declined(f"The run {folder.name} is over ({stored_run.view.state}).")
+        raise Declined(
+            f"The run {folder.name} is over ({stored_run.view.state}).",
+            f"`vipconsole report {folder.name}` tells what it did.",
+        )
     if not stored_run.live.is_alive:
         decline_if_locked()
     print(f"vipconsole: run {folder.name}", file=sys.stderr)

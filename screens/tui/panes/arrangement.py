@@ -13,7 +13,9 @@ from screens.tui.widgets.fair import AT_LEAST, SharedLines, share
 WEIGHTS: Mapping[type[Widget], int] = {Overlays: 8, FindingsPane: 7, JournalPane: 4, QuietPane: 5, RunPane: 2}
 """What part of the lines each pane has where there are too few for all."""
 USUAL_WEIGHT = 4
-"""Of any other pane: they stand below quiescence."""
+"""Of any other pane."""
+OWN_PLACES = (Overlays, FindingsPane, JournalPane, QuietPane, RunPane)
+"""The panes that `_arrange` places one by one; any other stands below quiescence."""
 FINDINGS_AT_LEAST, FINDINGS_ENOUGH = 45, 60
 """Columns beside the overlays; with fewer, findings stand below, or take those of the trends."""
 
@@ -60,7 +62,7 @@ def _arrange(
 ) -> list[tuple[MonitorPane, Region]]:
     overlays, run = panes[Overlays], panes[RunPane]
     findings, journal, quiet = panes[FindingsPane], panes[JournalPane], panes[QuietPane]
-    more = [pane for kind, pane in panes.items() if kind not in WEIGHTS]
+    more = [pane for kind, pane in panes.items() if kind not in OWN_PLACES]
     wanted_width, most_width = (
         (overlays.wanted_width, overlays.most_width) if isinstance(overlays, Overlays) else (0, 0)
     )
