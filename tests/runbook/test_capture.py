@@ -64,7 +64,7 @@ async def test_nothing_is_looked_at_but_what_is_asked_for(evening: Bench) -> Non
 
 
 async def test_a_network_that_is_not_there_cannot_be_kept(evening: Bench) -> None:
-    with pytest.raises(Declined, match="Overlay nobody not found"):
+    with pytest.raises(Declined, match="There is no overlay named nobody"):
         await evening.act("evidence.capture", network="nobody")
 
 

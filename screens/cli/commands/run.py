@@ -19,7 +19,7 @@ from console.runbook.language.source import default_runbook, read_bytes
 from console.runbook.language.values import Json, Runbook
 from console.runbook.language.variables import parse_assignments, values_of
 from console.runbook.run import events
-from console.runbook.run.view import RunView
+from console.runbook.run.view import RunState, RunView
 from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import StepPlan, accept_runbook, begin_run, new_variables, plan_of
 from console.runbook.runner.gate import location_refusal, where_this_is
@@ -131,7 +131,7 @@ def resume_command(arguments: Namespace) -> int:
     if not stored_run.live.is_alive:
         decline_if_locked()
     print(f"vipconsole: run {folder.name}", file=sys.stderr)
-    if not (stored_run.live.is_alive and stored_run.view.state == "going"):
+    if not (stored_run.live.is_alive and stored_run.view.state is RunState.GOING):
         result_of(_resume(folder, stored_run.view, who, may_have_changed=arguments.accept_changed))
     return show_run(folder, arguments, who)
 
