@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from console.errors import StepFailed
 from console.host.identity import machine_id
 from console.operations.changes import RetryingChanger
-from console.operations.network_recreation.job import RecreationDependencies, start_interval_s
+from console.operations.network_recreation.job import RECORD, RecreationDependencies, start_interval_s
 from console.operations.network_recreation.plan import (
     RecreationInputs,
     RecreationOwner,
@@ -43,9 +43,6 @@ from console.text import duration, listed, plural
 _ROLLBACK_RESET = (
     "update every service once more without a change: nothing restarts, and a rollback does not park it",
 )
-
-RECORD_KIND = "record"
-"""The name of the change record whose state is everything as it was."""
 
 
 class RecreateParameters(Parameters):
@@ -250,9 +247,7 @@ def _stored_record(context: Context) -> Record | None:
     The last one, for it holds the services that joined in between; but one that was made when the network had its new subnet already
     does not tell what it was.
     """
-    records = [
-        record_from_json(change.state) for change in context.recorded_changes if change.what == RECORD_KIND
-    ]
+    records = [record_from_json(change.state) for change in context.recorded_changes if change.what == RECORD]
     before = [record for record in records if record.network.ipv4 != (IPv4Network(record.target),)]
     return before[-1] if before else next(iter(records), None)
 
