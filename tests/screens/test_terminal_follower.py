@@ -18,7 +18,8 @@ from console.runbook.run.header import StepHeader
 from console.runbook.run.view import StepView, StoredRun
 from console.runbook.runner import starting
 from console.runbook.store import database, log
-from console.runbook.store.folders import LOG, create_run
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import create_run
 from console.runbook.store.viewer import read_stored_run
 from screens.cli.commands import terminal_follower
 from tests.support.maintenance import eventually

@@ -21,7 +21,8 @@ from console.runbook.run.header import RunHeader
 from console.runbook.run.next_action import needs_runner
 from console.runbook.run.view import RunState, RunView
 from console.runbook.store.database import last_entry
-from console.runbook.store.folders import LOG, RUNNER_OUTPUT, release_reserve
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import RUNNER_OUTPUT, release_reserve
 from console.runbook.store.log import append_if_allowed
 from console.runbook.store.viewer import decline_if_unfinished, is_alive, read_run
 from console.text import SENTENCE_LIMIT, clean

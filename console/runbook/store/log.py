@@ -13,7 +13,8 @@ from console.runbook.run.replay import after, initial_view, replay
 from console.runbook.run.replay_steps import RecordedChange, RecordedChanges
 from console.runbook.run.view import RunView
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, release_reserve
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import release_reserve
 
 
 class RunLog:
