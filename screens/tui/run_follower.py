@@ -13,7 +13,8 @@ from console.host.who import Who
 from console.runbook.language.source import default_runbook
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.view import StoredRun
-from console.runbook.runner.starting import Progress, decide, silent
+from console.runbook.runner.deciding import decide
+from console.runbook.runner.starting import Progress, silent
 from console.runbook.store.folders import run_folders
 from console.runbook.store.viewer import UnreadableRun, newest, runs_in, watch
 

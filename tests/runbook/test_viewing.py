@@ -20,7 +20,7 @@ from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHeader
 from console.runbook.run.view import RunState, StoredRun
-from console.runbook.runner.starting import abandon, decide, resume
+from console.runbook.runner.deciding import abandon, decide, resume
 from console.runbook.store import database
 from console.runbook.store.finished import LOG
 from console.runbook.store.folders import RUNNER_LOCK, create_run

@@ -18,7 +18,8 @@ from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import RunHeader, StepHeader
 from console.runbook.run.view import Decision, RunState, StoredRun
 from console.runbook.runner import starting
-from console.runbook.runner.starting import Progress, decide
+from console.runbook.runner.deciding import decide
+from console.runbook.runner.starting import Progress
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.viewer import read_stored_run

@@ -1,6 +1,6 @@
 """Reads runs: for the console and the command line, and for every snapshot, which of them keep others from changing the swarm.
 
-Decisions go through `console.runbook.runner.starting`. A viewer can go at any time and lose nothing; several of them see
+Decisions go through `console.runbook.runner.deciding`. A viewer can go at any time and lose nothing; several of them see
 the same run.
 """
 

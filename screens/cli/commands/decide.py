@@ -8,7 +8,7 @@ from console.errors import UsageError
 from console.host.who import who_runs_this
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.events import Choice
-from console.runbook.runner.starting import abandon, decide, unfinished_summary
+from console.runbook.runner.deciding import abandon, decide, unfinished_summary
 from console.runbook.store.folders import folder_of
 from console.runbook.store.viewer import read_stored_run
 from console.storage.state import state_folder

@@ -22,8 +22,9 @@ from console.runbook.run import events
 from console.runbook.run.view import RunView
 from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import StepPlan, accept_runbook, begin_run, new_variables, plan_of
+from console.runbook.runner.deciding import resume
 from console.runbook.runner.gate import location_refusal, where_this_is
-from console.runbook.runner.starting import resume, start_runner
+from console.runbook.runner.starting import start_runner
 from console.runbook.store.viewer import RunKind, decline_if_unfinished, measured_before, read_stored_run
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
