@@ -12,7 +12,7 @@ from console.errors import VipconsoleError, known
 from console.frozen import frozen
 from console.guard.collector import Collector, keep_of, remember_restart
 from console.guard.policy import RESTART_PERMISSION, decide
-from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
+from console.guard.values import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.operations.borrow.session import BorrowOutcome
 from console.operations.prune import PruneResult, prune
 from console.operations.reclaim import DaemonRestart, ReclaimMethod

@@ -19,7 +19,7 @@ from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
 from console.diagnosis.values import Snapshot
 from console.errors import HostError, Result, Unknown, VipconsoleError, unknown_from
 from console.frozen import frozen
-from console.guard.shortage import Daemon, GuardInputs
+from console.guard.values import Daemon, GuardInputs
 from console.host.lock_probe import LOCK, holder_of_lock
 from console.host.reader import HostReader
 from console.host.unit_chain import read_daemon_unit

@@ -10,15 +10,17 @@ from console.diagnosis.values import Finding, Severity
 from console.errors import LockHeld, Unknown, known
 from console.guard.shortage import (
     REFUSALS,
+    find_refused_services,
+    find_shortages,
+    find_uncertain_network,
+    services_in_deployment,
+)
+from console.guard.values import (
     GuardDecision,
     GuardInputs,
     GuardOptions,
     GuardVerdict,
     Shortage,
-    find_refused_services,
-    find_shortages,
-    find_uncertain_network,
-    services_in_deployment,
     unknown_decision,
 )
 from console.operations.reclaim import ReclaimMethod

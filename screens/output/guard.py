@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from console.guard.actuator import GuardOutcome
-from console.guard.shortage import GuardDecision, GuardVerdict
+from console.guard.values import GuardDecision, GuardVerdict
 from screens.output.plain import json_text
 from screens.present.text import typed_here
 

@@ -13,7 +13,7 @@ from console.errors import HostError
 from console.guard.actuator import Actuator, GuardOutcome, act
 from console.guard.collector import MEMORY_FILE, Collector, last_restart, remember_restart
 from console.guard.policy import decide
-from console.guard.shortage import Daemon, GuardOptions, GuardVerdict
+from console.guard.values import Daemon, GuardOptions, GuardVerdict
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Window
 from console.operations.borrow.borrow import BorrowResult

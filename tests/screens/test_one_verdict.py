@@ -13,7 +13,7 @@ import pytest
 
 from console.diagnosis.values import Severity
 from console.guard.policy import decide
-from console.guard.shortage import GuardVerdict
+from console.guard.values import GuardVerdict
 from console.host.identity import boot_id, machine_id
 from console.monitor.values import MonitorState
 from console.runbook.language.values import Answer, Call, CheckResult, Effect

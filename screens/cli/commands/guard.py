@@ -9,7 +9,7 @@ from console.errors import Declined, LockHeld, NotAllowed, Unknown
 from console.guard.actuator import Actuator, GuardOutcome, act
 from console.guard.collector import Collector
 from console.guard.policy import decide
-from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
+from console.guard.values import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.host.identity import machine_id
 from console.host.unit_chain import restart_daemon_unit
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
