@@ -115,11 +115,11 @@ def _check_shortages(
             GROWTH,
             worst,
         )
-    return _cure(shortages[0], inputs, options)
+    return _reclaim(shortages[0], inputs, options)
 
 
-def _cure(worst: Shortage, inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
-    """Return the cheapest cure that is allowed and has no obstacle: a borrowed manager, then a restart."""
+def _reclaim(worst: Shortage, inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
+    """Return the cheapest method that is allowed and has no obstacle: a borrowed manager, then a restart."""
     sentence = (
         f"{_sentence(worst)} With all leaked addresses back, {worst.within_reach} would be free, and {worst.demand} "
         f"{'is' if worst.demand == 1 else 'are'} needed."
@@ -133,7 +133,7 @@ def _cure(worst: Shortage, inputs: GuardInputs, options: GuardOptions) -> GuardD
             sentence,
             "A second manager is borrowed for some seconds: no container stops.",
             worst,
-            cure=ReclaimMethod.BORROW,
+            reclaim_method=ReclaimMethod.BORROW,
         )
     no_borrow = _borrow_obstacles(inputs) if options.may_borrow else ()
     if options.may_restart and not against_restart:
@@ -143,7 +143,7 @@ def _cure(worst: Shortage, inputs: GuardInputs, options: GuardOptions) -> GuardD
             " ".join((sentence, *(_capitalize(reason) for reason in because))),
             "The docker unit is restarted: every container of this host stops and comes back.",
             worst,
-            cure=ReclaimMethod.RESTART,
+            reclaim_method=ReclaimMethod.RESTART,
         )
     obstacles = (*moment, *no_borrow)
     if options.may_restart or not options.may_borrow:

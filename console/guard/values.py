@@ -95,11 +95,11 @@ class GuardDecision:
     """What the guard does and says. The same value is shown by `--dry-run` and acted on without it."""
 
     verdict: GuardVerdict
-    """The verdict if nothing is done; where `cure` is set, its result replaces it."""
+    """The verdict if nothing is done; where `reclaim_method` is set, its result replaces it."""
     sentence: str
     hint: str = ""
     shortage: Shortage | None = None
-    cure: ReclaimMethod | None = None
+    reclaim_method: ReclaimMethod | None = None
     """How leaked addresses are given back now; None where they are not."""
     prunes: tuple[str, ...] = ()
     census_of: str = ""
@@ -110,12 +110,12 @@ class GuardDecision:
     @property
     def restarts(self) -> bool:
         """Whether the docker unit is restarted."""
-        return self.cure is ReclaimMethod.RESTART
+        return self.reclaim_method is ReclaimMethod.RESTART
 
     @property
     def borrows(self) -> bool:
         """Whether a second manager is borrowed."""
-        return self.cure is ReclaimMethod.BORROW
+        return self.reclaim_method is ReclaimMethod.BORROW
 
 
 def unknown_decision(result: Unknown, sentence: str) -> GuardDecision:

@@ -64,7 +64,7 @@ def as_json(
         "would_prune": list(decision.prunes),
         "restarted": outcome.has_restarted,
         "borrowed": outcome.has_borrowed,
-        "healed": int(outcome.cure is not None and decision.verdict is GuardVerdict.GO),
+        "healed": int(outcome.reclaim_method is not None and decision.verdict is GuardVerdict.GO),
         "pruned": list(outcome.pruning.removed_names),
         "kept": [{"name": name, "reason": reason} for name, reason in outcome.pruning.kept_networks],
     }

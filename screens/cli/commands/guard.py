@@ -80,7 +80,7 @@ async def _act_if_needed(
             return outcome, inputs
         inputs, decision = after_census
         outcome = GuardOutcome(decision)
-    if decision.cure is None and not decision.prunes:
+    if decision.reclaim_method is None and not decision.prunes:
         return outcome, inputs
     if not may_change() and not arguments.demo:
         raise NotAllowed("The guard must act now, and only root may.", "Run it with sudo, or with --dry-run.")

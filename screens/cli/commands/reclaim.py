@@ -67,8 +67,8 @@ def run(arguments: Namespace) -> int:
         gives = (
             "This restores the state before the interrupted hand-over." if plan.brings_back else GIVES_BACK
         )
-        confirm(arguments, gives, plan.way.value)
-        if plan.way is ReclaimMethod.BORROW:
+        confirm(arguments, gives, plan.method.value)
+        if plan.method is ReclaimMethod.BORROW:
             report = result_of(_borrow(arguments, settings, connection, plan))
             return borrow.write_report(report, SCHEMA, as_document=arguments.json)
         result = result_of(_reclaim(arguments, settings, connection, plan))
@@ -76,7 +76,7 @@ def run(arguments: Namespace) -> int:
     gains = _count_gains(swarm, after)
     code = 0 if result.is_whole else 1
     if arguments.json:
-        sys.stdout.write(json_text({"schema": SCHEMA, "exit_code": code, "way": plan.way, "sentence": result.sentence,
+        sys.stdout.write(json_text({"schema": SCHEMA, "exit_code": code, "way": plan.method, "sentence": result.sentence,
                                     "freed": gains, "behind": list(result.behind)}))  # fmt: skip
     else:
         say((result.sentence, *_gain_lines(gains)))
@@ -99,7 +99,7 @@ def _finish_borrow(
     if not arguments.demo:
         decline_if_locked()
     progress(plan.cost)
-    confirm(arguments, "This restores the state before the borrowed manager.", plan.way.value)
+    confirm(arguments, "This restores the state before the borrowed manager.", plan.method.value)
     report = result_of(borrow.finish(arguments, settings, connection, record))
     return borrow.write_report(report, SCHEMA, as_document=arguments.json)
 
@@ -128,11 +128,11 @@ async def _plan(
     if isinstance(swarm.nodes, Unknown):
         raise EngineError(swarm.nodes.reason, swarm.nodes.hint)
     roles = roles_of(swarm.nodes, swarm.engine.node_id)
-    way = ReclaimMethod(arguments.by) if arguments.by else None
+    method = ReclaimMethod(arguments.by) if arguments.by else None
     refusal = await whose_host(connection.host, swarm.engine)
     facts = await facts_here(connection, borrow.options(arguments, settings, connection), swarm)
     target = ReclaimTarget(machine_id(), settings.docker_unit, refusal)
-    return swarm, plan_reclaim(roles, swarm, way, target, plan_borrow(roles, facts)), facts
+    return swarm, plan_reclaim(roles, swarm, method, target, plan_borrow(roles, facts)), facts
 
 
 async def _reclaim(
@@ -144,7 +144,7 @@ async def _reclaim(
         # Conditions may have changed while the operator typed, so they are checked again.
         _, now, _ = await _plan(arguments, settings, connection)
         _require_same(now, plan)
-        if plan.way is ReclaimMethod.HANDOVER:
+        if plan.method is ReclaimMethod.HANDOVER:
             outcome = await Handover(
                 reader, changer, clock, str(own_probe_owner(machine_id())), progress
             ).run()
