@@ -389,7 +389,7 @@ class Engine:
 
 @frozen
 class SwarmState:
-    """The state of a swarm at a moment. A part that could not be read says why; the others stand."""
+    """A snapshot of a swarm. A part that could not be read says why; the others stand. `WholeSwarm` has every part."""
 
     engine: Result[Engine]
     networks: Result[tuple[Network, ...]]

@@ -30,7 +30,7 @@ from console.swarm.model import (
 )
 from console.swarm.paths import CONTAINERS, MANAGERS, RUNNING_CONTAINERS, TASKS, events_path, path_of
 from console.swarm.replies import read_events, read_rows, reply_or_error, require_reply
-from console.swarm.snapshots import Attachments, StackSnapshot, SwarmSnapshot, attachments_of, published_ports
+from console.swarm.snapshots import Attachments, StackSnapshot, WholeSwarm, attachments_of, published_ports
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class SwarmReader(Protocol):
         """Return the engine and the nodes of its swarm: two calls, while a change of the managers is waited for."""
         ...
 
-    async def snapshot(self) -> SwarmSnapshot:
+    async def snapshot(self) -> WholeSwarm:
         """Return everything that overlays can be entangled with: six calls."""
         ...
 
@@ -161,7 +161,7 @@ class EngineReader:
         end = asyncio.get_running_loop().time() + deadline_s
         return await together(self._part(end, "describe itself", self.engine()), self.nodes(deadline_s))
 
-    async def snapshot(self) -> SwarmSnapshot:
+    async def snapshot(self) -> WholeSwarm:
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         engine, networks, services, tasks, nodes, containers = await together(
             reply_or_error(self.engine()),
@@ -171,7 +171,7 @@ class EngineReader:
             reply_or_error(self._list_nodes()),
             reply_or_error(self._list_containers(CONTAINERS)),
         )
-        return SwarmSnapshot(
+        return WholeSwarm(
             require_reply(engine),
             require_reply(networks),
             require_reply(services),

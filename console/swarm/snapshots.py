@@ -21,8 +21,11 @@ from console.text import clean
 
 
 @frozen
-class SwarmSnapshot:
-    """Everything that an overlay could be entangled with. It is whole: where a part cannot be read there is none."""
+class WholeSwarm:
+    """A snapshot of everything that an overlay could be entangled with.
+
+    It is whole: where a part cannot be read there is no snapshot. What may be unknown in part is `SwarmState`.
+    """
 
     engine: Engine
     networks: tuple[Network, ...]
@@ -80,7 +83,7 @@ class SwarmSnapshot:
 
 
 @frozen
-class StackSnapshot(SwarmSnapshot):
+class StackSnapshot(WholeSwarm):
     """Everything that stacks consist of. A stack is nothing but a label on its objects."""
 
     secrets: tuple[StackObject, ...]
@@ -88,7 +91,7 @@ class StackSnapshot(SwarmSnapshot):
 
     @classmethod
     def of(
-        cls, swarm: SwarmSnapshot, secrets: tuple[StackObject, ...], configs: tuple[StackObject, ...]
+        cls, swarm: WholeSwarm, secrets: tuple[StackObject, ...], configs: tuple[StackObject, ...]
     ) -> "StackSnapshot":
         """Return a snapshot with secrets and configs."""
         parts = (swarm.networks, swarm.services, swarm.tasks, swarm.nodes, swarm.containers)
