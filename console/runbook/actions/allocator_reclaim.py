@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field
 
 from console.errors import Declined, StepFailed, known
 from console.host.identity import machine_id
-from console.operations.borrow.hosts import borrow_here, open_session, plan_here
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import plan_ending
 from console.operations.borrow.session import BorrowOutcome
+from console.operations.borrow.this_host import borrow_here, open_session, plan_here
 from console.operations.handover import read_roles
 from console.operations.reclaim import ReclaimMethod
 from console.runbook.actions.reclaim import AllocatorHandover, HandoverParameters

@@ -144,7 +144,7 @@ def session(
 ) -> BorrowSession:
     """Return what borrows a manager on this host."""
     # Only where a manager is borrowed is all of this needed.
-    from console.operations.borrow.hosts import open_session
+    from console.operations.borrow.this_host import open_session
 
     caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, tell)
     return open_session(connection, caller, options(arguments, settings, connection))

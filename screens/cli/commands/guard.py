@@ -98,7 +98,7 @@ async def _act(arguments: Namespace, collector: Collector, options: GuardOptions
                 await restart_daemon_unit(settings.docker_unit, settings.guard.recovery_s)
 
             async def borrow() -> BorrowOutcome:
-                from console.operations.borrow.hosts import borrow_here
+                from console.operations.borrow.this_host import borrow_here
                 from screens.cli.commands.borrow import sees_it_through, tell
 
                 owner = str(own_probe_owner(machine_id()))
@@ -128,7 +128,7 @@ def _asks_whether_to_borrow(
     arguments: Namespace, connection: EngineConnection, settings: Settings
 ) -> Callable[[], Awaitable[Unknown | None]]:
     async def ask() -> Unknown | None:
-        from console.operations.borrow.hosts import why_not_here
+        from console.operations.borrow.this_host import why_not_here
 
         options = _borrow_options(arguments, settings, connection)
         return await why_not_here(connection, options, settings.snapshot.deadline_s)

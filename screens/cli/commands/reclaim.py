@@ -12,8 +12,8 @@ from console.host.identity import machine_id
 from console.host.lock_probe import decline_if_locked
 from console.host.unit_chain import restart_daemon_unit
 from console.journal.reader import whose_host
-from console.operations.borrow.hosts import facts_here
 from console.operations.borrow.plan import BorrowFacts, plan_borrow, plan_ending
+from console.operations.borrow.this_host import facts_here
 from console.operations.handover import Ending, Handover, HandoverResult
 from console.operations.probes import own_probe_owner
 from console.operations.reclaim import DaemonRestart, ReclaimMethod, ReclaimPlan, ReclaimTarget, plan_reclaim
