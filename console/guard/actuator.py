@@ -8,6 +8,7 @@ from console.clock import Clock
 from console.concurrency import until
 from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
+from console.durations import duration
 from console.errors import VipconsoleError, known
 from console.frozen import frozen
 from console.guard.collector import Collector, keep_of, remember_restart
@@ -17,7 +18,7 @@ from console.operations.borrow.session import BorrowOutcome
 from console.operations.prune import PruneResult, prune
 from console.operations.reclaim import DaemonRestart, ReclaimMethod
 from console.swarm.changer import SwarmChanger
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 Tell = Callable[[str], object]
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.values import CheckState
 from console.diagnosis.values import Finding, Severity
+from console.durations import duration
 from console.errors import LockHeld, Unknown, known
 from console.guard.shortage import (
     REFUSALS,
@@ -25,7 +26,7 @@ from console.guard.values import (
 )
 from console.operations.reclaim import ReclaimMethod
 from console.settings import Thresholds
-from console.text import did_you_mean, duration, listed, plural
+from console.text import did_you_mean, listed, plural
 
 ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 """Findings that a stated need answers better than a share in use does."""

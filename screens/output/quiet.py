@@ -16,8 +16,8 @@ from console.diagnosis.quiescence.values import (
     last_changes_text,
 )
 from console.diagnosis.quiescence.waiter import Progress
-from console.durations import iso
-from console.text import duration, listed, plural
+from console.durations import duration, iso
+from console.text import listed, plural
 from screens.output.plain import cut_line, encodable, json_text, say, size_of
 from screens.present.quiet import MARKS
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN

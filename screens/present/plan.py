@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
+from console.durations import duration
 from console.frozen import frozen
 from console.runbook.language.values import Answer, Effect, NotChecked, Runbook
 from console.runbook.runner.creation import StepPlan, refusals
-from console.text import clean, duration, plural
+from console.text import clean, plural
 from screens.present.step_plan import (
     EFFECT_WORDS,
     containers_disconnected,

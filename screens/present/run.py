@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from console.durations import duration
 from console.runbook.language.values import Effect
 from console.runbook.run.decisions import (
     DecisionRequest,
@@ -15,7 +16,6 @@ from console.runbook.run.decisions import (
 from console.runbook.run.events import Choice, Decided, QuestionKind
 from console.runbook.run.next_action import may_skip
 from console.runbook.run.view import Question, RunState, RunView, StepState, StepView, StoredRun
-from console.text import duration
 from screens.present.step_plan import expected_of
 from screens.present.text import (
     ASCII,

@@ -30,12 +30,13 @@ from console.diagnosis.why.placement import (
     scheduling_advice,
     troubled_slots,
 )
+from console.durations import duration
 from console.journal.failures import ALLOCATIONS
 from console.journal.matching import LogEvent
 from console.journal.parsing import parse_line
 from console.journal.signatures import Confidence
 from console.swarm.model import Task
-from console.text import duration, ending
+from console.text import ending
 
 REFUSAL_SIGNATURES = ALLOCATIONS | {"task-address-taken"}
 _DECISIVE_AREAS = (Area.ADDRESS, Area.NETWORK, Area.PORT)

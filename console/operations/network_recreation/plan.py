@@ -6,6 +6,7 @@ from dataclasses import field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from console.durations import duration
 from console.errors import HostError, Result, unknown_from
 from console.frozen import frozen
 from console.host.activity import Route
@@ -31,7 +32,7 @@ from console.operations.network_recreation.record import (
 from console.swarm.model import Endpoint, Network
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import WholeSwarm
-from console.text import duration, plural
+from console.text import plural
 
 GRACE_MARGIN_S = 60.0
 """Beyond the longest stop grace: on a loaded host the engine takes seconds to let go of each network."""

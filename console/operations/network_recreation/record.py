@@ -14,7 +14,7 @@ from typing import Any
 from console.errors import VipconsoleError
 from console.frozen import frozen
 from console.swarm.model import ALIVE, Network, Service, network_entries
-from console.swarm.parse import PARKED_LABEL, moment
+from console.swarm.parse import PARKED_LABEL, parse_moment
 from console.swarm.snapshots import WholeSwarm
 
 FORMAT = 1
@@ -266,7 +266,7 @@ def read_parked_label(service: Service) -> ParkedService | None:
             str(data["target"]),
             service_from_json(data["service"]),
             containers_from_json(data["containers"]),
-            moment(data["since"]),
+            parse_moment(data["since"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
+from console.durations import duration
 from console.errors import Declined, StepFailed, known
 from console.host.identity import machine_id
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
@@ -19,7 +20,7 @@ from console.runbook.contracts import ActionPlan, Answer, CheckResult, Context, 
 from console.runbook.language.values import Effect, Json
 from console.storage.borrow import BorrowRecord, BorrowStore
 from console.storage.state import state_folder
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 LEAST_TIMEOUT_S = 180.0
 """It takes up to two minutes, and what is cut short would have to be put back."""

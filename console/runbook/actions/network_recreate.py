@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from console.durations import duration
 from console.errors import StepFailed
 from console.host.identity import machine_id
 from console.operations.changes import RetryingChanger
@@ -38,7 +39,7 @@ from console.runbook.contracts import (
 from console.runbook.language.values import Effect, ExpectedDowntime, Json, NotChecked
 from console.runbook.run.downtime import DOWNTIME
 from console.runbook.run.replay_steps import RUNNING
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 _ROLLBACK_RESET = (
     "update every service once more without a change: nothing restarts, and a rollback does not park it",

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from console.durations import duration
 from console.errors import Declined, HostError, StepFailed, VipconsoleError
 from console.host.background import ProgramState
 from console.host.reader import read_units
@@ -37,7 +38,7 @@ from console.runbook.answers import (
 )
 from console.runbook.contracts import ActionPlan, CheckResult, Context, Parameters, RecordedChange
 from console.runbook.language.values import Effect, Json
-from console.text import duration, listed
+from console.text import listed
 
 FORTH, BACK = "switch", "switch back"
 _SYSTEM = "system"

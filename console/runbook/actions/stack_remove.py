@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from console.durations import duration
 from console.errors import Declined, StepFailed, UsageError
 from console.operations.changes import ChangeRecords
 from console.operations.stack_removal.plan import RemovalPlan, plan_removal
@@ -14,7 +15,7 @@ from console.runbook.answers import cannot_tell_on_error, check_result, time_to_
 from console.runbook.contracts import ActionPlan, CheckResult, Context, Name, Parameters
 from console.runbook.language.values import NOTHING, Effect, Json
 from console.swarm.model import ObjectKind
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 NAMED = 8
 

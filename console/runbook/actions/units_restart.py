@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
+from console.durations import duration
 from console.errors import Declined, HostError, StepFailed
 from console.host.process import output_of
 from console.host.reader import BOOTED, Run, has_systemd
@@ -27,7 +28,7 @@ from console.runbook.contracts import (
     UnitName,
 )
 from console.runbook.language.values import Effect, Json
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 NO_SYSTEMD = "systemd does not run this machine."
 _KIND, _WHAT = "unit", "restart"

@@ -15,6 +15,7 @@ from console.diagnosis.quiescence.values import (
     list_blockers,
 )
 from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
+from console.durations import duration
 from console.errors import StepFailed
 from console.host.reader import HostReader
 from console.runbook.answers import ReadOnly, all_of, time_to_wait_s
@@ -35,7 +36,7 @@ from console.runbook.language.values import NOTHING, Call, Effect, Json
 from console.runbook.predicates.registry import answer_to
 from console.runbook.run.codec import plain
 from console.swarm.events import EventSource
-from console.text import clean, duration
+from console.text import clean
 
 _ANSWERS = {
     QuiescenceVerdict.QUIET: Answer.YES,

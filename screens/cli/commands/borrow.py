@@ -13,6 +13,7 @@ from console.addresses.leaks import valid_evidence
 from console.clock import SystemClock
 from console.diagnosis.quiescence.values import QuiescenceRules
 from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
+from console.durations import duration
 from console.errors import Declined, UsageError, known
 from console.frozen import frozen
 from console.host.audit import Audit
@@ -35,7 +36,7 @@ from console.swarm.events import EventSource
 from console.swarm.managers import NO_LEADER
 from console.swarm.model import ObjectKind, StackObject, SwarmState
 from console.swarm.reader import EngineReader
-from console.text import clean, duration, plural
+from console.text import clean, plural
 from screens.cli.commands.common import state_of
 from screens.output.plain import progress
 

@@ -8,13 +8,14 @@ from contextlib import aclosing
 from console.clock import SystemClock
 from console.diagnosis.quiescence.values import QuiescenceRules
 from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
+from console.durations import duration
 from console.errors import UsageError
 from console.host.reader import HostReader
 from console.settings import Settings
 from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
 from console.swarm.reader import EngineReader
-from console.text import clean, duration
+from console.text import clean
 from screens.cli.commands.common import connection_for, result_of, settings_of
 from screens.output.quiet import EXIT_CODES, QuietProgress, as_json
 

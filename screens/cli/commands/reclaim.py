@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from console.clock import SystemClock
+from console.durations import duration
 from console.errors import Declined, EngineError, Unknown, UsageError
 from console.frozen import frozen
 from console.host.identity import machine_id
@@ -24,7 +25,7 @@ from console.swarm.client import EngineConnection
 from console.swarm.managers import roles_of
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
-from console.text import duration, listed, plural
+from console.text import listed, plural
 from screens.cli.commands import borrow
 from screens.cli.commands.common import connection_for, result_of, settings_of, state_of
 from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
