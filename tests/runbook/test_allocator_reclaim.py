@@ -99,8 +99,8 @@ async def test_addresses_come_back_and_no_container_stops(host: Bench, state: Pa
     assert is_yes(await host.verify(NAME, outputs, **BORROW))
     assert containers(host) == before
     assert BorrowStore(state).read() is None
-    assert host.change_records.lines[0][3] == "borrow a manager"
-    assert host.change_records.states[1] == {"leader": "ci-host", "gave_back": True}
+    assert host.change_recorder.lines[0][3] == "borrow a manager"
+    assert host.change_recorder.states[1] == {"leader": "ci-host", "gave_back": True}
     with pytest.raises(Declined, match="nothing is to be brought back"):
         await host.undo(NAME, outputs, **BORROW)
 

@@ -106,12 +106,12 @@ class AllocatorReclaim:
         record = _record()
         # While one is unfinished, no manager may answer.
         node_id = await _leader_id(context) if record is None else record.node_id
-        number = await context.change_records.before(
+        number = await context.change_recorder.before(
             "node", node_id, "borrow a manager", {"role": "manager", "finishes": record is not None}
         )
         outcome = await _finish(context, record) if record is not None else await _borrow(context)
         result = outcome.result
-        await context.change_records.after(number, {"leader": result.leader, "gave_back": result.gave_back})
+        await context.change_recorder.after(number, {"leader": result.leader, "gave_back": result.gave_back})
         if not result.gave_back:
             raise StepFailed("No address was given back: the swarm is as it was before.", result.because)
         if outcome.lost:

@@ -259,7 +259,7 @@ async def _recreation(
     world = context.world
     reader = world.reader
     inputs = await read_inputs(reader, world.host, parameters.network)
-    retrying = RetryingChanger(world.clock, context.change_records)
+    retrying = RetryingChanger(world.clock, context.change_recorder)
 
     async def store_script(record: Record) -> None:
         await context.keep(SCRIPT, way_back_script(record))
