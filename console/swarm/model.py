@@ -213,7 +213,7 @@ def network_entries(spec: Mapping[str, Any]) -> Iterator[tuple[str, int, Mapping
 
 
 @frozen
-class Attachment:
+class TaskAttachment:
     """A network of a task, and the addresses that it has there."""
 
     network_id: str
@@ -238,7 +238,7 @@ class Task:
     container_id: str
     is_standalone: bool
     """Whether a standalone container is behind it."""
-    attachments: tuple[Attachment, ...]
+    attachments: tuple[TaskAttachment, ...]
     created: datetime | None = None
     image: str = ""
     """Of its own specification, which may be older than its service's; empty for standalone containers."""

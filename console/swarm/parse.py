@@ -15,7 +15,6 @@ from console.errors import Result, Unknown
 from console.swarm.model import (
     ALIVE,
     DEFAULT_GRACE_S,
-    Attachment,
     LocalEndpoint,
     Network,
     NetworkDetail,
@@ -27,6 +26,7 @@ from console.swarm.model import (
     Subnet,
     SubnetUse,
     Task,
+    TaskAttachment,
     VirtualIP,
 )
 from console.text import SENTENCE_LIMIT, clean, clean_error
@@ -266,9 +266,9 @@ def _image(container: Mapping[str, Any]) -> str:
     return clean(container.get("Image") or "", SENTENCE_LIMIT)
 
 
-def _attachment(data: Mapping[str, Any]) -> Attachment:
+def _attachment(data: Mapping[str, Any]) -> TaskAttachment:
     network_data = data["Network"]
-    return Attachment(
+    return TaskAttachment(
         clean(network_data["ID"]),
         clean(network_data["Spec"].get("Name", "")),
         tuple(bare_address(address) for address in data.get("Addresses") or ()),

@@ -30,7 +30,13 @@ from console.swarm.model import (
 )
 from console.swarm.paths import CONTAINERS, MANAGERS, RUNNING_CONTAINERS, TASKS, events_path, path_of
 from console.swarm.replies import read_events, read_rows, reply_or_error, require_reply
-from console.swarm.snapshots import Attachments, StackSnapshot, WholeSwarm, attachments_of, published_ports
+from console.swarm.snapshots import (
+    OverlayAttachments,
+    StackSnapshot,
+    WholeSwarm,
+    attachments_of,
+    published_ports,
+)
 
 T = TypeVar("T")
 
@@ -99,7 +105,7 @@ class SwarmReader(Protocol):
         """Return how a container of this node is attached to a network, by its name; None where it is not there."""
         ...
 
-    async def attachments(self, network: str) -> Attachments | None:
+    async def attachments(self, network: str) -> OverlayAttachments | None:
         """Return what is attached to the overlay of this name; None where there is none."""
         ...
 
@@ -213,7 +219,7 @@ class EngineReader:
                 raise
             return None
 
-    async def attachments(self, network: str) -> Attachments | None:
+    async def attachments(self, network: str) -> OverlayAttachments | None:
         overlays = [
             overlay
             for overlay in await self._list_networks()

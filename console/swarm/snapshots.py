@@ -147,7 +147,7 @@ class AttachedService:
 
 
 @frozen
-class Attachments:
+class OverlayAttachments:
     """Everything that is attached to an overlay."""
 
     network_id: str
@@ -159,7 +159,7 @@ class Attachments:
 
 def attachments_of(
     network: Network, services: Iterable[Service], tasks: Iterable[Task], local_names: Mapping[str, str]
-) -> Attachments:
+) -> OverlayAttachments:
     """Return what is attached to a network; `local_names` are those of containers on it, by ID, as far as known."""
     attached_services = (attachment for service in services for attachment in _attachments(service, network))
     containers = {
@@ -170,7 +170,7 @@ def attachments_of(
         and task.container_id
         and any(attachment.network_id == network.id for attachment in task.attachments)
     }
-    return Attachments(
+    return OverlayAttachments(
         network.id,
         tuple(sorted(attached_services, key=lambda service: service.name)),
         tuple(sorted(containers)),

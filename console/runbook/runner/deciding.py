@@ -10,7 +10,7 @@ from console.host.who import Who
 from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest, decision_for
 from console.runbook.run.view import RunState, RunView
-from console.runbook.runner.starting import Progress, silent, start_runner
+from console.runbook.runner.starting import Tell, silent, start_runner
 from console.runbook.store.folders import release_reserve
 from console.runbook.store.log import append_if_allowed
 from console.runbook.store.viewer import decline_if_unfinished, is_alive, read_run
@@ -18,7 +18,7 @@ from console.text import SENTENCE_LIMIT, clean
 
 
 async def decide(
-    folder: Path, request: DecisionRequest, who: Who, clock: Clock, tell: Progress = silent
+    folder: Path, request: DecisionRequest, who: Who, clock: Clock, tell: Tell = silent
 ) -> RunView:
     """Decide about a step, and let the run go on where it does; return the run with the decision in it.
 
@@ -37,7 +37,7 @@ async def decide(
 
 
 async def resume(
-    folder: Path, who: Who, clock: Clock, acceptance: events.Accepted | None = None, tell: Progress = silent
+    folder: Path, who: Who, clock: Clock, acceptance: events.Accepted | None = None, tell: Tell = silent
 ) -> RunView:
     """Let a run go on that has stopped, waits or was cut short. Raises Declined and HostError.
 

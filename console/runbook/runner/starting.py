@@ -31,7 +31,7 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
 """Between two attempts to start a runner whose name is still taken: each pause is twice the one before, up to
 this."""
-Progress = Callable[[str], object]
+Tell = Callable[[str], object]
 """Receives a sentence about what is waited for."""
 _PASSED_ON = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SSL_CERT_FILE", "TMPDIR", VARIABLE)
 """What the engine's library reads, where the engine is reached over TLS; and the root of the host."""
@@ -50,7 +50,7 @@ class Starter:
 
 
 async def ensure_runner(
-    folder: Path, header: RunHeader, clock: Clock, tell: Progress = silent, starter: Starter | None = None
+    folder: Path, header: RunHeader, clock: Clock, tell: Tell = silent, starter: Starter | None = None
 ) -> None:
     """Start a runner and return when it is at work; where one is there, it is left to it. Raises RunnerNotStarted, HostError.
 
@@ -175,7 +175,7 @@ def _environment(folder: Path, header: RunHeader, own: Mapping[str, str]) -> dic
     }
 
 
-async def start_runner(folder: Path, clock: Clock, tell: Progress = silent) -> RunView:
+async def start_runner(folder: Path, clock: Clock, tell: Tell = silent) -> RunView:
     """Start a runner where there is something to do and none is there, and return the run. Raises HostError."""
     view = await asyncio.to_thread(read_run, folder)
     if needs_runner(view):
