@@ -16,7 +16,7 @@ from console.swarm.managers import (
     MANAGERS_AT_LEAST,
     NO_LEADER,
     ManagerRoles,
-    Refusal,
+    Objection,
     by_hand,
     foreign,
     is_to_be_active,
@@ -109,7 +109,7 @@ def plan_handover(roles: ManagerRoles, swarm: SwarmState, machine: str) -> Recla
     return _handing_over(leader, swarm)
 
 
-def _refusal(method: ReclaimMethod, why: Refusal) -> ReclaimPlan:
+def _refusal(method: ReclaimMethod, why: Objection) -> ReclaimPlan:
     return ReclaimPlan(method, refusal=why[0], hint=why[1])
 
 
