@@ -144,7 +144,7 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def standing(run: StoredRun) -> str:
+def next_advice(run: StoredRun) -> str:
     """Return what comes next where a run does not go on by itself, or what it waits for; nothing where that is plain."""
     view = run.view
     run_id = view.header.run_id
