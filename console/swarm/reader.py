@@ -12,9 +12,10 @@ from urllib.parse import quote
 from console.concurrency import together
 from console.errors import EngineNotFound, MalformedReply, Result, Unknown, VipconsoleError, unknown_from
 from console.swarm import parse, parse_engine
-from console.swarm.client import COUNTING_API, NO_VERSION, EngineConnection
+from console.swarm.client import NO_VERSION, EngineConnection
 from console.swarm.failures import not_a_manager, timeout_error
 from console.swarm.model import (
+    COUNTING_API,
     Container,
     Endpoint,
     Engine,
