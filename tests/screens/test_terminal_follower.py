@@ -21,7 +21,7 @@ from console.runbook.store import database, log
 from console.runbook.store.finished import LOG
 from console.runbook.store.folders import create_run
 from console.runbook.store.viewer import read_stored_run
-from screens.cli.commands import terminal_follower
+from screens.cli import terminal_follower
 from tests.support.maintenance import eventually
 from tests.support.runs import ALICE, START, header, runner_lock
 

@@ -16,7 +16,7 @@ from console.host.root import host_name
 from console.storage.alerts import read_alerts
 from console.storage.state import state_folder
 from console.text import clean, name_hint, plural
-from screens.cli.commands.common import read_settings, result_of
+from screens.cli.common import read_settings, result_of
 from screens.output.plain import say
 
 FAILED = 1

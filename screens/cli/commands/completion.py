@@ -71,7 +71,7 @@ def _steps(parsed_args: Namespace, **_: object) -> Iterable[str]:
 
 
 def _alerts(parsed_args: Namespace, **_: object) -> Iterable[str]:
-    from screens.cli.commands.common import read_settings
+    from screens.cli.common import read_settings
 
     try:
         settings = read_settings(Namespace(config=getattr(parsed_args, "config", None)))

@@ -13,8 +13,8 @@ from console.runbook.store.folders import folder_of
 from console.runbook.store.viewer import read_stored_run
 from console.storage.state import state_folder
 from console.text import clean, nearest
-from screens.cli.commands.common import result_of
-from screens.cli.commands.preconditions import confirm, require_root
+from screens.cli.common import result_of
+from screens.cli.preconditions import confirm, require_root
 from screens.output.plain import progress, say
 
 

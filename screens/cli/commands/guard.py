@@ -18,8 +18,8 @@ from console.operations.probes import own_probe_owner
 from console.settings import Settings
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
-from screens.cli.commands.common import engine_and_log, result_of, settings_of, state_of
-from screens.cli.commands.preconditions import changer_for, may_change
+from screens.cli.common import engine_and_log, result_of, settings_of, state_of
+from screens.cli.preconditions import changer_for, may_change
 from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, one_line
 from screens.output.plain import progress, say
 
@@ -99,7 +99,7 @@ async def _act(arguments: Namespace, collector: Collector, options: GuardOptions
 
             async def borrow() -> BorrowOutcome:
                 from console.operations.borrow.this_host import borrow_here
-                from screens.cli.commands.borrow import sees_it_through, tell
+                from screens.cli.borrow import sees_it_through, tell
 
                 owner = str(own_probe_owner(machine_id()))
                 caller = BorrowCaller(owner, changer.announce, tell)

@@ -16,7 +16,7 @@ from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
 from console.swarm.reader import EngineReader
 from console.text import clean
-from screens.cli.commands.common import connection_for, result_of, settings_of
+from screens.cli.common import connection_for, result_of, settings_of
 from screens.output.quiet import EXIT_CODES, QuietProgress, as_json
 
 

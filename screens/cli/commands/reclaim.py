@@ -26,9 +26,10 @@ from console.swarm.managers import roles_of
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
 from console.text import listed, plural
-from screens.cli.commands import borrow
-from screens.cli.commands.common import connection_for, result_of, settings_of, state_of
-from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
+from screens.cli import borrow
+from screens.cli.common import connection_for, result_of, settings_of, state_of
+from screens.cli.preconditions import changer_for, check_preconditions, confirm, require_root
+from screens.output.borrow import BorrowReport
 from screens.output.plain import json_text, progress, say
 
 SCHEMA = "vipconsole.reclaim/1"
@@ -107,7 +108,7 @@ def _finish_borrow(
 
 async def _borrow(
     arguments: Namespace, settings: Settings, connection: EngineConnection, plan: ReclaimPlan
-) -> borrow.BorrowReport:
+) -> BorrowReport:
     async with changer_for(arguments, connection) as changer:
         _, now, facts = await _plan(arguments, settings, connection)
         _require_same(now, plan)

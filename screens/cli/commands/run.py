@@ -29,9 +29,9 @@ from console.runbook.store.viewer import RunKind, decline_if_unfinished, measure
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
 from console.text import clean, nearest
-from screens.cli.commands.common import engine_and_log, journal_for, result_of, settings_of
-from screens.cli.commands.preconditions import require_root
 from screens.cli.commands.runs import refuse_advance_answers, select_run_folder, show_run
+from screens.cli.common import engine_and_log, journal_for, result_of, settings_of
+from screens.cli.preconditions import require_root
 from screens.output.plain import progress, say
 from screens.output.run_plan import exit_code, show_check, show_plan
 

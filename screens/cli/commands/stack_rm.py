@@ -24,8 +24,8 @@ from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
 from console.swarm.model import COUNTING_API
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import connection_for, result_of, settings_of
-from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
+from screens.cli.common import connection_for, result_of, settings_of
+from screens.cli.preconditions import changer_for, check_preconditions, confirm, require_root
 from screens.output.plain import print_plainly, say
 from screens.output.stack_removal import RemovalProgress, exit_code, interrupted_lines, plan_lines, question
 
