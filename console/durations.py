@@ -1,4 +1,4 @@
-"""Times as people read them. The one place that makes text of a time for them.
+"""Times and spans as people read and type them. The one place that makes text of a time or a span for them.
 
 Everywhere it is the operator's own zone. Where times stand in a list, its header names the zone; a sentence that travels
 alone names it itself. For programs a time is ISO 8601 with its offset.
@@ -10,7 +10,10 @@ from enum import StrEnum
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 """Seconds of each unit."""
-LONGEST_S = 10 * 366 * 86_400.0
+LONGEST_TYPED_S = 10 * 366 * 86_400.0
+"""Nobody means more."""
+LONGEST_KNOWN_S = 40 * 366 * 86_400.0
+"""Longer than any swarm has been there, and shorter than since the time that stands where none is known."""
 SPAN = r"^[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d)$"
 SPAN_MEANING = "must be a time with its unit, such as 30s, 15m or 1h"
 _SPAN = re.compile(SPAN)
@@ -23,9 +26,28 @@ def seconds_of(text: str) -> float:
         raise ValueError(SPAN_MEANING)
     unit = found[2]
     seconds = float(text.removesuffix(unit)) * UNITS_S[unit]
-    if seconds > LONGEST_S:
+    if seconds > LONGEST_TYPED_S:
         raise ValueError("must be no longer than ten years")
     return seconds
+
+
+def duration(seconds: float) -> str:
+    """Return a span as a person says it, in its largest unit or two: `40 s`, `14 min`, `2 h 5 min`, `3 d`.
+
+    A span of decades began at a time that nobody knows: `an unknown time`.
+    """
+    if seconds > LONGEST_KNOWN_S:
+        return "an unknown time"
+    whole = max(0, round(seconds))
+    if whole < 100:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{round(hours / 24)} d"
 
 
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)

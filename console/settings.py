@@ -99,7 +99,7 @@ class QuiescenceSettings:
 
 
 @frozen
-class Guard:
+class GuardSettings:
     """What the guard may do before a batch of deploys."""
 
     allow_restart: bool = False
@@ -119,7 +119,7 @@ class Guard:
 
 
 @frozen
-class Reclaim:
+class ReclaimSettings:
     """How leaked addresses are given back."""
 
     rotate_tokens: bool = False
@@ -179,8 +179,8 @@ class Settings:
     thresholds: Thresholds = field(default_factory=Thresholds)
     snapshot: SnapshotSettings = field(default_factory=SnapshotSettings)
     quiet: QuiescenceSettings = field(default_factory=QuiescenceSettings)
-    guard: Guard = field(default_factory=Guard)
-    reclaim: Reclaim = field(default_factory=Reclaim)
+    guard: GuardSettings = field(default_factory=GuardSettings)
+    reclaim: ReclaimSettings = field(default_factory=ReclaimSettings)
     run: RunSettings = field(default_factory=RunSettings)
     rehearsal: RehearsalSettings = field(default_factory=RehearsalSettings)
     record: RecordSettings = field(default_factory=RecordSettings)

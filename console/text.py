@@ -17,8 +17,6 @@ ERROR_LIMIT = 120
 """Longest error that is shown whole within a sentence."""
 
 
-LONGEST_S = 40 * 366 * 86_400.0
-"""Longer than any swarm has been there, and shorter than since the time that stands where none is known."""
 SHORTEST = 2
 """A single letter is the beginning of too much."""
 
@@ -88,25 +86,6 @@ def listed(names: list[str] | tuple[str, ...], most: int = 4) -> str:
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most} more"
-
-
-def duration(seconds: float) -> str:
-    """Return a span as a person says it, in its largest unit or two: `40 s`, `14 min`, `2 h 5 min`, `3 d`.
-
-    A span of decades began at a time that nobody knows: `an unknown time`.
-    """
-    if seconds > LONGEST_S:
-        return "an unknown time"
-    whole = max(0, round(seconds))
-    if whole < 100:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{round(hours / 24)} d"
 
 
 def near_names(word: str, names: Iterable[str], most: int = 1) -> tuple[str, ...]:

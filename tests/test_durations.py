@@ -13,7 +13,18 @@ import pytest
 from console.addresses.leaks import allocator_of
 from console.diagnosis.assess import assess
 from console.diagnosis.why.evidence import line_rows
-from console.durations import LOCAL, NO_TIME, NOT_KNOWN, TimeFormat, clock_time, iso, moment, stamp, zone_name
+from console.durations import (
+    LOCAL,
+    NO_TIME,
+    NOT_KNOWN,
+    TimeFormat,
+    clock_time,
+    duration,
+    iso,
+    moment,
+    stamp,
+    zone_name,
+)
 from console.journal.matching import LogEvent
 from console.journal.signatures import SIGNATURES
 from console.journal.summary import summarise
@@ -52,6 +63,22 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         time.tzset()
         yield request.param
     time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-5, "0 s"),
+        (40.4, "40 s"),
+        (99, "99 s"),
+        (840, "14 min"),
+        (7500, "2 h 5 min"),
+        (7200, "2 h"),
+        (864_000, "10 d"),
+    ],
+)
+def test_spans_are_said_in_their_largest_units(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
 
 
 def test_a_time_is_told_in_the_operators_zone_and_names_it(zone: str) -> None:
@@ -105,7 +132,9 @@ def test_glance_and_journal_tell_the_same_time_in_the_zone_of_the_one_who_asks(t
 
 
 def test_a_zero_time_is_not_known_wherever_it_is_told(zone: str) -> None:
-    assert parse.moment(GO_ZERO) == parse.moment("0001-01-01T00:00:00.000000000Z") == NO_TIME, zone
+    assert parse.parse_moment(GO_ZERO) == parse.parse_moment("0001-01-01T00:00:00.000000000Z") == NO_TIME, (
+        zone
+    )
     assert {stamp(NO_TIME), clock_time(NO_TIME), moment(NO_TIME, NOW)} == {NOT_KNOWN}
     assert zone_name(NO_TIME)
     assert iso(NO_TIME) is None

@@ -74,7 +74,7 @@ console.nodes.address console.nodes.settings console.nodes.values console.runboo
 console.storage.alerts console.storage.census console.storage.database console.storage.history console.storage.state
 console.swarm.address console.swarm.client console.swarm.contexts console.swarm.engine_client console.swarm.failures console.swarm.managers console.swarm.model console.swarm.parse
 console.swarm.parse_engine console.swarm.paths console.swarm.reader console.swarm.replies console.swarm.snapshots
-console.text screens.cli.arguments screens.cli.commands.common screens.cli.commands.glance screens.cli.host_arguments screens.cli.main screens.cli.run_arguments
+console.text screens.cli.arguments screens.cli.common screens.cli.commands.glance screens.cli.host_arguments screens.cli.main screens.cli.run_arguments
 screens.cli.service_arguments screens.output.plain screens.present.text
 """
 """All of this program that a glance loads, in whatever form. What is added here is paid for by every glance."""
@@ -145,7 +145,7 @@ console.addresses.details console.addresses.leak_tracker console.addresses.map c
 console.addresses.tracked_tasks console.addresses.use_history console.host.lock_probe console.monitor.assessor
 console.monitor.event_memory console.monitor.monitor console.monitor.nodes_feed console.monitor.pace console.monitor.poller
 console.monitor.schedule console.monitor.values console.monitor.watching console.storage.recorder_lock console.swarm.events
-console.swarm.repeated screens.cli.commands.console screens.cli.commands.live_console screens.present.addresses
+console.swarm.repeated screens.cli.commands.console screens.cli.live_console screens.present.addresses
 screens.present.chart screens.present.findings screens.present.header screens.present.matching screens.present.no_engine
 screens.present.recording screens.present.sorting screens.tui.app screens.tui.collector
 screens.tui.colours screens.tui.environment
@@ -160,7 +160,7 @@ FIRST_DATA = """
 import asyncio, sys
 from argparse import Namespace
 import screens.cli.main, screens.cli.commands.console
-from screens.cli.commands import live_console
+from screens.cli import live_console
 from screens.tui import terminal
 
 seen = set()
@@ -204,7 +204,7 @@ from console.monitor.monitor import Monitor, Sources
 from screens.tui.app import ConsoleApp
 from screens.present.text import UNICODE
 from screens.tui.environment import ConsoleEnvironment
-import screens.cli.commands.live_console
+import screens.cli.live_console
 
 async def show():
     sources = Sources(EngineConnection("unix:///nonexistent", 1), DaemonLog(open_journal()), None)

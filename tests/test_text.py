@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.text import clean, clean_error, duration, ending, last_line, listed, plural
+from console.text import clean, clean_error, ending, last_line, listed, plural
 
 
 @pytest.mark.parametrize(
@@ -47,22 +47,6 @@ def test_counts_and_lists_read_as_sentences() -> None:
     ]
     assert listed(["a", "b"]) == "a, b"
     assert listed(tuple("abcdef")) == "a, b, c, d and 2 more"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (-5, "0 s"),
-        (40.4, "40 s"),
-        (99, "99 s"),
-        (840, "14 min"),
-        (7500, "2 h 5 min"),
-        (7200, "2 h"),
-        (864_000, "10 d"),
-    ],
-)
-def test_spans_are_said_in_their_largest_units(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from console.addresses.accounting import SubnetAccount
 from console.addresses.holders import Holder, HolderKind
 from console.addresses.leaks import LeakEvidence
 from console.addresses.map import AddressMap, Cell, CellKind
-from console.durations import NOT_KNOWN, is_known, moment
+from console.durations import NOT_KNOWN, duration, is_known, moment
 from console.errors import known
 from console.frozen import frozen
 from console.swarm.model import Service, SwarmState, Task
-from console.text import duration, plural
+from console.text import plural
 
 
 @frozen

@@ -142,7 +142,7 @@ def _stale_because(census: Census, now: AllocatorGeneration | None, rebuilt_at: 
     return ""
 
 
-def why_no_evidence(allocator: AllocatorGeneration, managers: int) -> str:
+def how_it_could_go_stale(allocator: AllocatorGeneration, managers: int) -> str:
     """Return what could make evidence stale without being seen from the node that was asked, or nothing."""
     if allocator.node_id != allocator.leader_id:
         return "A restart of the leader's dockerd since then would not be seen from this node."
@@ -155,7 +155,7 @@ def why_no_evidence(allocator: AllocatorGeneration, managers: int) -> str:
 
 def allocator_key(allocator: AllocatorGeneration | None, managers: int) -> str:
     """Return a key for an allocator generation whose end is visible without monitoring; nothing where it may not be."""
-    if allocator is None or managers != 1 or why_no_evidence(allocator, managers):
+    if allocator is None or managers != 1 or how_it_could_go_stale(allocator, managers):
         return ""
     return f"{allocator.leader_id} {allocator.daemon_began} {allocator.rebuilt}".rstrip()
 

@@ -5,8 +5,9 @@ from math import inf
 
 from console.addresses.accounting import NetworkAccount
 from console.addresses.forecast import MAX_HOURS, MIN_COVERAGE, Trend
+from console.durations import duration
 from console.frozen import frozen
-from console.text import duration, plural
+from console.text import plural
 
 LONG_MINUTES, LONG_HOURS = 90.0, 36.0
 """From here on the next larger unit is used: nobody plans with `1 day` or `about 100 minutes`."""

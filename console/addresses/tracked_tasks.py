@@ -7,7 +7,7 @@ from datetime import datetime
 from console.addresses.holders import task_name
 from console.errors import Unknown, known
 from console.frozen import frozen
-from console.swarm.model import Attachment, Network, SwarmState, Task
+from console.swarm.model import Network, SwarmState, Task, TaskAttachment
 
 Services = Mapping[str, tuple[str, str]]
 """Name and stack by ID, also of services that are gone and still have live tasks."""
@@ -31,7 +31,7 @@ class TrackedTask:
     """Whether the allocator was rebuilt after that: then it is unknown what it holds."""
 
     @property
-    def attachments(self) -> tuple[Attachment, ...]:
+    def attachments(self) -> tuple[TaskAttachment, ...]:
         """The networks on which it has addresses."""
         return tuple(attachment for attachment in self.task.attachments if attachment.addresses)
 

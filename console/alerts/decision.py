@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 
 from console.alerts.values import FindingKey, Memory, Notification, Occasion
 from console.diagnosis.values import Finding, Severity
+from console.durations import duration
 from console.errors import Unknown
 from console.frozen import frozen
 from console.monitor.values import MonitorState
-from console.text import SENTENCE_LIMIT, clean, duration
+from console.text import SENTENCE_LIMIT, clean
 
 INTERVAL = timedelta(hours=1)
 """Between two rises of the same thing that are told."""

@@ -7,7 +7,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from console.causes import addresses, images, networks, nodes
-from console.causes.values import Cause, ErrorSource, Match
+from console.causes.values import Cause, CauseMatch, ErrorSource
 
 CAUSES: tuple[Cause, ...] = (
     *networks.PORT_CAUSES,
@@ -28,7 +28,7 @@ _QUOTED_OR_BOUNDARY = re.compile(r'"(?:[^"\\]|\\.)*"|(: |\bdesc = )', re.DOTALL)
 _CompiledCause = tuple[Cause, re.Pattern[str]]
 
 
-def cause_of(error: str, place: ErrorSource = ErrorSource.TASK) -> Match | None:
+def cause_of(error: str, place: ErrorSource = ErrorSource.TASK) -> CauseMatch | None:
     """Return the cause of an error as a task or the allocator reports it; None where the table has none."""
     # containerd adds the class of an error, mostly `unknown`, behind its cause.
     text = error.strip().removesuffix(": unknown")
@@ -45,7 +45,7 @@ def cause_of(error: str, place: ErrorSource = ErrorSource.TASK) -> Match | None:
     for start, (cause, pattern) in chain(exact, fallback):
         match = pattern.fullmatch(text, start)
         if match is not None:
-            return Match(cause, _names(match), start == 0)
+            return CauseMatch(cause, _names(match), start == 0)
     return None
 
 

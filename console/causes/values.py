@@ -103,7 +103,7 @@ class Cause:
 
 
 @frozen
-class Match:
+class CauseMatch:
     """The cause of an error, and what the error names: such as its `network`, `port` or `image`."""
 
     cause: Cause

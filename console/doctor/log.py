@@ -1,11 +1,12 @@
 """Examines dockerd's log: by what it is read, whether it can be, and whether anything is in it."""
 
 from console.doctor.values import DoctorArea, Examination, Patient, passed, unexamined, warned
+from console.durations import duration
 from console.errors import Result, Unknown
 from console.journal import native
 from console.journal.reader import read_recent, why_foreign_unless_silent
 from console.swarm.model import Engine
-from console.text import clean, duration, plural
+from console.text import clean, plural
 
 AREA = DoctorArea.LOG
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from console.doctor.values import DoctorArea, Examination, Patient, Tools, passed, unexamined, warned
+from console.durations import duration
 from console.errors import HostError, Result, Unknown, known, unknown_from
 from console.host.activity import Unit
 from console.host.reader import has_systemd, read_units
@@ -11,7 +12,7 @@ from console.settings import Settings
 from console.storage.alerts import read_failing_alerts
 from console.storage.recorder_lock import recorder_of
 from console.swarm.model import Engine
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 AREA = DoctorArea.SERVICES
 RECORD, GUARD = "vipconsole-record.service", "vipconsole-guard.timer"

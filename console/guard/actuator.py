@@ -8,16 +8,17 @@ from console.clock import Clock
 from console.concurrency import until
 from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
+from console.durations import duration
 from console.errors import VipconsoleError, known
 from console.frozen import frozen
 from console.guard.collector import Collector, keep_of, remember_restart
 from console.guard.policy import RESTART_PERMISSION, decide
-from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
+from console.guard.values import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.operations.borrow.session import BorrowOutcome
 from console.operations.prune import PruneResult, prune
 from console.operations.reclaim import DaemonRestart, ReclaimMethod
 from console.swarm.changer import SwarmChanger
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 Tell = Callable[[str], object]
 
@@ -28,19 +29,19 @@ class GuardOutcome:
 
     decision: GuardDecision
     """The last one: what holds now."""
-    cure: ReclaimMethod | None = None
+    reclaim_method: ReclaimMethod | None = None
     """How leaked addresses were given back, or were to be; None where nothing was tried."""
     pruning: PruneResult = field(default_factory=PruneResult)
 
     @property
     def has_restarted(self) -> bool:
         """Whether the docker unit was restarted."""
-        return self.cure is ReclaimMethod.RESTART
+        return self.reclaim_method is ReclaimMethod.RESTART
 
     @property
     def has_borrowed(self) -> bool:
         """Whether a second manager was borrowed."""
-        return self.cure is ReclaimMethod.BORROW
+        return self.reclaim_method is ReclaimMethod.BORROW
 
     @property
     def verdict(self) -> GuardVerdict:
@@ -73,7 +74,7 @@ async def act(collector: Collector, options: GuardOptions, actuator: Actuator) -
         pruning = await prune(
             collector.reader, actuator.changer, keep_of(settings), decision.prunes, actuator.tell
         )
-    if decision.cure is None:
+    if decision.reclaim_method is None:
         return GuardOutcome(_add_pruning(decision, pruning), pruning=pruning)
     # On disk before it begins: a guard that is killed in the middle must not do it again.
     await asyncio.to_thread(remember_restart, collector.state, collector.clock.now())
@@ -106,7 +107,7 @@ async def _borrow(
     if outcome.lost:
         containers = f"{plural(len(outcome.lost), 'container')} of {outcome.containers}"
         lost = f"{containers} stopped or restarted meanwhile: {listed([name[:12] for name in outcome.lost])}."
-    return await _judge(collector, options, before, decision, _Cure(ReclaimMethod.BORROW, did, lost))
+    return await _judge(collector, options, before, decision, _Reclaim(ReclaimMethod.BORROW, did, lost))
 
 
 async def _restart(
@@ -124,14 +125,14 @@ async def _restart(
     behind = ""
     if restart.behind:
         behind = f"{plural(len(restart.behind), 'service')} not running yet: {listed(restart.behind)}."
-    return await _judge(collector, options, before, decision, _Cure(ReclaimMethod.RESTART, did, behind))
+    return await _judge(collector, options, before, decision, _Reclaim(ReclaimMethod.RESTART, did, behind))
 
 
 @frozen
-class _Cure:
+class _Reclaim:
     """What was done to get addresses back, and what it did to what ran."""
 
-    way: ReclaimMethod
+    method: ReclaimMethod
     did: str
     """A clause that begins a sentence."""
     harm: str
@@ -139,29 +140,33 @@ class _Cure:
 
 
 async def _judge(
-    collector: Collector, options: GuardOptions, before: GuardInputs, decision: GuardDecision, cure: _Cure
+    collector: Collector,
+    options: GuardOptions,
+    before: GuardInputs,
+    decision: GuardDecision,
+    reclaim: _Reclaim,
 ) -> GuardOutcome:
     """Return whether what was wanted is met now."""
     waiting_ids = frozenset(service.service_id for service in needy_services(before.snapshot))
     now = await _wait_until_settled(collector, options, collector.clock, waiting_ids)
-    after = decide(now, _after_cure(options), collector.settings.thresholds)
+    after = decide(now, _after_reclaim(options), collector.settings.thresholds)
     if after.shortage is not None:
-        sentence = f"{cure.did}, but it did not help. {after.sentence}"
-        return GuardOutcome(replace(after, verdict=GuardVerdict.STOP, sentence=sentence), cure.way)
-    if cure.harm:
+        sentence = f"{reclaim.did}, but it did not help. {after.sentence}"
+        return GuardOutcome(replace(after, verdict=GuardVerdict.STOP, sentence=sentence), reclaim.method)
+    if reclaim.harm:
         return GuardOutcome(
             GuardDecision(
-                GuardVerdict.STOP, f"{cure.did}. {cure.harm}", "`vipconsole why SERVICE` shows why."
+                GuardVerdict.STOP, f"{reclaim.did}. {reclaim.harm}", "`vipconsole why SERVICE` shows why."
             ),
-            cure.way,
+            reclaim.method,
         )
     first = decision.shortage.why if decision.shortage else "addresses were exhausted"
-    sentence = f"{cure.did}, because {first}. {after.sentence}"
+    sentence = f"{reclaim.did}, because {first}. {after.sentence}"
     verdict = GuardVerdict.GO if after.verdict is GuardVerdict.NOTE else after.verdict
-    return GuardOutcome(replace(after, verdict=verdict, sentence=sentence), cure.way)
+    return GuardOutcome(replace(after, verdict=verdict, sentence=sentence), reclaim.method)
 
 
-def _after_cure(options: GuardOptions) -> GuardOptions:
+def _after_reclaim(options: GuardOptions) -> GuardOptions:
     return replace(options, may_restart=False, may_borrow=False, allocator_is_new=True)
 
 
@@ -173,7 +178,7 @@ async def _wait_until_settled(
 
     async def is_settled() -> bool:
         inputs.append(await collector.inputs(holds_lock=True))
-        decision = decide(inputs[-1], _after_cure(options), collector.settings.thresholds)
+        decision = decide(inputs[-1], _after_reclaim(options), collector.settings.thresholds)
         return decision.verdict in (GuardVerdict.GO, GuardVerdict.NOTE) and not _is_waiting(
             inputs[-1], waiting_ids
         )

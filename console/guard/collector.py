@@ -19,7 +19,7 @@ from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
 from console.diagnosis.values import Snapshot
 from console.errors import HostError, Result, Unknown, VipconsoleError, unknown_from
 from console.frozen import frozen
-from console.guard.shortage import Daemon, GuardInputs
+from console.guard.values import Daemon, GuardInputs
 from console.host.lock_probe import LOCK, holder_of_lock
 from console.host.reader import HostReader
 from console.host.unit_chain import read_daemon_unit
@@ -83,9 +83,13 @@ class Collector:
             asyncio.to_thread(last_restart, self.state),
             self._why_no_borrow(),
         )
-        daemon: Result[Daemon] = unit if isinstance(unit, Unknown) else stays_down
-        if not isinstance(unit, Unknown) and not isinstance(stays_down, Unknown):
-            daemon = replace(unit, stays_down=stays_down.stays_down)
+        daemon: Result[Daemon]
+        if isinstance(unit, Unknown):
+            daemon = unit
+        elif isinstance(stays_down, Unknown):
+            daemon = stays_down
+        else:
+            daemon = replace(unit, stays_down=stays_down)
         return GuardInputs(
             snapshot,
             assess(snapshot, settings.thresholds),
@@ -117,9 +121,9 @@ class Collector:
             return unknown_from(error)
         return Daemon(unit.started_at, unit.start_limit_s, ())
 
-    async def _stays_down(self) -> Result[Daemon]:
+    async def _stays_down(self) -> Result[tuple[str, ...]]:
         try:
-            return Daemon(None, 0, await self.reader.containers_that_stay_down())
+            return await self.reader.containers_that_stay_down()
         except VipconsoleError as error:
             return unknown_from(error)
 

@@ -7,23 +7,26 @@ from dataclasses import replace
 from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.values import CheckState
 from console.diagnosis.values import Finding, Severity
+from console.durations import duration
 from console.errors import LockHeld, Unknown, known
 from console.guard.shortage import (
     REFUSALS,
+    find_refused_services,
+    find_shortages,
+    find_uncertain_network,
+    services_in_deployment,
+)
+from console.guard.values import (
     GuardDecision,
     GuardInputs,
     GuardOptions,
     GuardVerdict,
     Shortage,
-    find_refused_services,
-    find_shortages,
-    find_uncertain_network,
-    services_in_deployment,
     unknown_decision,
 )
 from console.operations.reclaim import ReclaimMethod
 from console.settings import Thresholds
-from console.text import did_you_mean, duration, listed, plural
+from console.text import did_you_mean, listed, plural
 
 ABOUT_USE = frozenset(("network-filling", "network-full", "deploy-waits"))
 """Findings that a stated need answers better than a share in use does."""
@@ -113,11 +116,11 @@ def _check_shortages(
             GROWTH,
             worst,
         )
-    return _cure(shortages[0], inputs, options)
+    return _reclaim(shortages[0], inputs, options)
 
 
-def _cure(worst: Shortage, inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
-    """Return the cheapest cure that is allowed and has no obstacle: a borrowed manager, then a restart."""
+def _reclaim(worst: Shortage, inputs: GuardInputs, options: GuardOptions) -> GuardDecision:
+    """Return the cheapest method that is allowed and has no obstacle: a borrowed manager, then a restart."""
     sentence = (
         f"{_sentence(worst)} With all leaked addresses back, {worst.within_reach} would be free, and {worst.demand} "
         f"{'is' if worst.demand == 1 else 'are'} needed."
@@ -131,7 +134,7 @@ def _cure(worst: Shortage, inputs: GuardInputs, options: GuardOptions) -> GuardD
             sentence,
             "A second manager is borrowed for some seconds: no container stops.",
             worst,
-            cure=ReclaimMethod.BORROW,
+            reclaim_method=ReclaimMethod.BORROW,
         )
     no_borrow = _borrow_obstacles(inputs) if options.may_borrow else ()
     if options.may_restart and not against_restart:
@@ -141,7 +144,7 @@ def _cure(worst: Shortage, inputs: GuardInputs, options: GuardOptions) -> GuardD
             " ".join((sentence, *(_capitalize(reason) for reason in because))),
             "The docker unit is restarted: every container of this host stops and comes back.",
             worst,
-            cure=ReclaimMethod.RESTART,
+            reclaim_method=ReclaimMethod.RESTART,
         )
     obstacles = (*moment, *no_borrow)
     if options.may_restart or not options.may_borrow:

@@ -1,5 +1,7 @@
-"""Programs that outlive their starter and the terminal: a transient unit of systemd, or a process in a session of its own.
+"""Programs that somebody follows to their end: a command such as `nixos-rebuild`, with a log, a status and an exit code.
 
+They outlive their starter and the terminal: a transient unit of systemd, or a process in a session of its own. What works on
+by itself, and whose end nobody waits for, is started by `console.host.detached`.
 They are started, inspected, followed and removed by name. Nothing is remembered in this process, so that another one can
 go on after a crash.
 """

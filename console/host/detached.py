@@ -1,5 +1,6 @@
-"""Starts a process that outlives its starter: a transient unit where systemd runs, else a detached process.
+"""Starts a process that works on by itself, such as a runner or a daemon, as a transient unit; without systemd it detaches itself.
 
+A command that is followed to its end, with a log, a status and an exit code, is started by `console.host.background`.
 A login session that ends takes its processes with it where logind says so (KillUserProcesses), however they have
 detached themselves; a unit of the system is none of them.
 """

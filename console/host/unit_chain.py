@@ -8,12 +8,13 @@ from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 
 from console.clock import Clock
+from console.durations import duration
 from console.errors import HostError, StepFailed
 from console.frozen import frozen
 from console.host.activity import full_name, is_glob
 from console.host.process import output_of
 from console.host.reader import Run, property_blocks
-from console.text import SENTENCE_LIMIT, clean, duration
+from console.text import SENTENCE_LIMIT, clean
 
 _UNIT_PROPERTIES = (
     "LoadState,ActiveState,ActiveEnterTimestampMonotonic,StartLimitIntervalUSec,StartLimitBurst"

@@ -6,14 +6,14 @@ from dataclasses import field, replace
 from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 
-from console.durations import LOCAL, TimeFormat, clock_time, stamp
+from console.durations import LOCAL, TimeFormat, clock_time, duration, stamp
 from console.frozen import frozen
 from console.journal.failures import ALL_SIGNATURES
 from console.journal.matching import LogEvent, LogMatcher, UnexplainedError
 from console.journal.signatures import AGENT_MESSAGE, Confidence, LogSeverity, Signature
 from console.journal.tallies import MessageCount, MessageCounts
 from console.journal.values import Batch, DaemonLine, JournalEntry, JournalGap
-from console.text import NAME_LIMIT, clean, duration, listed, plural
+from console.text import NAME_LIMIT, clean, listed, plural
 
 _DAY_S = 86_400
 _ORDER = {LogSeverity.CRITICAL: 0, LogSeverity.WARNING: 1, LogSeverity.NOTE: 2}

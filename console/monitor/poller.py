@@ -42,7 +42,7 @@ REMOVAL_S = 5.0
 
 
 @frozen
-class _Look:
+class _Publication:
     """A snapshot that was published, and what follows it."""
 
     swarm: SwarmState
@@ -80,7 +80,7 @@ class SnapshotPoller:
         self._is_urgent = False
         self._failures = 0
         self._began_s = 0.0
-        self._first_look: Future[_Look] | None = None
+        self._first_snapshot: Future[_Publication] | None = None
         self.attended_networks: frozenset[str] = frozenset()
         """Networks (IDs) that are on the screen."""
         self.listener: EventListener | None = None
@@ -95,29 +95,29 @@ class SnapshotPoller:
 
     def begin(self) -> None:
         """Take and assess the first snapshot at once, on a thread: it does not wait for the loop that `run` will be on."""
-        self._first_look = Future()
+        self._first_snapshot = Future()
         # The caller may give up waiting; it is finished all the same.
-        self._first_look.set_running_or_notify_cancel()
+        self._first_snapshot.set_running_or_notify_cancel()
         threading.Thread(
-            target=self._look_ahead, args=(self._first_look,), name="first snapshot", daemon=True
+            target=self._take_ahead, args=(self._first_snapshot,), name="first snapshot", daemon=True
         ).start()
 
-    def _look_ahead(self, first_look: Future[_Look]) -> None:
+    def _take_ahead(self, first_snapshot: Future[_Publication]) -> None:
         try:
-            first_look.set_result(asyncio.run(self._look()))
+            first_snapshot.set_result(asyncio.run(self._take()))
         except BaseException as error:  # noqa: BLE001 - it is raised to the caller that waits for the snapshot
-            first_look.set_exception(error)
+            first_snapshot.set_exception(error)
 
     async def run(self) -> None:
         """Take snapshots until cancelled."""
-        first_look, self._first_look = self._first_look, None
-        look = await (self._look() if first_look is None else asyncio.wrap_future(first_look))
+        first_snapshot, self._first_snapshot = self._first_snapshot, None
+        publication = await (self._take() if first_snapshot is None else asyncio.wrap_future(first_snapshot))
         while True:
-            self.on_snapshot(look.swarm)
-            await self._pause(look)
-            look = await self._look()
+            self.on_snapshot(publication.swarm)
+            await self._pause(publication)
+            publication = await self._take()
 
-    async def _look(self) -> _Look:
+    async def _take(self) -> _Publication:
         """Take a snapshot, and publish what it means."""
         self._woken.clear()
         self._is_urgent = False
@@ -152,7 +152,7 @@ class SnapshotPoller:
             self._failures = 0
             wait_s = pause_s(self._poll_s(end_s), took_s, is_close=self._is_close())
             await self._show(swarm, swarm.engine, runs, took_s, wait_s)
-        return _Look(swarm, end_s, wait_s, took_s)
+        return _Publication(swarm, end_s, wait_s, took_s)
 
     async def _resume(self, swarm: SwarmState, engine: Engine) -> frozenset[str]:
         """Go on with the tasks of an earlier recorder; return the networks (IDs) that were removed meanwhile, as far as told."""
@@ -281,16 +281,16 @@ class SnapshotPoller:
         now = (*unsettled_tasks, *followed_tasks)
         return before if before == now else now
 
-    async def _pause(self, look: _Look) -> None:
-        due_s = look.end_s + look.pause_s
+    async def _pause(self, publication: _Publication) -> None:
+        due_s = publication.end_s + publication.pause_s
         while True:
             if self._woken.is_set():
                 self._woken.clear()
-                soon_s = urgent_pause_s(look.took_s, is_urgent=self._is_urgent)
+                soon_s = urgent_pause_s(publication.took_s, is_urgent=self._is_urgent)
                 if self.pace is not None and not self._is_urgent:
                     # What shows only for a moment begins with a removal.
                     soon_s = max(soon_s, MOTION_S)
-                due_s = min(due_s, look.end_s + soon_s)
+                due_s = min(due_s, publication.end_s + soon_s)
             remaining_s = due_s - self._clock.monotonic()
             if remaining_s <= 0:
                 return

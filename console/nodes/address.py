@@ -6,7 +6,6 @@ from console.frozen import frozen
 from console.text import clean
 
 SSH = "ssh://"
-SCHEMES = (SSH, "tcp://", "unix://")
 NO_JOURNAL = "none"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 # Neither a user nor a host may begin with a dash: ssh would take it for an option.

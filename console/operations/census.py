@@ -28,7 +28,7 @@ from console.swarm.model import StackObject, SwarmState
 from console.swarm.reader import SwarmReader
 from console.text import clean, name_hint, plural
 
-Progress = Callable[[int, int, int], Awaitable[None]]
+ReportProgress = Callable[[int, int, int], Awaitable[None]]
 """Receives the number of the walk, its steps so far, and how many it takes (`WalkableNetwork.steps_of_a_walk`)."""
 
 
@@ -83,7 +83,7 @@ async def take_census(
     name_or_id: str,
     *,
     is_large_allowed: bool = False,
-    progress: Progress = _show_nothing,
+    progress: ReportProgress = _show_nothing,
 ) -> CensusResult:
     """Walk the ring of a network until what stays unvisited has leaked, and return it.
 

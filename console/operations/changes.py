@@ -1,4 +1,4 @@
-"""Records of changes, and the retrying changer: a change is repeated until it is seen, and none is made twice."""
+"""The recorder of changes, and the retrying changer: a change is repeated until it is seen, and none is made twice."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -22,8 +22,8 @@ Note = Callable[[Mapping[str, Any]], Awaitable[None]]
 """Records the result of a change."""
 
 
-class ChangeRecords(Protocol):
-    """A durable record of what is being changed. The caller of an operation stores it: a run in its store, a test in a list.
+class ChangeRecorder(Protocol):
+    """Records durably what is being changed. The caller of an operation brings it: a run records in its store, a test in a list.
 
     When `before` returns, the record is on disk: only then may the change be made. A change without its `after` may have
     been made or not; the next attempt checks first.
@@ -47,7 +47,7 @@ class RetryingChanger:
     """Retries changes until they are seen, and records each before and after."""
 
     clock: Clock
-    change_records: ChangeRecords
+    change_recorder: ChangeRecorder
     max_wait_s: float = 60.0
     """Give up after an engine has not answered properly for so long: a restart of dockerd takes seconds."""
     at_once: int = 4
@@ -87,7 +87,7 @@ class RetryingChanger:
         What ends an outage is done also where it cannot be recorded; then `record_failures` says so.
         """
         try:
-            number = await self.change_records.before(
+            number = await self.change_recorder.before(
                 change.kind, change.object_id, change.what, change.state
             )
         except VipconsoleError as error:
@@ -98,7 +98,7 @@ class RetryingChanger:
 
         async def note(result: Mapping[str, Any]) -> None:
             try:
-                await self.change_records.after(number, result)
+                await self.change_recorder.after(number, result)
             except VipconsoleError as error:
                 if not change.is_way_back:
                     raise
@@ -164,7 +164,7 @@ class Change:
     object_id: str
     what: str
     state: Mapping[str, Any]
-    """What the object was before the change; see `ChangeRecords.before`."""
+    """What the object was before the change; see `ChangeRecorder.before`."""
     act: Callable[[], Awaitable[Mapping[str, Any] | None]] = nothing
     """Makes the change, and returns its result for the record."""
     is_made: Callable[[], Awaitable[bool]] = never

@@ -14,8 +14,8 @@ from console.text import listed, plural
 
 
 @frozen
-class LockOwner:
-    """Who wants to change the swarm."""
+class Claimant:
+    """Who wants to change the swarm: a run, or a command."""
 
     machine: str
     runs: frozenset[str]
@@ -28,7 +28,7 @@ class LockOwner:
 
 
 async def clear_the_way(
-    reader: SwarmReader, changer: SwarmChanger, claimant: LockOwner, deadline_s: float
+    reader: SwarmReader, changer: SwarmChanger, claimant: Claimant, deadline_s: float
 ) -> tuple[str, ...]:
     """Make sure that nobody else is changing the swarm or has left it half changed; return what was removed.
 
@@ -44,7 +44,7 @@ async def clear_the_way(
     return await remove_leftovers_in(state, changer, claimant.machine)
 
 
-def decline_if_claimed(services: Iterable[Service], claimant: LockOwner) -> None:
+def decline_if_claimed(services: Iterable[Service], claimant: Claimant) -> None:
     """Raise Declined where services are parked by a run of another machine, or by one that this machine knows no more.
 
     Those of a run that is kept here and is over are not its business any more: somebody gave it up, or rolled them back.
@@ -63,7 +63,7 @@ def decline_if_claimed(services: Iterable[Service], claimant: LockOwner) -> None
             _decline_forgotten(run, names)
 
 
-def _is_in_its_outage(services: Iterable[Service], claimant: LockOwner) -> bool:
+def _is_in_its_outage(services: Iterable[Service], claimant: Claimant) -> bool:
     """Whether a run is in the middle of its own outage, which has to end, forward or back."""
     return any(service.parked_by == f"{claimant.machine}/{claimant.run}" for service in services)
 

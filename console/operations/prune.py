@@ -9,7 +9,7 @@ from console.frozen import frozen
 from console.swarm.changer import SwarmChanger
 from console.swarm.model import Network
 from console.swarm.reader import SwarmReader
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 
 KEEP_LABEL = "vipconsole.keep"
 """A network with this label, whatever its value, is never removed."""
@@ -33,7 +33,7 @@ class PruneResult:
     """Those that were to be removed and stayed, with the reason."""
 
 
-def prunable(snapshot: SwarmSnapshot, keep: PruneExclusions) -> tuple[Network, ...]:
+def prunable(snapshot: WholeSwarm, keep: PruneExclusions) -> tuple[Network, ...]:
     """Return the overlays that nobody uses: no service, no task that lives or still stops, and no container of this node.
 
     A container that is stopped counts too, for it would not start without its network.
@@ -45,7 +45,7 @@ def prunable(snapshot: SwarmSnapshot, keep: PruneExclusions) -> tuple[Network, .
     )
 
 
-def _reason_to_keep(network: Network, snapshot: SwarmSnapshot, keep: PruneExclusions) -> str:
+def _reason_to_keep(network: Network, snapshot: WholeSwarm, keep: PruneExclusions) -> str:
     age_s = (snapshot.now - network.created).total_seconds()
     labels = network.body.get("Labels") or {}
     if network.ingress or network.is_from_config:

@@ -1,6 +1,7 @@
-"""Gives leaked addresses back: which way this swarm allows and what it costs, pure; and the way by a restart of dockerd.
+"""Gives leaked addresses back: which method this swarm allows and what it costs, pure; and the method of restarting dockerd.
 
-A restart stops every container of that host, and they come back. The other way is in `handover`.
+A restart stops every container of that host, and they come back. The other two stop none: a hand-over of the lead to another
+manager is in `handover`, one to a manager that is borrowed for it in `borrow`.
 """
 
 from collections import defaultdict
@@ -15,7 +16,7 @@ from console.swarm.managers import (
     MANAGERS_AT_LEAST,
     NO_LEADER,
     ManagerRoles,
-    Refusal,
+    Objection,
     by_hand,
     foreign,
     is_to_be_active,
@@ -39,7 +40,7 @@ class ReclaimMethod(StrEnum):
 class ReclaimPlan:
     """What would be done; or why it cannot be, and then nothing else."""
 
-    way: ReclaimMethod
+    method: ReclaimMethod
     cost: str = ""
     """What happens, and to what, in a few sentences."""
     steps: tuple[str, ...] = ()
@@ -66,21 +67,21 @@ class ReclaimTarget:
 def plan_reclaim(
     roles: ManagerRoles,
     swarm: SwarmState,
-    way: ReclaimMethod | None,
+    method: ReclaimMethod | None,
     target: ReclaimTarget,
     borrow: ReclaimPlan | None = None,
 ) -> ReclaimPlan:
-    """Return the way that was asked for, else the cheapest one of those that can be gone.
+    """Return the plan by the method that was asked for, else by the cheapest one that this swarm allows.
 
     `borrow` is the plan of a borrowed manager (`console.operations.borrow.plan`).
     """
-    if way is ReclaimMethod.BORROW and borrow is not None:
+    if method is ReclaimMethod.BORROW and borrow is not None:
         return borrow
-    if way is ReclaimMethod.RESTART:
+    if method is ReclaimMethod.RESTART:
         return _restart(roles, swarm, target)
     handover = plan_handover(roles, swarm, target.machine)
     # On the leader of three managers a hand-over is only a step away: that is told, rather than a restart offered.
-    if way is ReclaimMethod.HANDOVER or not handover.refusal or len(roles.reachable) >= MANAGERS_AT_LEAST:
+    if method is ReclaimMethod.HANDOVER or not handover.refusal or len(roles.reachable) >= MANAGERS_AT_LEAST:
         return handover
     return borrow if borrow is not None and not borrow.refusal else _restart(roles, swarm, target)
 
@@ -98,7 +99,7 @@ def plan_handover(roles: ManagerRoles, swarm: SwarmState, machine: str) -> Recla
     if objection is not None and roles.unfinished:
         plan = _ending(roles.unfinished)
         return ReclaimPlan(
-            plan.way,
+            plan.method,
             f"{plan.cost} No address comes back. {' '.join(objection)}",
             plan.steps,
             brings_back=True,
@@ -108,8 +109,8 @@ def plan_handover(roles: ManagerRoles, swarm: SwarmState, machine: str) -> Recla
     return _handing_over(leader, swarm)
 
 
-def _refusal(way: ReclaimMethod, why: Refusal) -> ReclaimPlan:
-    return ReclaimPlan(way, refusal=why[0], hint=why[1])
+def _refusal(method: ReclaimMethod, why: Objection) -> ReclaimPlan:
+    return ReclaimPlan(method, refusal=why[0], hint=why[1])
 
 
 def _ending(nodes: tuple[Node, ...]) -> ReclaimPlan:

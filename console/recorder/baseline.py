@@ -15,7 +15,7 @@ from console.addresses.leaks import AllocatorGeneration
 from console.addresses.tracked_tasks import TrackedTask
 from console.diagnosis.values import Severity
 from console.frozen import frozen
-from console.swarm.model import Attachment, SwarmState, Task
+from console.swarm.model import SwarmState, Task, TaskAttachment
 from console.text import NAME_LIMIT, clean
 
 T = TypeVar("T")
@@ -207,7 +207,9 @@ def _task_rows(tracked_task: TrackedTask) -> dict[str, object]:
 
 def _task(row: Mapping[str, Any]) -> TrackedTask:
     attachments = tuple(
-        Attachment(clean(network_id), clean(name), tuple(ip_address(str(address)) for address in addresses))
+        TaskAttachment(
+            clean(network_id), clean(name), tuple(ip_address(str(address)) for address in addresses)
+        )
         for network_id, name, addresses in row["on"]
     )
     since = _moment(row["since"])

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from console.clock import Clock
 from console.diagnosis.values import Severity, Snapshot
-from console.durations import stamp
+from console.durations import duration, stamp
 from console.errors import HostError, Unknown, VipconsoleError
 from console.frozen import frozen
 from console.monitor.monitor import Monitor
@@ -18,7 +18,7 @@ from console.recorder.baseline import Baseline, from_json, to_json
 from console.recorder.derive import derive
 from console.recorder.values import EventKind, RecordedEvent, StateListener, WatchSpan
 from console.storage.record import RecordStore
-from console.text import SENTENCE_LIMIT, clean, duration
+from console.text import SENTENCE_LIMIT, clean
 
 WRITE_INTERVAL_S = 30.0
 """What is no event is written that often."""

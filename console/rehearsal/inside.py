@@ -26,7 +26,8 @@ from console.runbook.run.events import Choice, QuestionKind
 from console.runbook.run.view import RunView
 from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import begin_run
-from console.runbook.runner.starting import decide, start_runner
+from console.runbook.runner.deciding import decide
+from console.runbook.runner.starting import start_runner
 from console.runbook.store.viewer import watch
 from console.settings import Settings
 from console.storage.state import state_folder

@@ -7,7 +7,7 @@ from typing import Any
 
 from console.frozen import frozen
 from console.swarm.model import Endpoint, Network, Service, network_entries
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 from console.text import listed, plural
 
 STACK_LABEL = "com.docker.stack.namespace"
@@ -99,7 +99,7 @@ class Shape:
 
 
 def shape_of(
-    snapshot: SwarmSnapshot,
+    snapshot: WholeSwarm,
     endpoints: Sequence[Endpoint],
     manual_addresses: Mapping[tuple[str, str], bool],
     stops: Mapping[str, StopBehavior],
@@ -202,7 +202,7 @@ def _holds_on_one_node(constraint: str, nodes: int) -> bool:
 
 
 def _containers(
-    snapshot: SwarmSnapshot,
+    snapshot: WholeSwarm,
     endpoints: Sequence[Endpoint],
     manual_addresses: Mapping[tuple[str, str], bool],
     names: Mapping[str, str],
@@ -224,7 +224,7 @@ def _containers(
             yield ContainerShape(container.name, container.is_running, attached)
 
 
-def _limits(snapshot: SwarmSnapshot, services: Sequence[ServiceShape]) -> Iterator[str]:
+def _limits(snapshot: WholeSwarm, services: Sequence[ServiceShape]) -> Iterator[str]:
     yield (
         "Containers of the rehearsal do nothing: how long an application takes to start, its health checks "
         "included, is not rehearsed."

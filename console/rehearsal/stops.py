@@ -7,14 +7,14 @@ from pathlib import Path
 
 from console.rehearsal.shape import StopBehavior
 from console.swarm.model import Task
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 
 PROC = Path("/proc")
 KILLED = 128 + signal.SIGKILL
 _TERM = 1 << (signal.SIGTERM - 1)
 
 
-def stop_behaviors(snapshot: SwarmSnapshot, proc: Path = PROC) -> Mapping[str, StopBehavior]:
+def stop_behaviors(snapshot: WholeSwarm, proc: Path = PROC) -> Mapping[str, StopBehavior]:
     """Return by service ID how its containers stop; those of which nothing tells are absent.
 
     A task that was told to stop and was killed took its whole grace. Without such a task the process tells: as the first

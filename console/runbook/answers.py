@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from console.errors import Declined, EngineError, HostError, Result, SwarmError, Unknown, VipconsoleError
 from console.journal.reader import whose_host, why_foreign_unless_silent
 from console.nixos.file import NOT_NIXOS, STORE_PATH, NixosPaths
-from console.runbook.contracts import Answer, CheckResult, Context, RecordedChange
+from console.runbook.contracts import Answer, ChangeRecord, CheckResult, Context
 from console.runbook.language.values import Effect, Json
 from console.swarm.model import Network, Service, SwarmState
 
@@ -148,7 +148,7 @@ async def folder_of(context: Context, name: str, text: str) -> Path:
     return Path(await context.keep(name, text)).parent
 
 
-def recorded_changes(context: Context, kind: str, *what: str) -> Iterator[RecordedChange]:
+def recorded_changes(context: Context, kind: str, *what: str) -> Iterator[ChangeRecord]:
     """Yield the change records of earlier attempts for one kind of object and these changes, the latest first."""
     return (
         change for change in reversed(context.recorded_changes) if change.kind == kind and change.what in what

@@ -10,7 +10,7 @@ from console.clock import Clock
 from console.durations import SPAN, SPAN_MEANING, seconds_of
 from console.host.activity import full_name
 from console.journal.reader import DaemonLog
-from console.operations.changes import ChangeRecords
+from console.operations.changes import ChangeRecorder
 from console.operations.outage import OutageReport
 from console.runbook.language.values import (
     ABSOLUTE,
@@ -24,7 +24,7 @@ from console.runbook.language.values import (
     Json,
 )
 from console.runbook.language.variables import problem_with
-from console.runbook.run.replay_steps import RecordedChange
+from console.runbook.run.replay_steps import ChangeRecord
 from console.runbook.run.waits import Blocking, Measure
 from console.settings import Settings
 from console.swarm.changer import EngineChanger
@@ -51,11 +51,11 @@ __all__ = [
     "ActionPlan",
     "Answer",
     "Blocking",
+    "ChangeRecord",
     "CheckResult",
     "Context",
     "Measure",
     "Predicate",
-    "RecordedChange",
     "World",
 ]
 P_contra = TypeVar("P_contra", bound=BaseModel, contravariant=True)
@@ -161,12 +161,12 @@ class Context(Protocol):
         ...
 
     @property
-    def change_records(self) -> ChangeRecords:
-        """Records of the objects that it changes."""
+    def change_recorder(self) -> ChangeRecorder:
+        """Records every object before it changes it, and after."""
         ...
 
     @property
-    def recorded_changes(self) -> Sequence[RecordedChange]:
+    def recorded_changes(self) -> Sequence[ChangeRecord]:
         """What all earlier attempts of this step recorded of the objects that they changed, in order.
 
         An attempt that goes on where another was interrupted, and an undo, find there what was before.

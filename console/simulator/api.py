@@ -2,7 +2,7 @@
 
 import re
 
-from console.simulator.calls import Context, Request, Response, Route, body_of, is_set, route
+from console.simulator.calls import CallContext, Request, Response, Route, body_of, is_set, route
 from console.simulator.filters import (
     LOCKED,
     NO_SWARM,
@@ -69,7 +69,7 @@ def _route(engine: AnyEngine, call: Request) -> Response:
         if method == call.method and (match := pattern.match(path)):
             if needs_manager:
                 _check_manager(engine, is_write=method != "GET")
-            return act(Context(engine, call, api, match[1] if match.lastindex else ""))
+            return act(CallContext(engine, call, api, match[1] if match.lastindex else ""))
     raise Refusal("page not found", 404)
 
 
@@ -109,7 +109,7 @@ def _answers_for_swarm(engine: AnyEngine) -> bool:
     return True
 
 
-def _list_networks(context: Context) -> Response:
+def _list_networks(context: CallContext) -> Response:
     engine = context.engine
     filters = filters_of(context.call.query, "networks")
     swarm_networks = engine.store.networks if _answers_for_swarm(engine) else {}
@@ -124,7 +124,7 @@ def _list_networks(context: Context) -> Response:
     )
 
 
-def _inspect_network(context: Context) -> Response:
+def _inspect_network(context: CallContext) -> Response:
     engine, reference = context.engine, context.reference
     for network_data in local_networks_json(engine):
         if reference in (network_data["Name"], network_data["Id"]):
@@ -144,27 +144,27 @@ def _inspect_network(context: Context) -> Response:
     return Response(200, network_detail_json(engine, network, by_full_id=by_full_id, api=context.api))
 
 
-def _create_network(context: Context) -> Response:
+def _create_network(context: CallContext) -> Response:
     return Response(201, {"Id": context.engine.networks.create(body_of(context)), "Warning": ""})
 
 
-def _remove_network(context: Context) -> Response:
+def _remove_network(context: CallContext) -> Response:
     context.engine.networks.remove(context.reference)
     return Response(204)
 
 
-def _connect(context: Context) -> Response:
+def _connect(context: CallContext) -> Response:
     body = body_of(context)
     context.engine.containers.connect(context.reference, body["Container"], body.get("EndpointConfig") or {})
     return Response(200)
 
 
-def _disconnect(context: Context) -> Response:
+def _disconnect(context: CallContext) -> Response:
     context.engine.containers.disconnect(context.reference, body_of(context)["Container"])
     return Response(200)
 
 
-def _list_services(context: Context) -> Response:
+def _list_services(context: CallContext) -> Response:
     filters = filters_of(context.call.query, "services")
     store = context.engine.store
     services = [service for service in store.services.values() if service_passes(service, filters)]
@@ -179,15 +179,15 @@ def _list_services(context: Context) -> Response:
     )
 
 
-def _inspect_service(context: Context) -> Response:
+def _inspect_service(context: CallContext) -> Response:
     return Response(200, service_json(context.engine.store.find_service(context.reference)))
 
 
-def _create_service(context: Context) -> Response:
+def _create_service(context: CallContext) -> Response:
     return Response(201, {"ID": context.engine.services.create(body_of(context))})
 
 
-def _update_service(context: Context) -> Response:
+def _update_service(context: CallContext) -> Response:
     version = context.call.query.get("version", "")
     if not version.isdigit():
         raise Refusal(
@@ -200,12 +200,12 @@ def _update_service(context: Context) -> Response:
     return Response(200, {"Warnings": None})
 
 
-def _remove_service(context: Context) -> Response:
+def _remove_service(context: CallContext) -> Response:
     context.engine.services.remove(context.reference)
     return Response(200)
 
 
-def _list_tasks(context: Context) -> Response:
+def _list_tasks(context: CallContext) -> Response:
     filters = filters_of(context.call.query, "tasks")
     store = context.engine.store
     if "service" in filters:
@@ -220,19 +220,19 @@ def _list_tasks(context: Context) -> Response:
     return Response(200, [task_json(task, network_cache) for task in tasks])
 
 
-def _inspect_task(context: Context) -> Response:
+def _inspect_task(context: CallContext) -> Response:
     return Response(200, task_json(context.engine.store.find_task(context.reference), {}))
 
 
-def _list_secrets(context: Context) -> Response:
+def _list_secrets(context: CallContext) -> Response:
     return _list_data(context, context.engine.secrets)
 
 
-def _list_configs(context: Context) -> Response:
+def _list_configs(context: CallContext) -> Response:
     return _list_data(context, context.engine.configs)
 
 
-def _list_data(context: Context, kind: LabelledData) -> Response:
+def _list_data(context: CallContext, kind: LabelledData) -> Response:
     filters = filters_of(context.call.query, "data")
     return Response(
         200,
@@ -244,31 +244,31 @@ def _list_data(context: Context, kind: LabelledData) -> Response:
     )
 
 
-def _create_secret(context: Context) -> Response:
+def _create_secret(context: CallContext) -> Response:
     return Response(201, {"ID": context.engine.secrets.create(body_of(context))})
 
 
-def _create_config(context: Context) -> Response:
+def _create_config(context: CallContext) -> Response:
     return Response(201, {"ID": context.engine.configs.create(body_of(context))})
 
 
-def _remove_secret(context: Context) -> Response:
+def _remove_secret(context: CallContext) -> Response:
     context.engine.secrets.remove(context.reference)
     return Response(204)
 
 
-def _remove_config(context: Context) -> Response:
+def _remove_config(context: CallContext) -> Response:
     context.engine.configs.remove(context.reference)
     return Response(204)
 
 
-def _replay_events(context: Context) -> Response:
+def _replay_events(context: CallContext) -> Response:
     filters = filters_of(context.call.query, "events")
     events = context.engine.store.events.replay(context.call.query)
     return Response(200, "".join(event_line(event) for event in events if event_passes(event, filters)))
 
 
-def _list_containers(context: Context) -> Response:
+def _list_containers(context: CallContext) -> Response:
     filters = filters_of(context.call.query, "containers")
     shows_all = is_set(context, "all") or "status" in filters
     return Response(
@@ -281,26 +281,26 @@ def _list_containers(context: Context) -> Response:
     )
 
 
-def _inspect_container(context: Context) -> Response:
+def _inspect_container(context: CallContext) -> Response:
     return Response(
         200, container_detail_json(context.engine, context.engine.store.find_container(context.reference))
     )
 
 
-def _create_container(context: Context) -> Response:
+def _create_container(context: CallContext) -> Response:
     identity = context.engine.containers.create(context.call.query.get("name", ""), body_of(context))
     return Response(201, {"Id": identity, "Warnings": []})
 
 
-def _start_container(context: Context) -> Response:
+def _start_container(context: CallContext) -> Response:
     return Response(204 if context.engine.containers.start(context.reference) else 304)
 
 
-def _stop_container(context: Context) -> Response:
+def _stop_container(context: CallContext) -> Response:
     return Response(204 if context.engine.containers.stop(context.reference) else 304)
 
 
-def _remove_container(context: Context) -> Response:
+def _remove_container(context: CallContext) -> Response:
     context.engine.containers.remove(context.reference, force=is_set(context, "force"))
     return Response(204)
 

@@ -31,7 +31,7 @@ class Response:
 
 
 @frozen
-class Context:
+class CallContext:
     """A call, the engine and the API version that it is for, and the object that its path names."""
 
     engine: AnyEngine
@@ -40,21 +40,21 @@ class Context:
     reference: str
 
 
-def is_set(context: Context, name: str) -> bool:
+def is_set(context: CallContext, name: str) -> bool:
     """Whether a parameter of the query is true."""
     return context.call.query.get(name, "").lower() in ("1", "true")
 
 
-def body_of(context: Context) -> Json:
+def body_of(context: CallContext) -> Json:
     """Return the body of a call that needs one."""
     if not isinstance(context.call.body, dict):
         raise Refusal("invalid JSON: got EOF while reading request body", 400)
     return context.call.body
 
 
-Route = tuple[str, re.Pattern[str], bool, Callable[[Context], Response]]
+Route = tuple[str, re.Pattern[str], bool, Callable[[CallContext], Response]]
 
 
-def route(method: str, path: str, act: Callable[[Context], Response], *, manager: bool = True) -> Route:
+def route(method: str, path: str, act: Callable[[CallContext], Response], *, manager: bool = True) -> Route:
     """Return a route; unless `manager` says otherwise, only an engine that answers for the swarm takes it."""
     return method, re.compile("^" + path.replace("{id}", "([^/]+)") + "/?$"), manager, act

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from console.frozen import frozen
-from console.simulator.objects import Timeline
+from console.simulator.objects import SimulatedTimeline
 
 MAX_LINES = 2000
 """Lines that are kept for later listeners."""
@@ -44,7 +44,7 @@ Listener = Callable[[LogLine], None]
 class DockerdLog:
     """What one dockerd writes to its log; `node_id` is added once it is known."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: SimulatedTimeline) -> None:
         self._timeline = timeline
         self._listeners: list[Listener] = []
         self._count = 0

@@ -14,7 +14,7 @@ except ImportError as error:
         "The simulated engine needs aiohttp, which is not installed.", "pip install 'vipconsole[demo]'"
     ) from error
 
-__all__ = ["Door", "Service", "web"]
+__all__ = ["Door", "RequestHandler", "web"]
 
 _END_WITHIN_S = 0.1
 _ROUNDS = 3
@@ -22,7 +22,7 @@ _ROUNDS = 3
 _ANNOUNCE_S = 0.05
 
 
-class Service(Protocol):
+class RequestHandler(Protocol):
     """What answers the calls that come in."""
 
     def handle(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
@@ -33,7 +33,7 @@ class Service(Protocol):
 class Door:
     """The socket, which can be shut for a while: then connecting is refused, as with a daemon that is down."""
 
-    def __init__(self, service: Service, socket: Path) -> None:
+    def __init__(self, service: RequestHandler, socket: Path) -> None:
         self.service = service
         self.socket = socket
         self._server = web.Server(service.handle, handler_cancellation=True, access_log=None)

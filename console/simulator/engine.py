@@ -11,7 +11,7 @@ from console.simulator.agent import Agent, EngineRules
 from console.simulator.allocator import Allocator
 from console.simulator.containers import Containers
 from console.simulator.managers import Managers
-from console.simulator.membership import Membership
+from console.simulator.membership import SimulatedMembership
 from console.simulator.networks import LabelledData, Networks, Nodes
 from console.simulator.objects import Json, SimNode, SimService, SimTask
 from console.simulator.orchestrator import Orchestrator
@@ -95,7 +95,7 @@ class SimulatedEngine:
         self.services = Services(self.store, self.allocator, self.agent, self.orchestrator, identity.api)
         self.containers = Containers(self.store, self.allocator)
         self.managers = Managers(self.store, self._take_lead, self._on_node_change, self._give_up)
-        self.membership = Membership(self.store, self.managers, self.cluster_id)
+        self.membership = SimulatedMembership(self.store, self.managers, self.cluster_id)
         self.nodes = Nodes(self.store, self.managers, self._take_role, self._on_node_change)
         self.secrets = LabelledData(self.store, "secret")
         self.configs = LabelledData(self.store, "config")

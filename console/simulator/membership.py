@@ -43,7 +43,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _DIGEST_LENGTH, _SECRET_LENGTH = 50, 25
 
 
-class Membership:
+class SimulatedMembership:
     """The swarm's tokens and settings, and the coming and going of its nodes."""
 
     def __init__(self, store: Store, managers: Managers, cluster_id: str) -> None:

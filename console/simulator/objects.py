@@ -19,7 +19,7 @@ RANK = {state: rank for rank, state in enumerate(STATES)}
 RUNNING = RANK["running"]
 
 
-class Timeline:
+class SimulatedTimeline:
     """Things to come, in order. `start` is an aware date; `elapsed_s` counts from it."""
 
     def __init__(self, start: datetime) -> None:

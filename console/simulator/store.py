@@ -19,7 +19,7 @@ from console.simulator.objects import (
     SimNode,
     SimService,
     SimTask,
-    Timeline,
+    SimulatedTimeline,
 )
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -68,7 +68,7 @@ class Store:
 
     def __init__(self, seed: int, start: datetime) -> None:
         self._random = random.Random(seed)  # noqa: S311 - names things, guards nothing
-        self.timeline = Timeline(start)
+        self.timeline = SimulatedTimeline(start)
         self._indexes = itertools.count(11)
         self.index = 10
         self.networks: dict[str, SimNetwork] = {}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from console.errors import SimulatorError
-from console.simulator.door import Door, Service
+from console.simulator.door import Door, RequestHandler
 from console.simulator.engine import SimulatedEngine
 from console.simulator.joining import JoiningEngine
 from console.simulator.objects import Json
@@ -18,7 +18,7 @@ from console.simulator.objects import Json
 class TemporaryMachine:
     """Runs the second engine. It is called by the thread whose turn it is; its socket belongs to the loop that it began in."""
 
-    def __init__(self, swarm: SimulatedEngine, serve: Callable[[JoiningEngine], Service]) -> None:
+    def __init__(self, swarm: SimulatedEngine, serve: Callable[[JoiningEngine], RequestHandler]) -> None:
         self._swarm = swarm
         self._serve = serve
         self._loop = asyncio.get_running_loop()
@@ -97,7 +97,7 @@ class TemporaryMachine:
 
     # The socket.
 
-    def _set_door(self, service: Service | None) -> None:
+    def _set_door(self, service: RequestHandler | None) -> None:
         """Open the socket, or close it: one after the other, as it was told."""
 
         def begin() -> None:
@@ -108,7 +108,7 @@ class TemporaryMachine:
         self._changes += 1
         self._loop.call_soon_threadsafe(begin)
 
-    async def _change_door(self, service: Service | None) -> None:
+    async def _change_door(self, service: RequestHandler | None) -> None:
         async with self._turn:
             if self._door is not None:
                 await self._door.close()

@@ -69,7 +69,7 @@ class RecordStore:
         counts: Mapping[datetime, Mapping[str, int]],
         baseline: str,
     ) -> None:
-        """Keep events, counts by the hour, and what the next state is compared with: all of it or nothing.
+        """Keep events, and what the next state is compared with, and add counts by the hour: all of it or nothing.
 
         A recorder that is killed at any moment has neither lost an event nor keeps one twice.
         """
@@ -158,10 +158,6 @@ class RecordStore:
             return tuple(str(cluster) for (cluster,) in rows)
 
         return self._database.read(read, ())
-
-    def add_counts(self, cluster_id: str, hour: datetime, counts: Mapping[str, int]) -> None:
-        """Add to how often dockerd logged what has a signature (by its ID) in the hour of a moment."""
-        self._database.do(lambda file: _add_counts(file, cluster_id, hour, counts))
 
     def counts(self, cluster_id: str, since: datetime) -> Mapping[datetime, Mapping[str, int]]:
         """Return how often dockerd logged what, by the beginning of the hour and the signature's ID, oldest first."""

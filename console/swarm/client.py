@@ -14,8 +14,6 @@ from console.swarm.failures import FAILURES, engine_error, timeout_error
 from console.text import SENTENCE_LIMIT, clean
 
 NO_VERSION = (0, 0)
-COUNTING_API = (1, 52)
-"""From it on the engine tells how many addresses its allocator has handed out (Docker 29)."""
 THREADS = 6
 """Enough to hide the engine's latency; more only queue inside dockerd."""
 

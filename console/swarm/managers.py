@@ -20,8 +20,8 @@ MANAGERS_AT_LEAST = 3
 """With two, the other one alone has no quorum the moment that it fails."""
 NO_LEADER = ("The swarm has no leader.", "Run `docker node ls` on the managers.")
 
-Refusal = tuple[str, str]
-"""A sentence and a hint."""
+Objection = tuple[str, str]
+"""Why nothing is done to the managers: a sentence and a hint."""
 NodeSpec = dict[str, Any]
 
 
@@ -65,7 +65,7 @@ def roles_of(nodes: tuple[Node, ...], here: str) -> ManagerRoles:
     )
 
 
-def refusal(roles: ManagerRoles, at_least: int = MANAGERS_AT_LEAST) -> Refusal | None:
+def refusal(roles: ManagerRoles, at_least: int = MANAGERS_AT_LEAST) -> Objection | None:
     """Return why no hand-over can be made through this node, and what to do; None where it can."""
     leader, reachable = roles.leader, roles.reachable
     if leader is None:
@@ -96,7 +96,7 @@ def refusal(roles: ManagerRoles, at_least: int = MANAGERS_AT_LEAST) -> Refusal |
     return None
 
 
-def foreign(roles: ManagerRoles, machine: str) -> Refusal | None:
+def foreign(roles: ManagerRoles, machine: str) -> Objection | None:
     """Return why nothing can be done while another machine has a hand-over unfinished; None where none has."""
     node = next((node for node in roles.unfinished if machine_of(node) != machine), None)
     if node is None:
@@ -127,7 +127,7 @@ def borrowed_by_hand(node: Node) -> tuple[str, ...]:
     return (*demote, f"docker node rm --force {node.id}")
 
 
-def borrowed_elsewhere(nodes: tuple[Node, ...], machine: str) -> Refusal | None:
+def borrowed_elsewhere(nodes: tuple[Node, ...], machine: str) -> Objection | None:
     """Return why nothing can be done while another machine has a manager borrowed; None where none has."""
     node = next((node for node in nodes if node.borrowed_by and machine_of_borrowed(node) != machine), None)
     if node is None:

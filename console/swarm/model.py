@@ -16,11 +16,11 @@ from console.frozen import frozen
 ALIVE = frozenset(
     ("new", "allocated", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running"),
 )
-"""Task states up to running: a task in one of them holds its addresses. Past it (complete, shutdown, failed,
-rejected, remove, orphaned) the API still lists addresses that are free again (swarmkit's IsTaskAllocated)."""
-
+"""A task in one of these states holds its addresses. Past them the API still lists what is free again (swarmkit's IsTaskAllocated)."""
 DEFAULT_GRACE_S = 10.0
 """How long a container may take to stop where its service does not say (moby, container/container_unix.go)."""
+COUNTING_API = (1, 52)
+"""From it on the engine tells how many addresses its allocator has handed out (Docker 29)."""
 
 
 def _raw() -> Any:
@@ -213,7 +213,7 @@ def network_entries(spec: Mapping[str, Any]) -> Iterator[tuple[str, int, Mapping
 
 
 @frozen
-class Attachment:
+class TaskAttachment:
     """A network of a task, and the addresses that it has there."""
 
     network_id: str
@@ -238,7 +238,7 @@ class Task:
     container_id: str
     is_standalone: bool
     """Whether a standalone container is behind it."""
-    attachments: tuple[Attachment, ...]
+    attachments: tuple[TaskAttachment, ...]
     created: datetime | None = None
     image: str = ""
     """Of its own specification, which may be older than its service's; empty for standalone containers."""
@@ -383,13 +383,13 @@ class Engine:
 
     @property
     def counts_addresses(self) -> bool:
-        """Whether the engine tells how many addresses its allocator has handed out (Docker 29)."""
-        return self.api_version >= (1, 52)
+        """Whether the engine tells how many addresses its allocator has handed out."""
+        return self.api_version >= COUNTING_API
 
 
 @frozen
 class SwarmState:
-    """The state of a swarm at a moment. A part that could not be read says why; the others stand."""
+    """A snapshot of a swarm. A part that could not be read says why; the others stand. `WholeSwarm` has every part."""
 
     engine: Result[Engine]
     networks: Result[tuple[Network, ...]]

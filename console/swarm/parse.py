@@ -15,7 +15,6 @@ from console.errors import Result, Unknown
 from console.swarm.model import (
     ALIVE,
     DEFAULT_GRACE_S,
-    Attachment,
     LocalEndpoint,
     Network,
     NetworkDetail,
@@ -27,6 +26,7 @@ from console.swarm.model import (
     Subnet,
     SubnetUse,
     Task,
+    TaskAttachment,
     VirtualIP,
 )
 from console.text import SENTENCE_LIMIT, clean, clean_error
@@ -62,7 +62,7 @@ GO_ZERO = "0001-01-01T00:00:00"
 """How Go writes the time of what has none. The engine does so for networks of swarms that began with Docker 17.12."""
 
 
-def moment(text: str) -> datetime:
+def parse_moment(text: str) -> datetime:
     """Return an aware time from RFC 3339 with up to nine decimals; NO_TIME for Go's zero time, which means none."""
     if text.startswith(GO_ZERO):
         return NO_TIME
@@ -76,7 +76,7 @@ def moment(text: str) -> datetime:
 
 def _time_or_none(text: str | None) -> datetime | None:
     """Return a time, or None where there is none."""
-    at = moment(text) if text else None
+    at = parse_moment(text) if text else None
     return at if at is not None and is_known(at) else None
 
 
@@ -109,7 +109,7 @@ def network(data: Mapping[str, Any], detail: Result[NetworkDetail] = NEVER_INSPE
         name=clean(data["Name"]),
         driver=driver,
         scope=clean(data["Scope"]),
-        created=moment(data["Created"]),
+        created=parse_moment(data["Created"]),
         ingress=bool(data.get("Ingress")),
         attachable=bool(data.get("Attachable")),
         subnets=tuple(map(subnet, configs)),
@@ -175,8 +175,8 @@ def service(data: Mapping[str, Any]) -> Service:
         id=clean(data["ID"]),
         name=clean(spec["Name"]),
         stack=_stack(spec),
-        created=moment(data["CreatedAt"]),
-        updated=_time_or_none(data["UpdatedAt"]) or moment(data["CreatedAt"]),
+        created=parse_moment(data["CreatedAt"]),
+        updated=_time_or_none(data["UpdatedAt"]) or parse_moment(data["CreatedAt"]),
         endpoint_mode=clean(endpoint_spec.get("Mode") or "vip"),
         network_ids=network_ids,
         publishes_ingress=any(
@@ -266,9 +266,9 @@ def _image(container: Mapping[str, Any]) -> str:
     return clean(container.get("Image") or "", SENTENCE_LIMIT)
 
 
-def _attachment(data: Mapping[str, Any]) -> Attachment:
+def _attachment(data: Mapping[str, Any]) -> TaskAttachment:
     network_data = data["Network"]
-    return Attachment(
+    return TaskAttachment(
         clean(network_data["ID"]),
         clean(network_data["Spec"].get("Name", "")),
         tuple(bare_address(address) for address in data.get("Addresses") or ()),
@@ -289,13 +289,13 @@ def task(data: Mapping[str, Any]) -> Task:
         node_id=clean(data.get("NodeID") or ""),
         state=clean(status["State"]),
         desired_state=clean(data["DesiredState"]),
-        since=_time_or_none(status["Timestamp"]) or moment(data["CreatedAt"]),
+        since=_time_or_none(status["Timestamp"]) or parse_moment(data["CreatedAt"]),
         message=clean_error(status.get("Message") or ""),
         error=clean_error(status.get("Err") or ""),
         container_id=clean(container_status.get("ContainerID") or ""),
         is_standalone=standalone is not None,
         attachments=attachments,
-        created=moment(data["CreatedAt"]),
+        created=parse_moment(data["CreatedAt"]),
         image=_image(container),
         exit_code=_exit_code(status),
         stack=_stack(container),

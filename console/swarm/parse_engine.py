@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, ip_network
 from typing import Any
 
 from console.swarm.model import Container, Endpoint, Engine, Event
-from console.swarm.parse import STACK_LABEL, moment
+from console.swarm.parse import STACK_LABEL, parse_moment
 from console.text import clean
 
 SERVICE_ID_LABEL = "com.docker.swarm.service.id"
@@ -23,7 +23,7 @@ def engine(data: Mapping[str, Any], api_version: tuple[int, int]) -> Engine:
         name=clean(data["Name"]),
         version=clean(data["ServerVersion"]),
         api_version=api_version,
-        time=moment(data["SystemTime"]),
+        time=parse_moment(data["SystemTime"]),
         node_id=clean(swarm["NodeID"]),
         cluster_id=clean(swarm["Cluster"]["ID"]),
         managers=int(swarm["Managers"]),

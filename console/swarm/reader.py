@@ -12,9 +12,10 @@ from urllib.parse import quote
 from console.concurrency import together
 from console.errors import EngineNotFound, MalformedReply, Result, Unknown, VipconsoleError, unknown_from
 from console.swarm import parse, parse_engine
-from console.swarm.client import COUNTING_API, NO_VERSION, EngineConnection
+from console.swarm.client import NO_VERSION, EngineConnection
 from console.swarm.failures import not_a_manager, timeout_error
 from console.swarm.model import (
+    COUNTING_API,
     Container,
     Endpoint,
     Engine,
@@ -30,7 +31,13 @@ from console.swarm.model import (
 )
 from console.swarm.paths import CONTAINERS, MANAGERS, RUNNING_CONTAINERS, TASKS, events_path, path_of
 from console.swarm.replies import read_events, read_rows, reply_or_error, require_reply
-from console.swarm.snapshots import Attachments, StackSnapshot, SwarmSnapshot, attachments_of, published_ports
+from console.swarm.snapshots import (
+    OverlayAttachments,
+    StackSnapshot,
+    WholeSwarm,
+    attachments_of,
+    published_ports,
+)
 
 T = TypeVar("T")
 
@@ -75,7 +82,7 @@ class SwarmReader(Protocol):
         """Return the engine and the nodes of its swarm: two calls, while a change of the managers is waited for."""
         ...
 
-    async def snapshot(self) -> SwarmSnapshot:
+    async def snapshot(self) -> WholeSwarm:
         """Return everything that overlays can be entangled with: six calls."""
         ...
 
@@ -99,7 +106,7 @@ class SwarmReader(Protocol):
         """Return how a container of this node is attached to a network, by its name; None where it is not there."""
         ...
 
-    async def attachments(self, network: str) -> Attachments | None:
+    async def attachments(self, network: str) -> OverlayAttachments | None:
         """Return what is attached to the overlay of this name; None where there is none."""
         ...
 
@@ -161,7 +168,7 @@ class EngineReader:
         end = asyncio.get_running_loop().time() + deadline_s
         return await together(self._part(end, "describe itself", self.engine()), self.nodes(deadline_s))
 
-    async def snapshot(self) -> SwarmSnapshot:
+    async def snapshot(self) -> WholeSwarm:
         # All are waited for, also when one fails: calls that nobody waits for would outlive their connection.
         engine, networks, services, tasks, nodes, containers = await together(
             reply_or_error(self.engine()),
@@ -171,7 +178,7 @@ class EngineReader:
             reply_or_error(self._list_nodes()),
             reply_or_error(self._list_containers(CONTAINERS)),
         )
-        return SwarmSnapshot(
+        return WholeSwarm(
             require_reply(engine),
             require_reply(networks),
             require_reply(services),
@@ -213,7 +220,7 @@ class EngineReader:
                 raise
             return None
 
-    async def attachments(self, network: str) -> Attachments | None:
+    async def attachments(self, network: str) -> OverlayAttachments | None:
         overlays = [
             overlay
             for overlay in await self._list_networks()

@@ -21,8 +21,11 @@ from console.text import clean
 
 
 @frozen
-class SwarmSnapshot:
-    """Everything that an overlay could be entangled with. It is whole: where a part cannot be read there is none."""
+class WholeSwarm:
+    """A snapshot of everything that an overlay could be entangled with.
+
+    It is whole: where a part cannot be read there is no snapshot. What may be unknown in part is `SwarmState`.
+    """
 
     engine: Engine
     networks: tuple[Network, ...]
@@ -80,7 +83,7 @@ class SwarmSnapshot:
 
 
 @frozen
-class StackSnapshot(SwarmSnapshot):
+class StackSnapshot(WholeSwarm):
     """Everything that stacks consist of. A stack is nothing but a label on its objects."""
 
     secrets: tuple[StackObject, ...]
@@ -88,7 +91,7 @@ class StackSnapshot(SwarmSnapshot):
 
     @classmethod
     def of(
-        cls, swarm: SwarmSnapshot, secrets: tuple[StackObject, ...], configs: tuple[StackObject, ...]
+        cls, swarm: WholeSwarm, secrets: tuple[StackObject, ...], configs: tuple[StackObject, ...]
     ) -> "StackSnapshot":
         """Return a snapshot with secrets and configs."""
         parts = (swarm.networks, swarm.services, swarm.tasks, swarm.nodes, swarm.containers)
@@ -144,7 +147,7 @@ class AttachedService:
 
 
 @frozen
-class Attachments:
+class OverlayAttachments:
     """Everything that is attached to an overlay."""
 
     network_id: str
@@ -156,7 +159,7 @@ class Attachments:
 
 def attachments_of(
     network: Network, services: Iterable[Service], tasks: Iterable[Task], local_names: Mapping[str, str]
-) -> Attachments:
+) -> OverlayAttachments:
     """Return what is attached to a network; `local_names` are those of containers on it, by ID, as far as known."""
     attached_services = (attachment for service in services for attachment in _attachments(service, network))
     containers = {
@@ -167,7 +170,7 @@ def attachments_of(
         and task.container_id
         and any(attachment.network_id == network.id for attachment in task.attachments)
     }
-    return Attachments(
+    return OverlayAttachments(
         network.id,
         tuple(sorted(attached_services, key=lambda service: service.name)),
         tuple(sorted(containers)),

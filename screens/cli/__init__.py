@@ -1,1 +1,1 @@
-"""The command line: one module for each command, imported only when it is used."""
+"""The command line: the parser, what commands share, and in `commands` one module for each, imported only when it is used."""

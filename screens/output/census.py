@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from console.addresses.leaks import why_no_evidence
+from console.addresses.leaks import how_it_could_go_stale
 from console.durations import stamp
 from console.operations.census_walk import CensusResult
 from console.text import plural
@@ -67,7 +67,7 @@ def notes(result: CensusResult, *, is_stored: bool) -> tuple[str, ...]:
             "A probe got no address. The result compares snapshots from before and after only, so it is not stored for glance."
         )
     if is_stored:
-        refusal = why_no_evidence(result.walkable.allocator, result.walkable.managers)
+        refusal = how_it_could_go_stale(result.walkable.allocator, result.walkable.managers)
         sentences.append(
             "Stored for glance until dockerd restarts or the leader changes."
             + (f" {refusal}" if refusal else "")

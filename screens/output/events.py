@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from console.diagnosis.values import Severity
-from console.durations import LOCAL, TimeFormat, clock_time, moment, zone_name
+from console.durations import LOCAL, TimeFormat, clock_time, duration, moment, zone_name
 from console.recorder.timeline import Timeline, TimelineLine, WatchGap, timeline_lines
 from console.recorder.values import EventKind
-from console.text import duration, plural
+from console.text import plural
 from screens.output.rows import SEVERITY_STYLES, STYLES, LabelRows
 from screens.present.chart import span_name
 from screens.present.text import MARKS, STRONG, UNKNOWN, Glyphs

@@ -11,10 +11,10 @@ from rich.text import Text
 from console.addresses.accounting import NetworkAccount
 from console.diagnosis.findings.networks import percent
 from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
-from console.durations import stamp
+from console.durations import duration, stamp
 from console.errors import Unknown
 from console.frozen import frozen
-from console.text import duration, plural
+from console.text import plural
 from screens.output.rows import SEVERITY_STYLES
 from screens.present.addresses import FIGURES, SubnetLine, share_of, subnet_lines
 from screens.present.findings import severities

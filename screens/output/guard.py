@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from console.guard.actuator import GuardOutcome
-from console.guard.shortage import GuardDecision, GuardVerdict
+from console.guard.values import GuardDecision, GuardVerdict
 from screens.output.plain import json_text
 from screens.present.text import typed_here
 
@@ -64,7 +64,7 @@ def as_json(
         "would_prune": list(decision.prunes),
         "restarted": outcome.has_restarted,
         "borrowed": outcome.has_borrowed,
-        "healed": int(outcome.cure is not None and decision.verdict is GuardVerdict.GO),
+        "healed": int(outcome.reclaim_method is not None and decision.verdict is GuardVerdict.GO),
         "pruned": list(outcome.pruning.removed_names),
         "kept": [{"name": name, "reason": reason} for name, reason in outcome.pruning.kept_networks],
     }

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from console.diagnosis.findings.sources import is_past
 from console.diagnosis.values import Severity
-from console.durations import TimeFormat, stamp
+from console.durations import TimeFormat, duration, stamp
 from console.journal import signatures
 from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.summary import (
@@ -21,7 +21,7 @@ from console.journal.summary import (
     kinds_at_fault,
     objects_at_fault,
 )
-from console.text import duration, listed, plural
+from console.text import listed, plural
 from screens.output.rows import SEVERITY_STYLES
 
 UNMATCHED_LIMIT = 3

@@ -15,9 +15,9 @@ from console.diagnosis.quiescence.values import (
     blocking_text,
     last_changes_text,
 )
-from console.diagnosis.quiescence.waiter import Progress
-from console.durations import iso
-from console.text import duration, listed, plural
+from console.diagnosis.quiescence.waiter import WaitProgress
+from console.durations import duration, iso
+from console.text import listed, plural
 from screens.output.plain import cut_line, encodable, json_text, say, size_of
 from screens.present.quiet import MARKS
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN
@@ -42,7 +42,7 @@ VERDICT_TONES = {
 }
 
 
-def as_json(progress: Progress, host: str) -> str:
+def as_json(progress: WaitProgress, host: str) -> str:
     """Return the state of a wait as one JSON document, ASCII only, with a newline at its end."""
     outcome = progress.outcome or progress.report.verdict
     document = {
@@ -80,7 +80,7 @@ def _blocker_json(blocker: Blocker) -> Mapping[str, Any]:
     }
 
 
-def verdict_line(progress: Progress) -> tuple[str, str]:
+def verdict_line(progress: WaitProgress) -> tuple[str, str]:
     """Return the verdict as a word, and the reason."""
     outcome = progress.outcome or progress.report.verdict
     if outcome is QuiescenceVerdict.QUIET:
@@ -99,7 +99,7 @@ def verdict_line(progress: Progress) -> tuple[str, str]:
     return outcome.value.upper(), f"{blocking}{waiting_time}"
 
 
-def render_quiet(progress: Progress) -> "RenderableType":
+def render_quiet(progress: WaitProgress) -> "RenderableType":
     """Return how a wait ended as something to print: verdict, and every check with what blocks it."""
     # JSON does not wait for Rich.
     from rich.console import Group  # noqa: PLC0415 - see above
@@ -117,7 +117,7 @@ def render_quiet(progress: Progress) -> "RenderableType":
     return Padding(Group(render_verdict(progress), "", LabelRows(rows, gap=1)), (0, 1), expand=False)
 
 
-def render_verdict(progress: Progress) -> "RenderableType":
+def render_verdict(progress: WaitProgress) -> "RenderableType":
     """Return the verdict as something to print: a word, and the reason."""
     # JSON does not wait for Rich.
     from rich.text import Text  # noqa: PLC0415 - see above
@@ -171,7 +171,7 @@ class QuietProgress:
         self._last_subject = ""
         self._said_after_s = 0.0
 
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: WaitProgress) -> None:
         """Show how far a wait is, unless that is shown already or the wait is over."""
         if progress.outcome is not None:
             return
@@ -198,7 +198,7 @@ class QuietProgress:
         self._stream.flush()
 
 
-def _progress_line(progress: Progress) -> tuple[str, str]:
+def _progress_line(progress: WaitProgress) -> tuple[str, str]:
     """Return what a wait is about, without figures, and its line.
 
     A change blocks for the whole dwell time, and when that is over the wait is over: while nothing else blocks, it is
@@ -213,5 +213,5 @@ def _progress_line(progress: Progress) -> tuple[str, str]:
     return f"quiet{after}", f"{quiet}{after}"
 
 
-def _repeated_s(progress: Progress) -> float:
+def _repeated_s(progress: WaitProgress) -> float:
     return BLOCKED_EVERY_S if blocking_text(progress.report, without=CHANGES) else QUIET_EVERY_S

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from textwrap import wrap
 
-from console.durations import stamp
+from console.durations import duration, stamp
 from console.rehearsal.forecast import Forecast, to_json
-from console.text import clean, duration, plural
+from console.text import clean, plural
 from screens.output.plain import json_text
 
 NOT_BACK = "did not come back"

@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Iterator
 from datetime import datetime
 
+from console.durations import duration
 from console.runbook.language.values import ActionPlan, Answer
 from console.runbook.run.decisions import question_view
 from console.runbook.run.events import Choice, QuestionKind
 from console.runbook.run.view import Question, RunView, StepState, StepView, StoredRun
-from console.text import duration
 from screens.present.run_progress import StepProgress, has_turned, progress_line, progress_of, silence_text
 from screens.present.run_question import fact_lines, outcome, situation
 from screens.present.step_plan import ExpectedSpan, expected_of, fold_lines, group_calls, plan_facts

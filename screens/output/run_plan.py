@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, TextIO
 
+from console.durations import duration
 from console.runbook.language.values import ActionPlan, Runbook
 from console.runbook.runner.creation import StepPlan, refusals
-from console.text import duration
 from screens.output.plain import json_text, say, size_of
 from screens.output.run_lines import MARKS
 from screens.present.plan import overview, plan_screen

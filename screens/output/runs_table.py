@@ -4,10 +4,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from console.durations import TimeFormat, clock_time, zone_name
+from console.durations import TimeFormat, clock_time, duration, zone_name
 from console.runbook.run.view import RunState, StepState, StoredRun
 from console.runbook.store.viewer import UnreadableRun
-from console.text import SENTENCE_LIMIT, clean, duration
+from console.text import SENTENCE_LIMIT, clean
 from screens.output.plain import cut_line
 
 WIDTH = 79

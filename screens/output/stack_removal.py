@@ -9,11 +9,12 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from console.durations import duration
 from console.operations.stack_removal.plan import RemovalPlan, StackPlan
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState
 from console.operations.stack_removal.steps import LeakComparison, LeakCount, LeakVerdict
 from console.swarm.model import ObjectKind, StackObject
-from console.text import duration, listed, plural
+from console.text import listed, plural
 from screens.output.plain import json_text, say
 from screens.output.rows import STYLES, LabelRows
 from screens.present.text import BAD, PLAIN, STRONG, UNKNOWN, WARN

@@ -20,9 +20,8 @@ from console.addresses.use_history import (
     build_history,
     recent_span,
 )
-from console.durations import TimeFormat, clock_time, moment
+from console.durations import TimeFormat, clock_time, duration, moment
 from console.frozen import frozen
-from console.text import duration
 from screens.present.text import ASCII, BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Glyphs, Span, Spans
 
 SPANS = (timedelta(hours=24), timedelta(days=7), timedelta(days=60))

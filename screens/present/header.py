@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from console.diagnosis.values import Severity
-from console.durations import TimeFormat, stamp
+from console.durations import TimeFormat, duration, stamp
 from console.errors import Unknown, known
 from console.frozen import frozen
 from console.swarm.model import Engine, SwarmState
-from console.text import duration, plural
+from console.text import plural
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, WORST, Spans
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from datetime import datetime
 from console.addresses.accounting import NetworkAccount
 from console.addresses.holder_groups import GroupKind, HolderGroup
 from console.addresses.holders import HolderKind
+from console.durations import duration
 from console.errors import Result, Unknown
 from console.frozen import frozen
-from console.text import duration, plural
+from console.text import plural
 from screens.present.network import cut
 from screens.present.sorting import Order, Sorting
 from screens.present.text import DIM, PLAIN, STRONG, WARN, Glyphs, Paragraph, Row, paragraph

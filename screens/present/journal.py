@@ -7,13 +7,13 @@ from typing import TypeAlias
 
 from console.diagnosis.findings.sources import SUBJECTS, is_past
 from console.diagnosis.values import Severity
-from console.durations import clock_time, stamp
+from console.durations import clock_time, duration, stamp
 from console.journal import signatures
 from console.journal.matching import LogEvent, UnexplainedError
 from console.journal.signatures import Confidence, Signature
 from console.journal.summary import ErrorPattern, LogFinding, Summary, describe, objects_at_fault
 from console.monitor.values import Line, Log
-from console.text import duration, listed, plural
+from console.text import listed, plural
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, Span, paragraph
 
 SEVERITIES = {

@@ -13,14 +13,14 @@ LENGTH_COST = 0.01
 
 
 @frozen
-class Match:
+class TextMatch:
     """How well a text matches, and the places of the letters that were typed."""
 
     score: float
     places: tuple[int, ...]
 
 
-def match(query: str, text: str, name_at: int = 0) -> Match | None:
+def match(query: str, text: str, name_at: int = 0) -> TextMatch | None:
     """Return how well a text matches what was typed; None if it does not.
 
     The name begins at `name_at`; in front of it stands what it is, such as `network `.
@@ -32,19 +32,19 @@ def match(query: str, text: str, name_at: int = 0) -> Match | None:
     cost = LENGTH_COST * len(name)
     if name.startswith(query):
         score = WHOLE if name == query else BEGINNING
-        return Match(score - cost, tuple(range(name_at, name_at + len(query))))
+        return TextMatch(score - cost, tuple(range(name_at, name_at + len(query))))
     at = text.find(query)
     while at > 0 and text[at - 1].isalnum() and (later := text.find(query, at + 1)) >= 0:
         at = later
     if at >= 0:
         is_word = at > 0 and not text[at - 1].isalnum()
         score = KIND if at == 0 else WORD if is_word else INSIDE
-        return Match(score - cost, tuple(range(at, at + len(query))))
+        return TextMatch(score - cost, tuple(range(at, at + len(query))))
     places = _scattered(query, name)
     if not places:
         return None
     score = SCATTERED * len(query) / (places[-1] - places[0] + 1)
-    return Match(score - cost, tuple(name_at + place for place in places))
+    return TextMatch(score - cost, tuple(name_at + place for place in places))
 
 
 def _lower(text: str) -> str:

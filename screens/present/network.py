@@ -8,9 +8,9 @@ from console.addresses.leaks import LeakEntry, LeakLog
 from console.addresses.outlook import network_outlook
 from console.diagnosis.attachments import Attachment, Attachments, RecreationImpact
 from console.diagnosis.values import Snapshot
-from console.durations import is_known, moment
+from console.durations import duration, is_known, moment
 from console.errors import Result, Unknown
-from console.text import duration, listed, plural
+from console.text import listed, plural
 from screens.present.chart import outlook_tone
 from screens.present.text import BAD, DIM, EMPTY, PLAIN, STRONG, UNKNOWN, WARN, Paragraph, Row, paragraph
 

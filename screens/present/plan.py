@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
+from console.durations import duration
 from console.frozen import frozen
 from console.runbook.language.values import Answer, Effect, NotChecked, Runbook
 from console.runbook.runner.creation import StepPlan, refusals
-from console.text import clean, duration, plural
+from console.text import clean, plural
 from screens.present.step_plan import (
     EFFECT_WORDS,
     containers_disconnected,
@@ -46,7 +47,7 @@ class PlanOverview:
 
 
 @frozen
-class Section:
+class PlanSection:
     """What a plan says under one label."""
 
     label: str
@@ -135,21 +136,21 @@ def plan_screen(
     return tuple(lines)
 
 
-def _sections(plan: PlanOverview, width: int) -> list[Section]:
+def _sections(plan: PlanOverview, width: int) -> list[PlanSection]:
     """Return every section of a plan that says something, the ones that matter most first."""
     down = list(plan.goes_down) or ["nothing"]
     if len(plan.services_down) > 1:
         down.append(f"first back: {names_that_fit(plan.services_down, width - 12)}")
     asks = ", ".join(plan.asks) or "nothing: it runs to its end"
     sections = (
-        Section("REFUSED", plan.refused),
-        Section("GOES DOWN", tuple(down)),
-        Section("ASKS BEFORE", (asks,)),
-        Section("CAN UNDO", (", ".join(plan.can_be_undone),)),
-        Section("CANNOT UNDO", plan.cannot_be_undone, names_things=True),
-        Section("NOT CHECKED", plan.not_checked, names_things=True),
-        Section("NOT MET NOW", plan.not_met),
-        Section("SKIPPED", plan.skipped, names_things=True),
+        PlanSection("REFUSED", plan.refused),
+        PlanSection("GOES DOWN", tuple(down)),
+        PlanSection("ASKS BEFORE", (asks,)),
+        PlanSection("CAN UNDO", (", ".join(plan.can_be_undone),)),
+        PlanSection("CANNOT UNDO", plan.cannot_be_undone, names_things=True),
+        PlanSection("NOT CHECKED", plan.not_checked, names_things=True),
+        PlanSection("NOT MET NOW", plan.not_met),
+        PlanSection("SKIPPED", plan.skipped, names_things=True),
     )
     return [section for section in sections if any(section.items)]
 

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict, Report
 from console.diagnosis.values import Severity
-from console.text import duration, plural
+from console.durations import duration
+from console.text import plural
 from screens.present.text import (
     BAD,
     DIM,

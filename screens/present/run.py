@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from console.durations import duration
 from console.runbook.language.values import Effect
 from console.runbook.run.decisions import (
     DecisionRequest,
@@ -15,7 +16,6 @@ from console.runbook.run.decisions import (
 from console.runbook.run.events import Choice, Decided, QuestionKind
 from console.runbook.run.next_action import may_skip
 from console.runbook.run.view import Question, RunState, RunView, StepState, StepView, StoredRun
-from console.text import duration
 from screens.present.step_plan import expected_of
 from screens.present.text import (
     ASCII,
@@ -144,7 +144,7 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def standing(run: StoredRun) -> str:
+def next_advice(run: StoredRun) -> str:
     """Return what comes next where a run does not go on by itself, or what it waits for; nothing where that is plain."""
     view = run.view
     run_id = view.header.run_id

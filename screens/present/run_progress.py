@@ -8,13 +8,13 @@ import shlex
 from collections.abc import Iterator
 from datetime import datetime
 
-from console.durations import TimeFormat, clock_time
+from console.durations import TimeFormat, clock_time, duration
 from console.frozen import frozen
 from console.runbook.language.values import Effect
 from console.runbook.run.outage import OutageView
 from console.runbook.run.view import Live, StepState, StepView, StoredRun
 from console.runbook.run.waits import Blocking, Measure, Waiting
-from console.text import SENTENCE_LIMIT, clean, duration, listed, plural
+from console.text import SENTENCE_LIMIT, clean, listed, plural
 from screens.present.step_plan import ExpectedSpan, expected_of
 from screens.present.text import (
     ASCII,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from console.durations import duration
 from console.frozen import frozen
 from console.runbook.language.values import Effect
 from console.runbook.run.comparison import comparisons
@@ -11,7 +12,7 @@ from console.runbook.run.downtime import Downtime, downtime_of
 from console.runbook.run.events import Choice, QuestionKind, Why
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import Live, RunState, RunView, StepState, StepView, StoredRun
-from console.text import clean, duration, listed, plural
+from console.text import clean, listed, plural
 from screens.present.run_progress import down_text, stopwatch
 from screens.present.step_plan import expected_downtime, expected_of
 from screens.present.text import BAD, DIM, PLAIN, STRONG, WARN, Paragraph, typed_here

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from console.durations import duration
 from console.runbook.language.values import ActionPlan, Answer, Call, CheckResult, Effect, Step
 from console.runbook.run.view import RunState, RunView, StepState, StepView, StoredRun, waits_of
-from console.text import SENTENCE_LIMIT, clean, duration, plural
+from console.text import SENTENCE_LIMIT, clean, plural
 from screens.present.run import ASCII_STATE_GLYPHS, STATE_GLYPHS, STATE_TONES, current_place
 from screens.present.step_plan import EFFECT_WORDS, expected_of, fold_lines, group_calls, plan_facts
 from screens.present.text import (

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from console.durations import duration
 from console.frozen import frozen
 from console.runbook.language.values import ActionPlan, Effect, ExpectedDowntime
 from console.runbook.run.view import Live, StepView
-from console.text import duration, plural
+from console.text import plural
 
 EFFECT_WORDS = {Effect.READ: "read-only", Effect.CHANGE: "CHANGES", Effect.OUTAGE: "OUTAGE"}
 REHEARSED, FORMER, PLANNED = "rehearsed", "last time", "planned"

@@ -25,7 +25,7 @@ FRAME_LINES = 2
 
 
 @frozen
-class Section:
+class HelpSection:
     """Entries under a title."""
 
     title: str
@@ -35,7 +35,7 @@ class Section:
 class HelpDialog(TextDialog):
     """The help over a page. It takes the whole screen where that is small."""
 
-    def __init__(self, sections: Sequence[Section], environment: ConsoleEnvironment) -> None:
+    def __init__(self, sections: Sequence[HelpSection], environment: ConsoleEnvironment) -> None:
         super().__init__("Help", (), environment)
         self._sections = sections
 
@@ -51,7 +51,7 @@ class HelpDialog(TextDialog):
 
 def sections_of(
     screen: Screen[object], everywhere: CommandMixin, environment: ConsoleEnvironment
-) -> list[Section]:
+) -> list[HelpSection]:
     """Return the help of a page: what it shows, the keys of what has the focus and of the page, and those of the app."""
     is_ascii = environment.is_ascii
     node: DOMNode = screen.focused or screen
@@ -66,11 +66,11 @@ def sections_of(
     taken = {(command.keys, _plain(command)) for command in own}
     rest = [command for command in commands_of(everywhere) if (command.keys, _plain(command)) not in taken]
     sections = [
-        Section("Keys here", tuple(_entries(own, is_ascii=is_ascii))),
-        Section("Keys everywhere", tuple(_entries(rest, is_ascii=is_ascii))),
+        HelpSection("Keys here", tuple(_entries(own, is_ascii=is_ascii))),
+        HelpSection("Keys everywhere", tuple(_entries(rest, is_ascii=is_ascii))),
     ]
     if isinstance(screen, ConsoleScreen):
-        sections.insert(0, Section("What stands here", screen.marks))
+        sections.insert(0, HelpSection("What stands here", screen.marks))
     return sections
 
 
@@ -106,7 +106,7 @@ def _entries(commands: Sequence[Command], *, is_ascii: bool) -> Iterator[Entry]:
         yield keys, words
 
 
-def help_lines(sections: Sequence[Section], width: int, height: int) -> list[Paragraph]:
+def help_lines(sections: Sequence[HelpSection], width: int, height: int) -> list[Paragraph]:
     """Return the lines of the help, none wider than `width`; in two columns where that has room.
 
     Where `height` is short, no line is empty between the sections.
@@ -131,7 +131,7 @@ def help_lines(sections: Sequence[Section], width: int, height: int) -> list[Par
     ]
 
 
-def _blocks(sections: Sequence[Section], width: int) -> Iterator[list[Spans]]:
+def _blocks(sections: Sequence[HelpSection], width: int) -> Iterator[list[Spans]]:
     """Yield the lines of each entry; a title belongs to the first one below it."""
     for place, section in enumerate(sections):
         head: list[Spans] = [()] * bool(place) + [((section.title, DIM),)]

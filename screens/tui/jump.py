@@ -11,7 +11,7 @@ from textual.message import Message
 from console.errors import known
 from console.frozen import frozen
 from console.monitor.values import AssessedSnapshot, MonitorState
-from screens.present.matching import Match, match
+from screens.present.matching import TextMatch, match
 from screens.tui.environment import OpenNetwork, OpenWhy
 from screens.tui.keys import highlighted
 
@@ -39,7 +39,7 @@ class Place:
 @frozen
 class _Found:
     place: Place
-    match: Match
+    match: TextMatch
 
     @property
     def score(self) -> float:

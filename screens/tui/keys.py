@@ -12,7 +12,7 @@ from textual.dom import DOMNode
 from textual.style import Style
 
 from console.frozen import frozen
-from screens.present.matching import Match, match
+from screens.present.matching import TextMatch, match
 
 KEY_NAMES = {
     "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "up": "↑", "down": "↓", "left": "←", "right": "→",
@@ -153,7 +153,7 @@ class CommandProvider(Provider):
             yield Hit(best.score, display, act, entry, help=command.about or None)
 
 
-def highlighted(text: str, match: Match | None, style: Style | None) -> Content:
+def highlighted(text: str, match: TextMatch | None, style: Style | None) -> Content:
     """Return a text, which is only ever data, with the letters that match in a style of their own."""
     content = Content(text)
     if match is None or style is None:

@@ -13,7 +13,8 @@ from console.host.who import Who
 from console.runbook.language.source import default_runbook
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.view import StoredRun
-from console.runbook.runner.starting import Progress, decide, silent
+from console.runbook.runner.deciding import decide
+from console.runbook.runner.starting import Tell, silent
 from console.runbook.store.folders import run_folders
 from console.runbook.store.viewer import UnreadableRun, newest, runs_in, watch
 
@@ -31,7 +32,7 @@ class Decider:
     is_cut_short: bool = False
     """Whether a decision was interrupted, and how far it came is unknown."""
 
-    async def __call__(self, request: DecisionRequest, progress: Progress = silent) -> None:
+    async def __call__(self, request: DecisionRequest, progress: Tell = silent) -> None:
         """Decide for the question, the attempt and the plan on the screen. Raises Declined and HostError.
 
         RunnerNotStarted is one of these: then the decision is stored, but no runner has acted on it yet.

@@ -18,8 +18,8 @@ from screens.present.help import Entry, run_marks
 from screens.present.run import (
     current_place,
     headline,
+    next_advice,
     open_question,
-    standing,
     step_rows,
     stop_offer,
 )
@@ -226,7 +226,7 @@ class RunbookScreen(ConsoleScreen):
                 return []
             tone = BAD if progress.outage is not None and progress.outage.down else STRONG
             return [paragraph(progress_line(progress, self.environment.clock.now()), tone)]
-        text = standing(run)
+        text = next_advice(run)
         return [paragraph(text, STRONG)] if text else []
 
     def _is_at(self, step: StepView) -> bool:

@@ -16,8 +16,8 @@ from console.addresses.leaks import (
     LeakEvidence,
     allocator_key,
     allocator_of,
+    how_it_could_go_stale,
     valid_evidence,
-    why_no_evidence,
 )
 from console.errors import Unknown
 from console.swarm.model import Network, Node, SwarmState
@@ -178,10 +178,10 @@ def test_other_swarms_and_networks_that_are_gone_are_passed_over() -> None:
 
 def test_what_cannot_be_excluded_is_said() -> None:
     here = AllocatorGeneration("cluster", HERE.id, HERE.id, LONG_AGO)
-    assert why_no_evidence(here, 1) == ""
-    assert "changed back" in why_no_evidence(here, 3)
-    assert "leader's dockerd" in why_no_evidence(replace(here, leader_id="other"), 3)
-    assert "log only" in why_no_evidence(replace(here, daemon_began=None), 1)
+    assert how_it_could_go_stale(here, 1) == ""
+    assert "changed back" in how_it_could_go_stale(here, 3)
+    assert "leader's dockerd" in how_it_could_go_stale(replace(here, leader_id="other"), 3)
+    assert "log only" in how_it_could_go_stale(replace(here, daemon_began=None), 1)
 
 
 def counted_before(*entries: LeakEntry) -> EarlierLeaks:

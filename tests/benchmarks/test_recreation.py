@@ -13,7 +13,7 @@ import pytest
 from console.operations.network_recreation.job import start_interval_s
 from console.operations.network_recreation.recreation import RecreationResult
 from console.swarm.client import EngineConnection
-from console.swarm.parse import moment
+from console.swarm.parse import parse_moment
 from tests.contract.world import World
 from tests.engine.downtimes import Downtimes, recording
 from tests.engine.lab import running_engine
@@ -87,7 +87,7 @@ def last_start(stage: Stage) -> float:
             if each["Status"]["State"] == "running" and each.get("ServiceID") in wanted
         ]
         if Counter(each["ServiceID"] for each in runs) == Counter(wanted):
-            return max(moment(each["Status"]["Timestamp"]).timestamp() for each in runs)
+            return max(parse_moment(each["Status"]["Timestamp"]).timestamp() for each in runs)
         # Seldom enough not to slow down what is waited for.
         time.sleep(0.2)
     raise TimeoutError("not every task runs again")

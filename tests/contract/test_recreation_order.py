@@ -19,7 +19,7 @@ from console.operations.network_recreation.recreation import Recreation, Recreat
 from console.operations.network_recreation.refusals import plan_recreation
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
-from console.swarm.parse import moment
+from console.swarm.parse import parse_moment
 from console.swarm.reader import EngineReader
 from tests.contract.world import World
 from tests.support.change_records import ChangeRecordList
@@ -46,7 +46,7 @@ def system_time(world: World) -> datetime:
     if world.name != "simulator":
         # The engine is this machine's, and takes longer to tell it than the pause that is measured.
         return datetime.now(UTC)
-    return moment(world.client.info()["SystemTime"])
+    return parse_moment(world.client.info()["SystemTime"])
 
 
 async def recreate(world: World, clock: Clock, network: str, folder: Path) -> RecreationResult:

@@ -7,7 +7,7 @@ import pytest
 
 from console.causes.addresses import MISSING_ATTACHMENT
 from console.diagnosis.why.evidence import ServiceStatus, last_lines, lines_of
-from console.diagnosis.why.explain import CAUSES, ServiceExplanation, explain
+from console.diagnosis.why.explain import EXPLAINERS, ServiceExplanation, explain
 from console.diagnosis.why.networks import ADDRESS_IN_USE
 from console.errors import Unknown, UsageError
 from console.journal.signatures import Confidence
@@ -309,8 +309,8 @@ def test_what_does_not_run_comes_first_and_the_headline_counts_it() -> None:
     assert ask([fine], [one()], names=()).headline == "the one service runs"
 
 
-def test_every_cause_is_in_the_table_once() -> None:
-    assert len(CAUSES) == len(set(CAUSES))
+def test_every_explainer_stands_in_the_table_once() -> None:
+    assert len(EXPLAINERS) == len(set(EXPLAINERS))
 
 
 def test_a_node_is_named_where_its_load_balancer_has_no_address() -> None:

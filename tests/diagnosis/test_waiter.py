@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from console.diagnosis.quiescence.values import QuiescenceRules, QuiescenceVerdict
-from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
+from console.diagnosis.quiescence.waiter import WaitDependencies, WaitProgress, wait_for_quiet
 from console.errors import Unknown
 from console.host.activity import HostActivity, Inapplicable, OwnProcess
 from console.settings import QuiescenceSettings, SnapshotSettings, Thresholds
@@ -95,7 +95,7 @@ def event(name: str = "web") -> Event:
     return Event("service", "update", "swarm", f"id-{name}", name, NOW, {"name": name})
 
 
-async def wait(world: World, dwell_s: float = 60, timeout_s: float = 900) -> list[Progress]:
+async def wait(world: World, dwell_s: float = 60, timeout_s: float = 900) -> list[WaitProgress]:
     rules = QuiescenceRules(QuiescenceSettings(), Thresholds(), dwell_s)
     states = wait_for_quiet(
         WaitDependencies(world, world, world), world.time, rules, SnapshotSettings(), timeout_s
@@ -104,7 +104,7 @@ async def wait(world: World, dwell_s: float = 60, timeout_s: float = 900) -> lis
         return [each async for each in states]
 
 
-def ended(states: list[Progress]) -> tuple[QuiescenceVerdict | None, float]:
+def ended(states: list[WaitProgress]) -> tuple[QuiescenceVerdict | None, float]:
     assert all(each.outcome is None for each in states[:-1])
     assert states[-1].outcome is not None
     return states[-1].outcome, states[-1].waited_s

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Declined
-from console.operations.claims import LockOwner, clear_the_way
+from console.operations.claims import Claimant, clear_the_way
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
 from console.swarm.parse import PARKED_LABEL
@@ -130,7 +130,7 @@ async def killed(stage: Stage, subnet: str, line: str, *, after: int) -> None:
 async def as_another_machine(stage: Stage) -> None:
     """Do what every changing command of another manager does before its first change."""
     changer = EngineChanger(stage.connection, lambda _: None)
-    await clear_the_way(EngineReader(stage.connection), changer, LockOwner("another", frozenset()), 60)
+    await clear_the_way(EngineReader(stage.connection), changer, Claimant("another", frozenset()), 60)
 
 
 async def test_killed_in_the_middle_it_is_resumed_undone_and_mended_by_hand(

@@ -14,7 +14,8 @@ import pytest
 
 from console.host.lock_probe import LOCK, holder_of_lock
 from console.runbook.store.database import last_entry
-from console.runbook.store.folders import LOG, run_folders
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import run_folders
 from tests.support.demo import NEW, DemoHost, demo_host
 from tests.support.program import PROGRAM, Outcome, program_environment, vipconsole
 

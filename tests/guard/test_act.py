@@ -13,12 +13,12 @@ from console.errors import HostError
 from console.guard.actuator import Actuator, GuardOutcome, act
 from console.guard.collector import MEMORY_FILE, Collector, last_restart, remember_restart
 from console.guard.policy import decide
-from console.guard.shortage import Daemon, GuardOptions, GuardVerdict
+from console.guard.values import Daemon, GuardOptions, GuardVerdict
 from console.journal.reader import DaemonLog
 from console.journal.values import Batch, Window
 from console.operations.borrow.borrow import BorrowResult
 from console.operations.borrow.session import BorrowOutcome
-from console.settings import Guard, QuiescenceSettings, Settings, SnapshotSettings
+from console.settings import GuardSettings, QuiescenceSettings, Settings, SnapshotSettings
 from console.simulator.engine import SimulatedEngine
 from console.storage.borrow import BorrowStore
 from console.swarm.changer import EngineChanger
@@ -32,7 +32,7 @@ SETTINGS = Settings(
     snapshot=SnapshotSettings(settle_s=0.5),
     # Long enough in the engine's time that its events arrive meanwhile in the machine's, however busy that is.
     quiet=QuiescenceSettings(dwell_s=15, deploy_tools=("no-such-tool",)),
-    guard=Guard(recovery_s=120),
+    guard=GuardSettings(recovery_s=120),
 )
 ALLOWED = GuardOptions("proxy", may_restart=True)
 BOTH = replace(ALLOWED, may_borrow=True)

@@ -10,7 +10,7 @@ from console.diagnosis.assess import assess
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState, Report
 from console.errors import Result, Unknown
 from console.guard.policy import decide
-from console.guard.shortage import Daemon, GuardDecision, GuardInputs, GuardOptions, GuardVerdict
+from console.guard.values import Daemon, GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.journal.summary import Summary, summarise
 from console.journal.values import Batch, JournalEntry
 from console.settings import Thresholds

@@ -13,7 +13,7 @@ from console.errors import HostError
 from console.journal.recordings import GrowingJournal
 from console.journal.values import Batch, Window
 from console.simulator.dockerd_log import MAX_FILE_LINES, MAX_LINES, DockerdLog, JournalFile
-from console.simulator.objects import Timeline
+from console.simulator.objects import SimulatedTimeline
 
 NOW = datetime(2026, 6, 12, 4, 40, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ class Quick:
 
 @pytest.fixture
 def said() -> DockerdLog:
-    return DockerdLog(Timeline(NOW))
+    return DockerdLog(SimulatedTimeline(NOW))
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from unittest.mock import patch
 
 import pytest
 
-from console.operations.borrow.hosts import may_change_interfaces, plan_here, why_not_here
 from console.operations.borrow.options import BorrowOptions
+from console.operations.borrow.this_host import may_change_interfaces, plan_here, why_not_here
 from console.swarm.client import EngineConnection
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support.engines import simulation
@@ -43,7 +43,7 @@ async def test_of_an_engine_that_is_not_this_hosts_own_it_is_refused(tmp_path: P
 async def test_beside_a_demos_engine_one_can_be_borrowed_and_nothing_of_this_host_is_asked(
     tmp_path: Path,
 ) -> None:
-    with simulation(a_swarm()) as running, patch("console.operations.borrow.hosts.ThisHost", None):
+    with simulation(a_swarm()) as running, patch("console.operations.borrow.this_host.ThisHost", None):
         connection = EngineConnection(running.host, 10)
         try:
             options = BorrowOptions(tmp_path, "docker.service", is_demo=True)

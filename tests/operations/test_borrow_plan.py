@@ -27,7 +27,7 @@ def planned(*nodes: Node, here: str = HERE.id, facts: BorrowFacts | None = None)
 
 def test_on_the_only_manager_it_tells_what_it_does_for_how_long_and_what_is_at_risk() -> None:
     plan = planned(LEADER)
-    assert (plan.way, plan.refusal) == (ReclaimMethod.BORROW, "")
+    assert (plan.method, plan.refusal) == (ReclaimMethod.BORROW, "")
     for told in (
         "A second dockerd on this host joins the swarm",
         "This takes about 20 s,",

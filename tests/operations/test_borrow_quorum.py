@@ -10,7 +10,7 @@ import pytest
 from console.errors import EngineUnreachable, Result
 from console.host.temporary.values import Cable
 from console.operations.borrow.members import AnswerWatch, Member
-from console.operations.borrow.progress import BorrowDependencies, Progress
+from console.operations.borrow.progress import BorrowDependencies, BorrowProgress
 from console.operations.borrow.quorum import LOST_AFTER_S, QuorumRescue
 from console.storage.borrow import BorrowPhase, BorrowRecord, BorrowStore
 from console.swarm.membership import Addresses, Membership, MemberState
@@ -146,7 +146,7 @@ def rescue(both: TwoManagers, state: Path, clock: Hours, *, has_log: bool = Fals
     assert record is not None
     watch = AnswerWatch(clock, temporary)
     watch._answered_at_s = 0.0
-    return QuorumRescue(needs, Progress(needs, record), watch)
+    return QuorumRescue(needs, BorrowProgress(needs, record), watch)
 
 
 def record_in(phase: BorrowPhase) -> BorrowRecord:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from console.errors import Declined, EngineError
-from console.operations.claims import LockOwner, clear_the_way, decline_if_claimed
+from console.operations.claims import Claimant, clear_the_way, decline_if_claimed
 from console.operations.probes import ProbeOwner, probe_spec
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
@@ -23,7 +23,7 @@ def parked(name: str, by: str) -> Service:
 
 THEIRS = parked("shop_app", "there/run-7")
 FORGOTTEN = parked("wiki_app", "here/run-1")
-COMMAND = LockOwner("here", frozenset(("run-2",)))
+COMMAND = Claimant("here", frozenset(("run-2",)))
 RUN = replace(COMMAND, run="run-2")
 MENDING = replace(RUN, brings_back=True)
 
@@ -32,7 +32,7 @@ MENDING = replace(RUN, brings_back=True)
 class Row:
     name: str
     services: tuple[Service, ...]
-    claimant: LockOwner
+    claimant: Claimant
     says: str = ""
     hint: str = ""
 

@@ -34,12 +34,12 @@ from console.operations.network_recreation.way_back import (
 from console.swarm import parse
 from console.swarm.parse import NETWORK_FIELDS, PARKED_LABEL, SUBNET_FIELDS
 from console.swarm.parse_engine import endpoint
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 from tests.support.recreation import NEW, service, stage
 from tests.support.recreation_store import RecordStore
 
 
-async def recorded() -> tuple[Record, SwarmSnapshot]:
+async def recorded() -> tuple[Record, WholeSwarm]:
     """Return a record of a swarm of two nodes, and the snapshot that it was made of."""
     with stage(others=[("ci-host-2", "worker")]) as on:
         plan = await on.plan(may_change_address=("*",))
@@ -128,7 +128,7 @@ async def test_on_another_node_the_list_is_believed_only_while_nobody_updates_th
     parked = replace(seen, spec=spec, updated=updated)
     quiet = replace(snapshot, services=(parked,), tasks=(), containers=())
 
-    def waits(at: SwarmSnapshot, emptied: dict[str, Any]) -> tuple[str, ...]:
+    def waits(at: WholeSwarm, emptied: dict[str, Any]) -> tuple[str, ...]:
         return Remaining(at, network, (), read_parked_services(at), emptied).names()
 
     assert waits(quiet, {known.id: updated}) == ()

@@ -10,7 +10,7 @@ from console.rehearsal.image import IGNORES_STOP, IMAGE, STOPS_AT_ONCE
 from console.rehearsal.shape import Shape, StopBehavior, limit_tasks, shape_of
 from console.swarm import parse
 from console.swarm.model import Container, Endpoint, Node, Service
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 from tests.support.swarms import HERE, engine, network, task
 
 MARKED = "hunter2"
@@ -79,7 +79,7 @@ def shape(
     manual: Mapping[tuple[str, str], bool] | None = None,
 ) -> Shape:
     tasks = tuple(task(one.name) for one in services)
-    snapshot = SwarmSnapshot(engine(), (PROXY, INGRESS), services, tasks, nodes, containers)
+    snapshot = WholeSwarm(engine(), (PROXY, INGRESS), services, tasks, nodes, containers)
     return shape_of(snapshot, endpoints, manual or {}, stops or {})
 
 

@@ -8,7 +8,7 @@ import pytest
 from console.rehearsal.shape import StopBehavior
 from console.rehearsal.stops import stop_behaviors
 from console.swarm.model import Task
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 from tests.support.swarms import HERE, ago, engine, service, task
 
 CONTAINER = "c0ffee" + "0" * 58
@@ -38,7 +38,7 @@ def write_process(proc: Path, cgroup: str, caught: str, inner: str = "1") -> Non
 
 
 def behavior(proc: Path, *tasks: Task) -> StopBehavior | None:
-    snapshot = SwarmSnapshot(engine(), (), (service("web"),), tasks, (HERE,), ())
+    snapshot = WholeSwarm(engine(), (), (service("web"),), tasks, (HERE,), ())
     return stop_behaviors(snapshot, proc).get("id-web")
 
 

@@ -93,7 +93,7 @@ async def test_another_node_leads_and_the_record_tells_what_the_old_leader_was(h
     assert verified.evidence["availability"] == "active"
     host.remember()
     assert is_yes(await host.probe(NAME))
-    assert host.change_records.states[0] == {"name": "two", "role": "manager", "availability": "active"}
+    assert host.change_recorder.states[0] == {"name": "two", "role": "manager", "availability": "active"}
     assert containers(host) == before
 
 
@@ -110,7 +110,7 @@ async def test_a_runner_that_was_killed_goes_on_and_the_node_is_what_it_was(
     outputs = await host.act(NAME)
     assert is_yes(await host.verify(NAME, outputs))
     # The pause is the hand-over's own: what the node was before is what the record tells.
-    assert {each.get("availability") for each in host.change_records.states if "role" in each} == {"active"}
+    assert {each.get("availability") for each in host.change_recorder.states if "role" in each} == {"active"}
     assert (two(host).availability, two(host).labels, two(host).role) == ("active", {}, "manager")
     assert containers(host) == before
 

@@ -10,7 +10,7 @@ import pytest
 from console.errors import Declined, Result, StepFailed, Unknown
 from console.host.identity import machine_id
 from console.host.temporary.values import INTERFACE, Cable, TemporaryEngine
-from console.operations.borrow import hosts
+from console.operations.borrow import this_host
 from console.runbook.actions.registry import action_by_name
 from console.runbook.contracts import Answer
 from console.runbook.language.values import Effect
@@ -70,8 +70,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         ready.is_read_only = False
         ready.timeout_s = 300
 
-        monkeypatch.setattr(hosts, "host_of", lambda *_: PaperHost(ready))
-        monkeypatch.setattr(hosts, "SystemClock", lambda: ready.clock)
+        monkeypatch.setattr(this_host, "host_of", lambda *_: PaperHost(ready))
+        monkeypatch.setattr(this_host, "SystemClock", lambda: ready.clock)
         yield ready
 
 
@@ -99,8 +99,8 @@ async def test_addresses_come_back_and_no_container_stops(host: Bench, state: Pa
     assert is_yes(await host.verify(NAME, outputs, **BORROW))
     assert containers(host) == before
     assert BorrowStore(state).read() is None
-    assert host.change_records.lines[0][3] == "borrow a manager"
-    assert host.change_records.states[1] == {"leader": "ci-host", "gave_back": True}
+    assert host.change_recorder.lines[0][3] == "borrow a manager"
+    assert host.change_recorder.states[1] == {"leader": "ci-host", "gave_back": True}
     with pytest.raises(Declined, match="nothing is to be brought back"):
         await host.undo(NAME, outputs, **BORROW)
 

@@ -8,8 +8,8 @@ import pytest
 from console.errors import Unknown
 from console.runbook.run import events
 from console.runbook.store import database
-from console.runbook.store.finished import may_be_unfinished, runs_that_block
-from console.runbook.store.folders import LOG, create_run
+from console.runbook.store.finished import LOG, may_be_unfinished, runs_that_block
+from console.runbook.store.folders import create_run
 from console.runbook.store.viewer import unfinished_runs
 from console.storage.state import BORROW_FILE, BORROW_FOLDER
 from tests.support.runs import ALICE, START, header

@@ -19,9 +19,10 @@ from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHeader
 from console.runbook.run.replay import replay
 from console.runbook.run.view import RunView
-from console.runbook.runner.starting import abandon, decide, resume
+from console.runbook.runner.deciding import abandon, decide, resume
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, create_run
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import create_run
 from console.runbook.store.log import append_if_allowed
 from tests.support.runs import ALICE, START, header, runner_lock
 

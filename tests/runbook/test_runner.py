@@ -18,7 +18,7 @@ from console.runbook.runner.context import RunWorld
 from console.runbook.runner.loop import Runner
 from console.runbook.runner.waits import WaitPolicy
 from console.runbook.store import database
-from console.runbook.store.folders import LOG
+from console.runbook.store.finished import LOG
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
 from console.settings import Settings

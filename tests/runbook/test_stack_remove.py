@@ -61,11 +61,11 @@ async def test_a_stack_is_removed_and_nothing_leaks(host: Bench) -> None:
     assert host.model.addresses_of("proxy", "leaked") == []
     assert "web: removed" in host.said
     # Each object was recorded before and after, and told to the journal in between.
-    kinds = [(when, kind) for when, kind, _, _ in host.change_records.lines]
+    kinds = [(when, kind) for when, kind, _, _ in host.change_recorder.lines]
     assert sorted(kinds) == sorted(
         [("before", "service"), ("after", "service")] * 2 + [("before", "network"), ("after", "network")]
     )
-    states = [each["name"] for each in host.change_records.states if each]
+    states = [each["name"] for each in host.change_recorder.states if each]
     assert (sorted(states[:2]), states[2:]) == (["web_app", "web_db"], ["web_internal"])
     found = await host.verify("stack.remove", outputs, stacks=["web"])
     assert is_yes(found)

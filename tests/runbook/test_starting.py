@@ -14,7 +14,8 @@ from console.runbook.run import events
 from console.runbook.run.header import StepHeader
 from console.runbook.runner.starting import STARTED_WITHIN_S, Starter, ensure_runner
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import RUNNER_LOCK, create_run
 from tests.support.clocks import Hours
 from tests.support.runs import ALICE, START, header
 

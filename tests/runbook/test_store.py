@@ -16,8 +16,8 @@ from console.runbook.run import events
 from console.runbook.run.header import StepHeader
 from console.runbook.run.view import RunView
 from console.runbook.store import database
+from console.runbook.store.finished import LOG
 from console.runbook.store.folders import (
-    LOG,
     RESERVE,
     create_run,
     folder_of,

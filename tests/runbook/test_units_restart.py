@@ -90,7 +90,7 @@ async def test_one_that_is_being_started_already_is_waited_for(tmp_path: Path) -
     step = Attempts(tmp_path, a_chain())
     unit = step.units.units["swarm-init.service"]
     context, _ = step.next()
-    await context.change_records.before(
+    await context.change_recorder.before(
         "unit", unit.name, "restart", {"unit": unit.name, "invocation": f"{unit.name}-1"}
     )
     # As when an attempt was killed right after it had told systemd.

@@ -20,9 +20,10 @@ from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import StepHeader
 from console.runbook.run.view import RunState, StoredRun
-from console.runbook.runner.starting import abandon, decide, resume
+from console.runbook.runner.deciding import abandon, decide, resume
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, RUNNER_LOCK, create_run
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import PULSE, Output, beat
 from console.runbook.store.viewer import (

@@ -30,7 +30,7 @@ from console.runbook.store.viewer import read_stored_run
 from screens.output.run_lines import news
 from screens.output.run_report.document import as_json
 from screens.output.run_report.markdown import as_markdown
-from screens.present.run import standing
+from screens.present.run import next_advice
 from screens.present.run_step import step_paragraphs
 from screens.tui.runbook import RunbookScreen
 from tests.simulator.swarms import a_network, a_service, a_swarm
@@ -224,7 +224,7 @@ async def test_every_face_shows_the_wait_and_afterwards_what_it_was(folder: Path
         assert now.live.waiting == later.live.waiting
         assert said(before, now) == ["calm waiting for service web: is updating"]
         assert said(now, later) == []
-        assert standing(now) == "calm, 2 min: waiting for service web: is updating"
+        assert next_advice(now) == "calm, 2 min: waiting for service web: is updating"
         step = "\n".join(
             "".join(text for text, _ in each.parts) for each in step_paragraphs(now, now.view.steps[0])
         )

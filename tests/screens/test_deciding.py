@@ -18,7 +18,8 @@ from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.header import RunHeader, StepHeader
 from console.runbook.run.view import Decision, RunState, StoredRun
 from console.runbook.runner import starting
-from console.runbook.runner.starting import Progress, decide
+from console.runbook.runner.deciding import decide
+from console.runbook.runner.starting import Tell
 from console.runbook.store.folders import RUNNER_LOCK, create_run
 from console.runbook.store.log import RunLog
 from console.runbook.store.viewer import read_stored_run
@@ -145,7 +146,7 @@ async def test_nothing_else_decides(tmp_path: Path) -> None:
 async def test_a_decision_that_no_runner_can_be_started_for_is_said_to_be_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def start(_: Path, header: RunHeader, clock: Clock, tell: Progress) -> None:
+    async def start(_: Path, header: RunHeader, clock: Clock, tell: Tell) -> None:
         assert clock is not None
         tell(f"The last runner of {header.run_id} is about to end")
         raise RunnerNotStarted("No runner could be started.", "Then: `vipconsole resume`.")

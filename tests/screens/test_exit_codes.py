@@ -15,7 +15,8 @@ from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.header import StepHeader
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, create_run
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import create_run
 from console.swarm.model import SwarmState
 from screens.cli.commands import reclaim
 from screens.cli.main import main

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict, Report
-from console.diagnosis.quiescence.waiter import Progress
+from console.diagnosis.quiescence.waiter import WaitProgress
 from console.journal.summary import summarise
 from console.journal.values import Batch, JournalGap
 from console.operations.stack_removal.plan import RetainedObject
@@ -45,7 +45,7 @@ def test_what_blocks_quiet_is_shown_as_it_is(hostile: str) -> None:
     shown = clean(hostile)
     busy = Check("tasks", "tasks", CheckState.BUSY, (Blocker(shown, shown, NOW),), note=shown, hint=shown)
     stuck = Check("stuck", "stuck", CheckState.STUCK, (Blocker(shown, shown, is_accepted=True),))
-    progress = Progress(Report(NOW, (busy, stuck)), 1.0, 0.0, 60.0, QuiescenceVerdict.BUSY)
+    progress = WaitProgress(Report(NOW, (busy, stuck)), 1.0, 0.0, 60.0, QuiescenceVerdict.BUSY)
     # Both of each blocker, the note and the hint, and the blocker once more in the verdict.
     assert count_of(shown, printed(render_quiet(progress))) >= 6
 

@@ -13,14 +13,15 @@ import pytest
 
 from console.diagnosis.values import Severity
 from console.guard.policy import decide
-from console.guard.shortage import GuardVerdict
+from console.guard.values import GuardVerdict
 from console.host.identity import boot_id, machine_id
 from console.monitor.values import MonitorState
 from console.runbook.language.values import Answer, Call, CheckResult, Effect
 from console.runbook.run import events
 from console.runbook.run.header import StepHeader
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, create_run
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import create_run
 from console.simulator.engine import SimulatedEngine
 from screens.cli.main import main
 from screens.present.header import Freshness, age_of, headline

@@ -17,7 +17,7 @@ import docker
 import pytest
 
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState, QuiescenceVerdict, Report
-from console.diagnosis.quiescence.waiter import Progress
+from console.diagnosis.quiescence.waiter import WaitProgress
 from screens.cli.demo import SIMULATED
 from screens.output.quiet import QuietProgress, verdict_line
 from tests.support.engines import Simulation, simulation
@@ -169,8 +169,8 @@ def test_on_a_terminal_the_line_is_replaced_and_cleared(calm: Simulation) -> Non
 
 def progress(
     *checks: Check, outcome: QuiescenceVerdict | None = None, waited_s: float = 70, quiet_for_s: float = 0
-) -> Progress:
-    return Progress(Report(NOW, checks), waited_s, quiet_for_s, 60, outcome)
+) -> WaitProgress:
+    return WaitProgress(Report(NOW, checks), waited_s, quiet_for_s, 60, outcome)
 
 
 def blocked(*names: str, state: CheckState = CheckState.BUSY) -> Check:
@@ -186,7 +186,7 @@ def changed(*names: str) -> Check:
     )
 
 
-def said_line_by_line(*states: Progress) -> list[str]:
+def said_line_by_line(*states: WaitProgress) -> list[str]:
     stream = io.StringIO()
     printer = QuietProgress(stream, {"COLUMNS": "200"})
     for state in states:

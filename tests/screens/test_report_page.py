@@ -8,7 +8,8 @@ import pytest
 
 from console.runbook.run import events
 from console.runbook.run.view import Live, StoredRun
-from console.runbook.store.folders import LOG, create_run
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import create_run
 from screens.cli.main import main
 from screens.output.run_report.page import as_html
 from tests.support.paper_window import (

@@ -16,11 +16,12 @@ from console.runbook.language.values import Effect
 from console.runbook.run import events as run_events
 from console.runbook.run.header import StepHeader
 from console.runbook.run.view import StepView, StoredRun
-from console.runbook.runner import starting
+from console.runbook.runner import deciding, starting
 from console.runbook.store import database, log
-from console.runbook.store.folders import LOG, create_run
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import create_run
 from console.runbook.store.viewer import read_stored_run
-from screens.cli.commands import terminal_follower
+from screens.cli import terminal_follower
 from tests.support.maintenance import eventually
 from tests.support.runs import ALICE, START, header, runner_lock
 
@@ -145,10 +146,10 @@ def test_an_answer_that_fails_is_said_and_the_next_one_is_taken(
     def failing(*_: object) -> None:
         raise HostError("The run's log cannot be opened: disk I/O error.", "Check the disk.")
 
-    monkeypatch.setattr(starting, "append_if_allowed", failing)
+    monkeypatch.setattr(deciding, "append_if_allowed", failing)
     terminal.type("really\n")
     terminal.receive("The run's log cannot be opened: disk I/O error. Check the disk.")
-    monkeypatch.setattr(starting, "append_if_allowed", append_if_allowed)
+    monkeypatch.setattr(deciding, "append_if_allowed", append_if_allowed)
     terminal.type("really\n")
     eventually(lambda: len(step_of(folder).decisions) == 1)
 

@@ -239,7 +239,7 @@ def test_a_runbook_that_was_not_started_tells_what_each_step_would_do() -> None:
     planned = preview_run(RUNBOOK, NOW)
     _, recreate, tell = planned.view.steps
     assert text_of(run.headline(planned, NOW)) == "runbook proxy-16  3 steps, not started"
-    assert run.standing(planned) == ""
+    assert run.next_advice(planned) == ""
     assert of_rows(run.step_rows(planned.view, ASCII))[0] == ". pending          Look around"
     said = texts(step_paragraphs(planned, recreate))
     assert said.startswith("Remove and recreate  OUTAGE\nnetwork.recreate (network ${vars.network})")

@@ -63,9 +63,12 @@ def test_a_span_grows_and_another_one_stands_beside_it(tmp_path: Path) -> None:
 
 def test_counts_of_an_hour_add_up(tmp_path: Path) -> None:
     store = RecordStore(tmp_path)
-    store.add_counts("cluster", HOUR + timedelta(minutes=3), {"ip-exhausted": 2, "raft-slow": 0})
-    store.add_counts("cluster", HOUR + timedelta(minutes=59), {"ip-exhausted": 3})
-    store.add_counts("cluster", HOUR + timedelta(hours=1), {"ip-exhausted": 1})
+    store.keep("cluster", [], {HOUR + timedelta(minutes=3): {"ip-exhausted": 2, "raft-slow": 0}}, "")
+    later = {
+        HOUR + timedelta(minutes=59): {"ip-exhausted": 3},
+        HOUR + timedelta(hours=1): {"ip-exhausted": 1},
+    }
+    store.keep("cluster", [], later, "")
     assert store.counts("cluster", HOUR + timedelta(minutes=30)) == {
         HOUR: {"ip-exhausted": 5},
         HOUR + timedelta(hours=1): {"ip-exhausted": 1},
@@ -98,8 +101,7 @@ def test_nobody_else_can_read_the_file(tmp_path: Path) -> None:
 
 def test_what_is_older_than_sixty_days_goes(tmp_path: Path) -> None:
     store = RecordStore(tmp_path)
-    store.add("cluster", [LEAK, deploy(NOW)])
-    store.add_counts("cluster", NOW, {"ip-exhausted": 1})
+    store.keep("cluster", [LEAK, deploy(NOW)], {NOW: {"ip-exhausted": 1}}, "")
     store.note_watching("cluster", WatchSpan(NOW, NOW + timedelta(hours=1)))
     store.thin(NOW + timedelta(days=59), MEGABYTE)
     assert len(store.events("cluster", NOW)) == 2

@@ -13,7 +13,7 @@ from console.journal.reader import DaemonLog
 from console.journal.values import Batch, JournalEntry, JournalGap, Window
 from console.operations.outage import OutageReport
 from console.runbook.actions.registry import action_by_name
-from console.runbook.contracts import ActionPlan, Answer, Blocking, CheckResult, Measure, RecordedChange
+from console.runbook.contracts import ActionPlan, Answer, Blocking, ChangeRecord, CheckResult, Measure
 from console.runbook.language.checking import parameters_for
 from console.runbook.language.values import Call, Json
 from console.runbook.predicates.registry import answer_to
@@ -106,8 +106,8 @@ class Bench:
     log: DaemonLog = field(init=False)
     run_id: str = "r1"
     timeout_s: float = 60.0
-    change_records: ChangeLog = field(default_factory=ChangeLog)
-    recorded_changes: Sequence[RecordedChange] = ()
+    change_recorder: ChangeLog = field(default_factory=ChangeLog)
+    recorded_changes: Sequence[ChangeRecord] = ()
     said: list[str] = field(default_factory=list)
     measures: list[Measure | None] = field(default_factory=list)
     outage_reports: list[OutageReport] = field(default_factory=list)
@@ -163,9 +163,9 @@ class Bench:
 
     def remember(self) -> None:
         """Let what was recorded so far be that of an earlier attempt."""
-        begun = [number for number, each in enumerate(self.change_records.lines) if each[0] == "before"]
+        begun = [number for number, each in enumerate(self.change_recorder.lines) if each[0] == "before"]
         self.recorded_changes = tuple(
-            RecordedChange(n, *self.change_records.lines[n][1:], self.change_records.states[n], None)
+            ChangeRecord(n, *self.change_recorder.lines[n][1:], self.change_recorder.states[n], None)
             for n in begun
         )
 

@@ -16,7 +16,7 @@ from typing import Any
 from console.errors import Unknown
 from console.nixos.file import NixosPaths
 from console.operations.outage import OutageReport
-from console.runbook.contracts import Blocking, Measure, RecordedChange
+from console.runbook.contracts import Blocking, ChangeRecord, Measure
 from console.settings import Nixos, Settings
 from console.swarm.model import SwarmState
 
@@ -224,14 +224,14 @@ class ChangeFile:
         return [json.loads(each) for each in self.path.read_text().splitlines()] if self.path.exists() else []
 
     @property
-    def recorded_changes(self) -> Sequence[RecordedChange]:
-        found: dict[int, RecordedChange] = {}
+    def recorded_changes(self) -> Sequence[ChangeRecord]:
+        found: dict[int, ChangeRecord] = {}
         for each in self.lines():
             if "kind" in each:
-                found[each["number"]] = RecordedChange(**each, result=None)
+                found[each["number"]] = ChangeRecord(**each, result=None)
             else:
                 old = found[each["number"]]
-                found[old.number] = RecordedChange(
+                found[old.number] = ChangeRecord(
                     old.number, old.kind, old.object_id, old.what, old.state, each["result"]
                 )
         return tuple(found.values())
@@ -271,8 +271,8 @@ class StepContext:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True, parents=True)
-        self.change_records = ChangeFile(self.folder / "touches", self.crash_after)
-        self.began_with = self.change_records.recorded_changes
+        self.change_recorder = ChangeFile(self.folder / "touches", self.crash_after)
+        self.began_with = self.change_recorder.recorded_changes
 
     @property
     def world(self) -> Any:
@@ -283,7 +283,7 @@ class StepContext:
         return SilentReader()
 
     @property
-    def recorded_changes(self) -> Sequence[RecordedChange]:
+    def recorded_changes(self) -> Sequence[ChangeRecord]:
         """What attempts before this one recorded, as the contract has it."""
         return self.began_with
 

@@ -178,7 +178,7 @@ def install() -> Iterator[None]:
 async def _become(context: Context, service: str, edition: str) -> None:
     if await _edition(context, service) == edition:
         return
-    record = await context.change_records.before(
+    record = await context.change_recorder.before(
         "service", service, edition, {EDITION: await _edition(context, service)}
     )
 
@@ -187,7 +187,7 @@ async def _become(context: Context, service: str, edition: str) -> None:
 
     record_call(f"call {service} becomes {edition}")
     await context.world.changer().update_service(service, change)
-    await context.change_records.after(record, {EDITION: edition})
+    await context.change_recorder.after(record, {EDITION: edition})
 
 
 async def _edition(context: Context, service: str) -> str:

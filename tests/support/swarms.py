@@ -10,7 +10,6 @@ from console.errors import Result, Unknown
 from console.host.activity import Route
 from console.journal.summary import Summary, summarise
 from console.swarm.model import (
-    Attachment,
     Engine,
     LocalEndpoint,
     Network,
@@ -21,6 +20,7 @@ from console.swarm.model import (
     SubnetUse,
     SwarmState,
     Task,
+    TaskAttachment,
     VirtualIP,
 )
 
@@ -117,7 +117,9 @@ def task(
         error=error,
         container_id=container,
         is_standalone=bool(container),
-        attachments=tuple(Attachment(where, where, (ip_address(address),)) for where, address in addresses),
+        attachments=tuple(
+            TaskAttachment(where, where, (ip_address(address),)) for where, address in addresses
+        ),
     )
 
 

@@ -62,7 +62,7 @@ def test_a_recorded_swarm_is_accounted_without_a_remainder(version: str) -> None
     ],
 )
 def test_times_have_any_number_of_decimals(text: str, micros: int) -> None:
-    assert parse.moment(text).astimezone(UTC) == datetime(2026, 6, 12, 2, 0, 0, micros, tzinfo=UTC)
+    assert parse.parse_moment(text).astimezone(UTC) == datetime(2026, 6, 12, 2, 0, 0, micros, tzinfo=UTC)
 
 
 def test_the_engines_own_count_is_read_where_it_is_given() -> None:

@@ -13,11 +13,12 @@ from console.addresses.holders import Holder, duplicate_addresses
 from console.addresses.leaks import Leak, LeakCertainty, LeakEvidence, StaleCensus
 from console.addresses.outlook import outlook_of
 from console.diagnosis.values import Finding, Severity, Snapshot
+from console.durations import duration
 from console.errors import Result, Unknown, known
 from console.host.activity import Route
 from console.settings import Thresholds
 from console.swarm.model import Network, Service, SwarmState
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 Claim = tuple[IPv4Network, str]
 REDEPLOY_HINT = (

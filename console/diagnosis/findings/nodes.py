@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from console.diagnosis.findings.sources import SEVERITIES, is_past
 from console.diagnosis.values import Finding, Severity, Snapshot
-from console.durations import stamp
+from console.durations import duration, stamp
 from console.errors import Unknown, known
 from console.nodes.values import MissingPeer, NetworkCopy, NodeStatus, NodeView, peer_names, views_of
 from console.swarm.model import Network, Node, SwarmState, Task
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 if TYPE_CHECKING:
     from console.journal.summary import LogFinding

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from console.diagnosis.values import FailingAlert, Finding, Severity, Snapshot
+from console.durations import duration
 from console.errors import Result, Unknown, known
-from console.text import duration, ending, plural
+from console.text import ending, plural
 
 if TYPE_CHECKING:
     from console.journal.summary import LogFinding, Summary

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from console.diagnosis.values import Finding, Severity, Snapshot, UnfinishedRun
+from console.durations import duration
 from console.errors import Result, Unknown, known
 from console.swarm.managers import (
     borrowed_by_hand,
@@ -15,7 +16,7 @@ from console.swarm.managers import (
     machine_of_borrowed,
 )
 from console.swarm.model import Node, Service
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 HANDOVER_CODE = "handover-unfinished"
 BORROW_CODE = "borrow-unfinished"

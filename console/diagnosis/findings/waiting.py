@@ -8,11 +8,12 @@ from console.addresses.accounting import NetworkAccount
 from console.addresses.holder_groups import HolderGrouper
 from console.diagnosis.findings.networks import REDEPLOY_HINT, largest_holders
 from console.diagnosis.values import Finding, Severity, Snapshot
+from console.durations import duration
 from console.errors import known
 from console.frozen import frozen
 from console.settings import Thresholds
 from console.swarm.model import Service, Task
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 REJECTION_WINDOW_S = 3600.0
 

@@ -28,9 +28,10 @@ from console.diagnosis.quiescence.values import (
     Report,
     ReportedChange,
 )
+from console.durations import duration
 from console.errors import known
 from console.swarm.model import Event, SwarmState
-from console.text import duration, plural
+from console.text import plural
 
 SERVICE_OF_CONTAINER = "com.docker.swarm.service.id"
 """Label of every container that Swarm starts; events of containers carry its labels."""

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from console.diagnosis.quiescence.values import Blocker, Check, CheckState
+from console.durations import duration
 from console.errors import Result, Unknown, known
 from console.frozen import frozen
 from console.host.activity import (
@@ -20,7 +21,6 @@ from console.host.activity import (
     Unit,
 )
 from console.settings import QuiescenceSettings
-from console.text import duration
 
 _DOCKER_VALUES = frozenset(
     (

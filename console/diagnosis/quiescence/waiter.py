@@ -179,7 +179,7 @@ class WaitDependencies:
 
 
 @frozen
-class Progress:
+class WaitProgress:
     """How far a wait is."""
 
     report: Report
@@ -197,7 +197,7 @@ async def wait_for_quiet(
     rules: QuiescenceRules,
     snapshot: SnapshotSettings,
     timeout_s: float,
-) -> AsyncGenerator[Progress, None]:
+) -> AsyncGenerator[WaitProgress, None]:
     """Yield the state after every snapshot; the last one has an outcome.
 
     It ends when it was quiet for the dwell time, at the time limit, after one snapshot where there is no dwell time, and
@@ -234,7 +234,7 @@ class _QuiescenceWait:
 
     async def follow(
         self, stream: AsyncIterator[StreamItem], timeout_s: float
-    ) -> AsyncGenerator[Progress, None]:
+    ) -> AsyncGenerator[WaitProgress, None]:
         """Take snapshots until there is an outcome."""
         receiving = asyncio.create_task(self._receive(stream))
         try:
@@ -266,10 +266,10 @@ class _QuiescenceWait:
         """Read the host too, and judge the swarm with the events so far."""
         return self._quiescence.judge(swarm, await self._own.activity(swarm))
 
-    def progress(self, report: Report, quiet_s: float, outcome: QuiescenceVerdict | None) -> Progress:
+    def progress(self, report: Report, quiet_s: float, outcome: QuiescenceVerdict | None) -> WaitProgress:
         """Return how long the wait has taken and how long it has been quiet."""
         waited_s = self._clock.monotonic() - self._started_s
-        return Progress(report, waited_s, quiet_s, self._rules.dwell_s, outcome)
+        return WaitProgress(report, waited_s, quiet_s, self._rules.dwell_s, outcome)
 
     def _outcome(self, report: Report, quiet_s: float, timeout_s: float) -> QuiescenceVerdict | None:
         if any(check.is_lasting for check in report.blocking):

@@ -14,9 +14,10 @@ from console.diagnosis.why.evidence import (
     service_row,
 )
 from console.diagnosis.why.placement import down_slots, not_an_address_problem, troubled_slots
+from console.durations import duration
 from console.journal.signatures import Confidence
 from console.swarm.model import Task
-from console.text import duration, ending
+from console.text import ending
 
 UNHEALTHY = re.compile(r"task: non-zero exit \(\d+\): dockerexec: unhealthy container")
 """The whole error of a task that was stopped because its health check failed (moby: executor/container/errors.go,

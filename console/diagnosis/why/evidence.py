@@ -9,13 +9,13 @@ from console.addresses.holders import HolderKind
 from console.diagnosis.findings.networks import leak_count_text
 from console.diagnosis.values import Severity
 from console.diagnosis.why.case import ServiceContext, Slot
-from console.durations import stamp
+from console.durations import duration, stamp
 from console.frozen import frozen
 from console.journal.matching import LogEvent, LogMatcher
 from console.journal.signatures import Confidence, LogSeverity
 from console.journal.values import Batch
 from console.swarm.model import Task
-from console.text import duration, plural
+from console.text import plural
 
 MAX_HOLDERS = 3
 

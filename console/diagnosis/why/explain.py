@@ -1,4 +1,4 @@
-"""Why services do not run: the table of causes, and the answer for those that were asked about."""
+"""Why services do not run: what explains them, and the answer for those that were asked about."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,9 +16,9 @@ from console.settings import Thresholds
 from console.swarm.model import Service
 from console.text import clean, listed, near_names, plural
 
-Cause = Callable[[ServiceContext], Explanation | None]
+Explainer = Callable[[ServiceContext], Explanation | None]
 
-CAUSES: tuple[Cause, ...] = (
+EXPLAINERS: tuple[Explainer, ...] = (
     networks.unreadable_networks,
     networks.full_network,
     networks.missing_network,
@@ -42,7 +42,7 @@ CAUSES: tuple[Cause, ...] = (
     progress.running_update,
     progress.healthy_service,
 )
-"""Each cause after those that would explain it: the first one that fits wins."""
+"""In the order in which they are asked: what explains another cause stands before it, and the first answer wins."""
 SHORTEST_ID = 4
 """Characters of an ID that are taken for its beginning; fewer would be guessing."""
 NO_LINES: Mapping[str, LogEvent] = {}
@@ -164,7 +164,9 @@ def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Servi
 
 def _explain_service(service: Service, swarm: SwarmIndex) -> ServiceExplanation:
     case = open_case(service, swarm)
-    explanation = next(filter(None, (cause(case) for cause in CAUSES)), None) or progress.no_known_cause(case)
+    explanation = next(
+        filter(None, (explainer(case) for explainer in EXPLAINERS)), None
+    ) or progress.no_known_cause(case)
     if service.update_state in progress.PAUSE_STATES and explanation.cause != "update-paused":
         explanation = replace(explanation, evidence=(*explanation.evidence, *progress.update_rows(case)))
     missing_rows = reported.missing_error_rows(case, explanation)

@@ -21,11 +21,12 @@ from console.diagnosis.why.evidence import (
     task_row,
     vip_rows,
 )
+from console.durations import duration
 from console.frozen import frozen
 from console.journal.matching import LogEvent
 from console.journal.signatures import Confidence
 from console.swarm.model import Task
-from console.text import duration, plural
+from console.text import plural
 
 EXHAUSTION_SIGNATURES = frozenset(
     ("vip-create", "vip-update", "vip-init", "vip-retry", "task-address", "task-address-init")

@@ -13,10 +13,10 @@ from console.diagnosis.why.evidence import (
     service_row,
     state_row,
 )
+from console.durations import duration
 from console.errors import Unknown, known
 from console.journal.signatures import Confidence
 from console.swarm.model import PublishedPort, Service, Task
-from console.text import duration
 
 PULL_TOO_LONG_S = 900.0
 _NODES = "docker node inspect --pretty $(docker node ls -q)"

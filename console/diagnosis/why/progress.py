@@ -11,8 +11,9 @@ from console.diagnosis.why.evidence import (
     state_row,
     vip_rows,
 )
+from console.durations import duration
 from console.journal.signatures import Confidence
-from console.text import duration, plural
+from console.text import plural
 
 PAUSE_STATES = ("paused", "rollback_paused")
 """Update states in which Swarm has given up and waits for somebody."""

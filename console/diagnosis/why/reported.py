@@ -1,7 +1,7 @@
 """Causes that a task itself reports, and those that dockerd's log tells about an allocation."""
 
 from console.causes.registry import cause_of
-from console.causes.values import Area, ErrorSource, Match, fill_command, fill_sentence
+from console.causes.values import Area, CauseMatch, ErrorSource, fill_command, fill_sentence
 from console.diagnosis.why.case import ServiceContext, Slot
 from console.diagnosis.why.evidence import (
     Evidence,
@@ -30,12 +30,13 @@ from console.diagnosis.why.placement import (
     scheduling_advice,
     troubled_slots,
 )
+from console.durations import duration
 from console.journal.failures import ALLOCATIONS
 from console.journal.matching import LogEvent
 from console.journal.parsing import parse_line
 from console.journal.signatures import Confidence
 from console.swarm.model import Task
-from console.text import duration, ending
+from console.text import ending
 
 REFUSAL_SIGNATURES = ALLOCATIONS | {"task-address-taken"}
 _DECISIVE_AREAS = (Area.ADDRESS, Area.NETWORK, Area.PORT)
@@ -151,7 +152,7 @@ def _tasks_with_errors(case: ServiceContext) -> list[tuple[Slot, Task]]:
     return [*under_way, *ended_tasks, *(pair for pair in troubled_slots(case) if pair not in ended_tasks)]
 
 
-def _explanation(case: ServiceContext, slot: Slot, task: Task, match: Match) -> Explanation:
+def _explanation(case: ServiceContext, slot: Slot, task: Task, match: CauseMatch) -> Explanation:
     cause = match.cause
     is_back = slot.newest is not task and slot.newest.state == "running"
     names = {
@@ -199,19 +200,19 @@ def _explanation(case: ServiceContext, slot: Slot, task: Task, match: Match) -> 
     )
 
 
-def _name(task: Task, match: Match) -> str:
+def _name(task: Task, match: CauseMatch) -> str:
     # Machines have known what a node cannot mount as `rejected` from the first version on.
     return "rejected" if match.cause.area is Area.STORAGE and task.state == "rejected" else match.cause.id
 
 
-def _certainty(task: Task, match: Match, *, is_back: bool) -> Confidence:
+def _certainty(task: Task, match: CauseMatch, *, is_back: bool) -> Confidence:
     if is_back:
         return Confidence.LIKELY
     # The one text of the allocator's that was proven with nothing else in front.
     return Confidence.CERTAIN if task.error == ADDRESS_IN_USE else match.cause.certainty
 
 
-def _meaning(case: ServiceContext, match: Match) -> str:
+def _meaning(case: ServiceContext, match: CauseMatch) -> str:
     if match.cause.id == _BY_MANAGER and any(
         "node.role" in constraint for constraint in case.service.constraints
     ):
@@ -226,7 +227,7 @@ def _meaning(case: ServiceContext, match: Match) -> str:
     return match.cause.meaning
 
 
-def _advice(case: ServiceContext, match: Match) -> str:
+def _advice(case: ServiceContext, match: CauseMatch) -> str:
     if match.cause.id == "no-suitable-node":
         return scheduling_advice(match.names.get("reasons", ""))
     if match.cause.id == "port-taken" and case.service.mode.startswith("global"):
@@ -238,7 +239,7 @@ def _advice(case: ServiceContext, match: Match) -> str:
     return ""
 
 
-def _image_rows(case: ServiceContext, match: Match) -> tuple[Evidence, ...]:
+def _image_rows(case: ServiceContext, match: CauseMatch) -> tuple[Evidence, ...]:
     if match.cause.area is not Area.IMAGE:
         return ()
     return (service_row(case, "ContainerSpec.Image", case.service.image),)
@@ -248,7 +249,7 @@ def _node_rows(case: ServiceContext, task: Task) -> tuple[Evidence, ...]:
     return (task_row(case, task, "NodeID", node_name(case, task)),) if task.node_id else ()
 
 
-def _extra_rows(case: ServiceContext, task: Task, match: Match) -> tuple[Evidence, ...]:
+def _extra_rows(case: ServiceContext, task: Task, match: CauseMatch) -> tuple[Evidence, ...]:
     if match.cause.area is Area.SCHEDULING:
         constraints = ", ".join(case.service.constraints)
         return (service_row(case, "Placement.Constraints", constraints),) if constraints else ()

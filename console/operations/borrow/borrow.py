@@ -14,7 +14,7 @@ from console.clock import Clock
 from console.errors import Declined, EngineError, EngineTimeout, EngineUnreachable, VipconsoleError, known
 from console.frozen import frozen
 from console.operations.borrow.members import LOCKED, AnswerWatch, HandoverOfTwo, Member, QuorumLost
-from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, Progress
+from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, BorrowProgress
 from console.operations.borrow.quorum import PORT, QuorumRescue
 from console.operations.handover import Ending, read_roles
 from console.storage.borrow import BorrowPhase, BorrowRecord
@@ -51,7 +51,7 @@ class ManagerBorrow:
 
     def __init__(self, dependencies: BorrowDependencies, record: BorrowRecord) -> None:
         self._needs = dependencies
-        self._progress = Progress(dependencies, record)
+        self._progress = BorrowProgress(dependencies, record)
         self._clock: Clock = dependencies.clock
         self._real = dependencies.real
         self._temporary = dependencies.temporary

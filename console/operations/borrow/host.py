@@ -1,4 +1,4 @@
-"""What a host does for a manager that is borrowed on it: this machine, or the demo's host (`console.operations.borrow.hosts`)."""
+"""What a host does for a manager that is borrowed on it: this machine, or the demo's host (`console.operations.borrow.this_host`)."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network

@@ -7,7 +7,7 @@ from console.frozen import frozen
 from console.host.temporary.values import Cable
 from console.operations.reclaim import ReclaimMethod, ReclaimPlan, services_only_on_managers
 from console.storage.borrow import BorrowRecord
-from console.swarm.managers import NO_LEADER, ManagerRoles, Refusal
+from console.swarm.managers import NO_LEADER, ManagerRoles, Objection
 from console.swarm.model import Node, SwarmState
 from console.text import listed
 
@@ -39,7 +39,7 @@ def plan_borrow(roles: ManagerRoles, facts: BorrowFacts) -> ReclaimPlan:
     return _borrowing(leader, facts)
 
 
-def _objection(roles: ManagerRoles, facts: BorrowFacts) -> Refusal | None:
+def _objection(roles: ManagerRoles, facts: BorrowFacts) -> Objection | None:
     leader = roles.leader
     if leader is None:
         return NO_LEADER

@@ -42,7 +42,7 @@ class BorrowDependencies:
     rotates_tokens: bool = False
 
 
-class Progress:
+class BorrowProgress:
     """How far a borrowed manager is, on disk before each step begins and after it has ended."""
 
     def __init__(self, dependencies: BorrowDependencies, record: BorrowRecord) -> None:

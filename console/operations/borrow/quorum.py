@@ -13,7 +13,7 @@ from console.errors import EngineError, EngineUnreachable, NotManager, known
 from console.frozen import frozen
 from console.operations.borrow.backup import read_addresses
 from console.operations.borrow.members import AnswerWatch, Member
-from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, Progress
+from console.operations.borrow.progress import ANSWERED_WITHIN_S, BorrowDependencies, BorrowProgress
 from console.operations.handover import read_roles
 from console.storage.borrow import BorrowPhase
 from console.swarm.managers import give_labels
@@ -30,7 +30,7 @@ class QuorumRescue:
     """What brings a leader back to a swarm that has none, and cannot get one."""
 
     needs: BorrowDependencies
-    progress: Progress
+    progress: BorrowProgress
     watch: AnswerWatch
 
     async def is_lost(self) -> bool:

@@ -42,7 +42,7 @@ from console.operations.network_recreation.record import (
 )
 from console.operations.network_recreation.restore import disconnect, remember
 from console.swarm.model import Network, Service
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 from console.text import listed, plural
 
 NEWCOMERS_ALLOWED = 1
@@ -52,9 +52,7 @@ IN_USE = 400
 """The HTTP status with which the engine refuses to remove a network in use."""
 
 
-async def park_service(
-    job: RecreationJob, network: Network, snapshot: SwarmSnapshot, service: Service
-) -> None:
+async def park_service(job: RecreationJob, network: Network, snapshot: WholeSwarm, service: Service) -> None:
     """Park a service that a snapshot shows on a network. What it is at the very moment of the update is what it gets back."""
     dependencies, names = job.dependencies, (network.id, network.name)
     earlier = read_parked_label(service)
@@ -140,13 +138,13 @@ class NetworkRemoval:
             if not has_detached:
                 await self._dependencies.clock.sleep(POLL_S)
 
-    def _records(self, snapshot: SwarmSnapshot) -> list[ServiceRecord]:
+    def _records(self, snapshot: WholeSwarm) -> list[ServiceRecord]:
         return [
             self._job.record.service(service.id) or service_record(service, self._network, snapshot)
             for service in in_use_on(snapshot, self._network)
         ]
 
-    async def _snapshot(self) -> SwarmSnapshot:
+    async def _snapshot(self) -> WholeSwarm:
         snapshot = await self._dependencies.snapshot()
         await self._job.note(snapshot)
         self._job.containers |= containers_of_tasks(snapshot, self._network)
@@ -156,12 +154,12 @@ class NetworkRemoval:
         grace_s = max((service.grace_s for service in self._job.record.services), default=0.0)
         self._end_s = self._dependencies.clock.monotonic() + stops_within_s + grace_s + GRACE_MARGIN_S
 
-    async def _park(self, snapshot: SwarmSnapshot, services: Iterable[Service]) -> None:
+    async def _park(self, snapshot: WholeSwarm, services: Iterable[Service]) -> None:
         await self._dependencies.retrying.act_on_all(
             services, lambda service: park_service(self._job, self._network, snapshot, service)
         )
 
-    async def _park_due(self, snapshot: SwarmSnapshot, live_ids: frozenset[str]) -> bool:
+    async def _park_due(self, snapshot: WholeSwarm, live_ids: frozenset[str]) -> bool:
         """Park the services whose time has come; return whether there were any."""
         pending_ids = {stop.service.id for stop in self._pending}
         elapsed_s = self._dependencies.clock.monotonic() - self._began_s
@@ -184,7 +182,7 @@ class NetworkRemoval:
             )
         return True
 
-    async def _detach_ended(self, snapshot: SwarmSnapshot, live_ids: frozenset[str]) -> None:
+    async def _detach_ended(self, snapshot: WholeSwarm, live_ids: frozenset[str]) -> None:
         """Take parked services off the network whose last task has ended, while others are still stopping."""
         ended = [
             parked_service.service
@@ -200,7 +198,7 @@ class NetworkRemoval:
         self._job.detached_ids.add(service.id)
         await detach_service(self._job, self._network, service)
 
-    async def _drain(self) -> SwarmSnapshot:
+    async def _drain(self) -> WholeSwarm:
         """Return the first snapshot in which nothing of a service is on the network any more."""
         while True:
             if not self._pending:
@@ -235,7 +233,7 @@ class NetworkRemoval:
             await self._detach_ended(snapshot, remaining.service_ids)
             await self._dependencies.clock.sleep(POLL_S)
 
-    async def _park_newcomers(self, snapshot: SwarmSnapshot) -> bool:
+    async def _park_newcomers(self, snapshot: WholeSwarm) -> bool:
         """Park services that joined the network after all were parked; return whether there were any."""
         elsewhere = attached_elsewhere(snapshot, self._network)
         if elsewhere:
@@ -273,7 +271,7 @@ class NetworkRemoval:
         self._limit(ends_after_s(self._pending))
         return True
 
-    async def _detach_rest(self, snapshot: SwarmSnapshot) -> bool:
+    async def _detach_rest(self, snapshot: WholeSwarm) -> bool:
         """Take off the network whatever a snapshot still shows on it; return whether there was anything."""
         services, containers = services_on(snapshot, self._network), attached_here(snapshot, self._network)
         if not services and not containers:

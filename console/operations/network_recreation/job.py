@@ -15,7 +15,7 @@ from console.operations.network_recreation.verify import task_progress
 from console.operations.outage import OutageReporter, ReportOutage, report_no_outage
 from console.swarm.changer import SwarmChanger
 from console.swarm.reader import SwarmReader
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 
 POLL_S = 0.2
 """Pause between two snapshots while there is nothing to do but wait; services are down meanwhile."""
@@ -96,7 +96,7 @@ class RecreationDependencies:
     def clock(self) -> Clock:
         return self.retrying.clock
 
-    async def snapshot(self) -> SwarmSnapshot:
+    async def snapshot(self) -> WholeSwarm:
         """Return a snapshot, with retries."""
         return await self.retrying.ask(self.reader.snapshot)
 
@@ -141,7 +141,7 @@ class ServiceTimes:
     _alive_ids: set[str] = field(default_factory=set)
     """Services of which at least one task or container was seen running."""
 
-    def note(self, snapshot: SwarmSnapshot, parked_services: Iterable[ParkedService], network: str) -> None:
+    def note(self, snapshot: WholeSwarm, parked_services: Iterable[ParkedService], network: str) -> None:
         """Take in a snapshot, and what is parked for a network in it."""
         down = {parked_service.service.id: parked_service for parked_service in parked_services}
         for parked_service in down.values():
@@ -240,11 +240,11 @@ class RecreationJob:
         """The network's name."""
         return self.record.network.name
 
-    def parked_services(self, snapshot: SwarmSnapshot) -> tuple[ParkedService, ...]:
+    def parked_services(self, snapshot: WholeSwarm) -> tuple[ParkedService, ...]:
         """Return the services that are parked for this network."""
         return own_parked_services(snapshot, self.name, self.dependencies.owner)
 
-    async def note(self, snapshot: SwarmSnapshot) -> None:
+    async def note(self, snapshot: WholeSwarm) -> None:
         """Take the times from a snapshot, and report who is down in it."""
         parked_services = self.parked_services(snapshot)
         self.times.note(snapshot, parked_services, self.name)

@@ -12,7 +12,7 @@ from console.frozen import frozen
 from console.operations.network_recreation.record import ParkedService, ServiceRecord
 from console.swarm.model import Container, Network, Service
 from console.swarm.parse import PARKED_LABEL
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 
 NOWHERE = "node.labels.vipconsole.parked==nowhere"
 Spec = dict[str, Any]
@@ -108,7 +108,7 @@ def _unplace(template: Spec, record: ServiceRecord) -> None:
 class Remaining:
     """What of services still lives on a network, or may."""
 
-    snapshot: SwarmSnapshot
+    snapshot: WholeSwarm
     network: Network
     container_ids: Collection[str]
     """Containers that were on it before."""
@@ -177,19 +177,19 @@ class Remaining:
                 yield parked_service.service
 
 
-def services_on(snapshot: SwarmSnapshot, network: Network) -> tuple[Service, ...]:
+def services_on(snapshot: WholeSwarm, network: Network) -> tuple[Service, ...]:
     """Return the services that ask for a network."""
     return tuple(service for service in snapshot.services if service.is_on(network.id, network.name))
 
 
-def in_use_on(snapshot: SwarmSnapshot, network: Network) -> tuple[Service, ...]:
+def in_use_on(snapshot: WholeSwarm, network: Network) -> tuple[Service, ...]:
     """Return the services that ask for a network and are not parked; one that somebody gave tasks again is not."""
     return tuple(
         service for service in services_on(snapshot, network) if not is_still_parked(dict(service.spec))
     )
 
 
-def attached_here(snapshot: SwarmSnapshot, network: Network) -> tuple[Container, ...]:
+def attached_here(snapshot: WholeSwarm, network: Network) -> tuple[Container, ...]:
     """Return the containers of this node that are attached to a network by hand, stopped ones too."""
     return tuple(
         container
@@ -198,7 +198,7 @@ def attached_here(snapshot: SwarmSnapshot, network: Network) -> tuple[Container,
     )
 
 
-def attached_elsewhere(snapshot: SwarmSnapshot, network: Network) -> tuple[str, ...]:
+def attached_elsewhere(snapshot: WholeSwarm, network: Network) -> tuple[str, ...]:
     """Return the containers that are attached to a network by hand on other nodes, by the beginning of their IDs."""
     return tuple(
         task.container_id[:12]
@@ -207,7 +207,7 @@ def attached_elsewhere(snapshot: SwarmSnapshot, network: Network) -> tuple[str, 
     )
 
 
-def containers_of_tasks(snapshot: SwarmSnapshot, network: Network) -> frozenset[str]:
+def containers_of_tasks(snapshot: WholeSwarm, network: Network) -> frozenset[str]:
     """Return the IDs of the containers of tasks that are on a network now."""
     task_containers = {
         task.container_id for task in snapshot.live_tasks_on(network.id) if not task.is_standalone

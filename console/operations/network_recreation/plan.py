@@ -6,6 +6,7 @@ from dataclasses import field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from console.durations import duration
 from console.errors import HostError, Result, unknown_from
 from console.frozen import frozen
 from console.host.activity import Route
@@ -30,8 +31,8 @@ from console.operations.network_recreation.record import (
 )
 from console.swarm.model import Endpoint, Network
 from console.swarm.reader import SwarmReader
-from console.swarm.snapshots import SwarmSnapshot
-from console.text import duration, plural
+from console.swarm.snapshots import WholeSwarm
+from console.text import plural
 
 GRACE_MARGIN_S = 60.0
 """Beyond the longest stop grace: on a loaded host the engine takes seconds to let go of each network."""
@@ -76,7 +77,7 @@ class RecreationOwner:
 class RecreationInputs:
     """What a plan is made of."""
 
-    snapshot: SwarmSnapshot
+    snapshot: WholeSwarm
     endpoints: tuple[Endpoint, ...]
     """How the containers of this node are attached that were attached by hand."""
     environment: RecreationEnvironment
@@ -179,7 +180,7 @@ def container_record(endpoint: Endpoint, manual_addresses: Mapping[str, bool]) -
 
 
 def own_parked_services(
-    snapshot: SwarmSnapshot, network: str, owner: RecreationOwner
+    snapshot: WholeSwarm, network: str, owner: RecreationOwner
 ) -> tuple[ParkedService, ...]:
     """Return the services that this machine has parked for a network."""
     return tuple(
@@ -268,7 +269,7 @@ async def read_inputs(
     )
 
 
-async def environment(host: str, snapshot: SwarmSnapshot, network: str) -> RecreationEnvironment:
+async def environment(host: str, snapshot: WholeSwarm, network: str) -> RecreationEnvironment:
     """Return what is known besides the swarm: routes and the engine's own files only where it is this host's engine."""
     refusal = await asyncio.to_thread(why_engine_is_foreign, host, snapshot.engine.name)
     if refusal is not None:

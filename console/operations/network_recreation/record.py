@@ -14,8 +14,8 @@ from typing import Any
 from console.errors import VipconsoleError
 from console.frozen import frozen
 from console.swarm.model import ALIVE, Network, Service, network_entries
-from console.swarm.parse import PARKED_LABEL, moment
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.parse import PARKED_LABEL, parse_moment
+from console.swarm.snapshots import WholeSwarm
 
 FORMAT = 1
 
@@ -137,7 +137,7 @@ class Record:
         return replace(self, containers=(*self.containers, container))
 
 
-def service_record(service: Service, network: Network, snapshot: SwarmSnapshot) -> ServiceRecord:
+def service_record(service: Service, network: Network, snapshot: WholeSwarm) -> ServiceRecord:
     """Return what is to be known of a service that is on a network now."""
     tasks = [task for task in snapshot.live_tasks_on(network.id) if task.service_id == service.id]
     bare = ServiceRecord(
@@ -266,19 +266,19 @@ def read_parked_label(service: Service) -> ParkedService | None:
             str(data["target"]),
             service_from_json(data["service"]),
             containers_from_json(data["containers"]),
-            moment(data["since"]),
+            parse_moment(data["since"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 
 
-def read_parked_services(snapshot: SwarmSnapshot) -> tuple[ParkedService, ...]:
+def read_parked_services(snapshot: WholeSwarm) -> tuple[ParkedService, ...]:
     """Return the parked services whose labels can be read."""
     labels = (read_parked_label(service) for service in snapshot.services)
     return tuple(parked_service for parked_service in labels if parked_service is not None)
 
 
-def unreadable_in(snapshot: SwarmSnapshot) -> tuple[str, ...]:
+def unreadable_in(snapshot: WholeSwarm) -> tuple[str, ...]:
     """Return the names of services with a label that cannot be read: somebody else wrote it, or a newer program."""
     return tuple(
         service.name

@@ -38,7 +38,7 @@ from console.operations.network_recreation.verify import (
     task_progress,
 )
 from console.swarm.model import Endpoint, Network
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 from console.text import listed
 
 RUNNING_POLL_S = 0.5
@@ -134,7 +134,7 @@ class Recreation:
             )
         return await self._finish(network, ipv4_of(body))
 
-    async def _suspect(self, snapshot: SwarmSnapshot) -> None:
+    async def _suspect(self, snapshot: WholeSwarm) -> None:
         """Note which networks may be removed already: those that parked services were on, before and since."""
         for parked_service in self._job.parked_services(snapshot):
             self._job.old_network_ids |= {
@@ -143,7 +143,7 @@ class Recreation:
             self._job.old_network_ids.add(parked_service.network.id)
         await self._job.note(snapshot)
 
-    async def _current(self, snapshot: SwarmSnapshot) -> Network | None:
+    async def _current(self, snapshot: WholeSwarm) -> Network | None:
         """Return the network of the name: a new one, else the old one, which may be a copy that only lingers."""
         networks = [
             network for network in snapshot.networks_with_name(self._job.name) if network.scope == "swarm"
@@ -241,7 +241,7 @@ class Recreation:
         if self.resets_rollback:
             await RollbackReset(self._job).run()
 
-    async def _wait_until_running(self, network: Network) -> SwarmSnapshot:
+    async def _wait_until_running(self, network: Network) -> WholeSwarm:
         """Return the first snapshot in which as many tasks run as before, or the last one in time."""
         end_s = self._dependencies.clock.monotonic() + self.running_within_s
         await self._job.outage.begin(SETTLE)
@@ -256,15 +256,15 @@ class Recreation:
             await self._dependencies.waits_for([f"{name} (not yet running as before)" for name in short])
             await self._dependencies.clock.sleep(RUNNING_POLL_S)
 
-    def _note_running(self, snapshot: SwarmSnapshot, network: Network) -> None:
+    def _note_running(self, snapshot: WholeSwarm, network: Network) -> None:
         for record, tasks in self._tasks(snapshot, network).items():
             if tasks.is_enough and tasks.since is not None:
                 self._job.times.note_running(record, tasks.since)
 
-    def _tasks(self, snapshot: SwarmSnapshot, network: Network) -> Mapping[str, TaskProgress]:
+    def _tasks(self, snapshot: WholeSwarm, network: Network) -> Mapping[str, TaskProgress]:
         return {service.id: task_progress(service, snapshot, network) for service in self.record.services}
 
-    def _services_short(self, snapshot: SwarmSnapshot, network: Network) -> tuple[str, ...]:
+    def _services_short(self, snapshot: WholeSwarm, network: Network) -> tuple[str, ...]:
         """Return the names of services of which fewer tasks run than before, or which have no virtual IP yet."""
         tasks = self._tasks(snapshot, network)
         services = ((service, snapshot.service(service.id)) for service in self.record.services)

@@ -22,7 +22,7 @@ from console.operations.network_recreation.record import (
     unreadable_in,
 )
 from console.swarm.model import Network
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 from console.text import clean, listed, plural
 
 SMALLEST = 29
@@ -74,7 +74,7 @@ def plan_recreation(
     )
 
 
-def _is_unfinished(record: Record, snapshot: SwarmSnapshot) -> bool:
+def _is_unfinished(record: Record, snapshot: WholeSwarm) -> bool:
     """Whether something of what was kept is not on a network of that name."""
     current = snapshot.overlay(record.network.name)
     if current is None:
@@ -95,7 +95,7 @@ def _is_unfinished(record: Record, snapshot: SwarmSnapshot) -> bool:
     )
 
 
-def _strangers(snapshot: SwarmSnapshot, network: str, owner: RecreationOwner) -> Iterator[str]:
+def _strangers(snapshot: WholeSwarm, network: str, owner: RecreationOwner) -> Iterator[str]:
     for name in unreadable_in(snapshot):
         yield f"The service {name} is parked by an unknown program."
     others = [
@@ -136,7 +136,7 @@ def _about_network(current: Network) -> Iterator[str]:
         )
 
 
-def _about_services(snapshot: SwarmSnapshot, current: Network) -> Iterator[str]:
+def _about_services(snapshot: WholeSwarm, current: Network) -> Iterator[str]:
     for service in snapshot.services:
         if not service.is_on(current.id, current.name):
             continue
@@ -235,7 +235,7 @@ def overlapping(
 
 
 def subnet_refusals(
-    subnet: IPv4Network, snapshot: SwarmSnapshot, current: Network | None, environment: RecreationEnvironment
+    subnet: IPv4Network, snapshot: WholeSwarm, current: Network | None, environment: RecreationEnvironment
 ) -> Iterator[str]:
     """Yield why a subnet cannot be used, each a sentence."""
     if subnet.prefixlen > SMALLEST:
@@ -290,7 +290,7 @@ def capacity(subnet: IPv4Network) -> int:
     return subnet.num_addresses - 3
 
 
-def address_demand(snapshot: SwarmSnapshot, network: Network) -> int:
+def address_demand(snapshot: WholeSwarm, network: Network) -> int:
     """Return how many addresses are needed for what is on a network now, a load balancer for each node among them."""
     vips = sum(
         service.endpoint_mode == "vip" and service.is_on(network.id, network.name)

@@ -14,7 +14,7 @@ from console.operations.network_recreation.record import (
     read_parked_label,
 )
 from console.swarm.model import ALIVE, Endpoint, Network, Service, network_entries
-from console.swarm.snapshots import SwarmSnapshot
+from console.swarm.snapshots import WholeSwarm
 
 ASIDE = frozenset(("IPAM", "Name", "CheckDuplicate"))
 """Parts of a network's definition that are compared on their own, or mean nothing here."""
@@ -37,7 +37,7 @@ class TaskProgress:
         return self.count >= self.target_tasks
 
 
-def task_progress(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network) -> TaskProgress:
+def task_progress(record: ServiceRecord, snapshot: WholeSwarm, network: Network) -> TaskProgress:
     """Return how many tasks of a service run on a network."""
     tasks = [task for task in snapshot.live_tasks_on(network.id) if task.service_id == record.id]
     up = sorted(task.since for task in tasks if task.state == "running" and task.desired_state in ALIVE)
@@ -74,7 +74,7 @@ def lacks_virtual_ip(service: Service, network: Network) -> bool:
     )
 
 
-def running_as_before(record: Record, snapshot: SwarmSnapshot, network: Network) -> tuple[str, ...]:
+def running_as_before(record: Record, snapshot: WholeSwarm, network: Network) -> tuple[str, ...]:
     """Return the names of the services that had tasks and have as many on a network now, and their virtual IP."""
     services = ((service, snapshot.service(service.id)) for service in record.services)
     return tuple(
@@ -97,7 +97,7 @@ class Difference:
 
 def differences(
     record: Record,
-    snapshot: SwarmSnapshot,
+    snapshot: WholeSwarm,
     network: Network,
     endpoints: Mapping[str, Endpoint],
     subnets: tuple[IPv4Network, ...],
@@ -128,7 +128,7 @@ def _of_network(record: Record, network: Network, subnets: tuple[IPv4Network, ..
             yield Difference(f"{network.name} has a different {key} than before.")
 
 
-def _of_service(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network) -> Iterator[Difference]:
+def _of_service(record: ServiceRecord, snapshot: WholeSwarm, network: Network) -> Iterator[Difference]:
     service = snapshot.service(record.id)
     if service is None:
         yield Difference(f"{record.name} was removed in the meantime.", is_failure=False)
@@ -156,7 +156,7 @@ def _of_service(record: ServiceRecord, snapshot: SwarmSnapshot, network: Network
 
 
 def _of_tasks(
-    record: ServiceRecord, service: Service, snapshot: SwarmSnapshot, network: Network
+    record: ServiceRecord, service: Service, snapshot: WholeSwarm, network: Network
 ) -> Iterator[Difference]:
     if lacks_virtual_ip(service, network):
         yield Difference(f"{record.name} has no virtual IP on {network.name}.")
@@ -173,7 +173,7 @@ def _replicas(record: ServiceRecord) -> int:
 
 
 def _of_container(
-    record: ContainerRecord, snapshot: SwarmSnapshot, network: Network, endpoints: Mapping[str, Endpoint]
+    record: ContainerRecord, snapshot: WholeSwarm, network: Network, endpoints: Mapping[str, Endpoint]
 ) -> Iterator[Difference]:
     container = next((container for container in snapshot.containers if container.id == record.id), None)
     if container is None:

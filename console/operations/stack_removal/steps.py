@@ -10,6 +10,7 @@ from enum import StrEnum
 from console.addresses import leaks
 from console.addresses.accounting import NetworkAccount, account
 from console.clock import Clock
+from console.durations import duration
 from console.errors import Unknown
 from console.frozen import frozen
 from console.operations.stack_removal.plan import (
@@ -25,7 +26,6 @@ from console.settings import SnapshotSettings
 from console.swarm.model import Container, ObjectKind, StackObject, SwarmState, Task
 from console.swarm.reader import SwarmReader
 from console.swarm.snapshots import StackSnapshot
-from console.text import duration
 
 ATTEMPTS = 3
 """How often two snapshots are compared until nothing changes hands between them."""

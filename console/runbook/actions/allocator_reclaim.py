@@ -5,12 +5,13 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
+from console.durations import duration
 from console.errors import Declined, StepFailed, known
 from console.host.identity import machine_id
-from console.operations.borrow.hosts import borrow_here, open_session, plan_here
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import plan_ending
 from console.operations.borrow.session import BorrowOutcome
+from console.operations.borrow.this_host import borrow_here, open_session, plan_here
 from console.operations.handover import read_roles
 from console.operations.reclaim import ReclaimMethod
 from console.runbook.actions.reclaim import AllocatorHandover, HandoverParameters
@@ -19,7 +20,7 @@ from console.runbook.contracts import ActionPlan, Answer, CheckResult, Context, 
 from console.runbook.language.values import Effect, Json
 from console.storage.borrow import BorrowRecord, BorrowStore
 from console.storage.state import state_folder
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 LEAST_TIMEOUT_S = 180.0
 """It takes up to two minutes, and what is cut short would have to be put back."""
@@ -105,12 +106,12 @@ class AllocatorReclaim:
         record = _record()
         # While one is unfinished, no manager may answer.
         node_id = await _leader_id(context) if record is None else record.node_id
-        number = await context.change_records.before(
+        number = await context.change_recorder.before(
             "node", node_id, "borrow a manager", {"role": "manager", "finishes": record is not None}
         )
         outcome = await _finish(context, record) if record is not None else await _borrow(context)
         result = outcome.result
-        await context.change_records.after(number, {"leader": result.leader, "gave_back": result.gave_back})
+        await context.change_recorder.after(number, {"leader": result.leader, "gave_back": result.gave_back})
         if not result.gave_back:
             raise StepFailed("No address was given back: the swarm is as it was before.", result.because)
         if outcome.lost:

@@ -15,7 +15,7 @@ from console.runbook.contracts import ActionPlan, Context, NetworkName, Url
 from console.runbook.language.values import Json, NotChecked
 from console.runbook.predicates.host import HttpParameters, ask_all, statuses
 from console.swarm.model import SwarmState
-from console.swarm.snapshots import Attachments
+from console.swarm.snapshots import OverlayAttachments
 from console.text import name_hint, plural
 
 
@@ -143,7 +143,7 @@ def _calls(parameters: CaptureParameters) -> tuple[str, ...]:
     return tuple(f"GET {url}" for url in parameters.urls)
 
 
-def attachments_as_output(attachments: Attachments) -> Json:
+def attachments_as_output(attachments: OverlayAttachments) -> Json:
     """Return what is attached as `network.attached_as_before` takes it. It holds no environment and no arguments."""
     return {
         "services": {

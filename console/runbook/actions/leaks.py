@@ -87,7 +87,7 @@ class NetworkCensus:
         why = _why_not(await _inputs(context, parameters), parameters)
         if why:
             return _outputs(None, _unknown(parameters.network, why))
-        number = await context.change_records.before("service", "", "probe", {"mark": str(mark)})
+        number = await context.change_recorder.before("service", "", "probe", {"mark": str(mark)})
         dependencies = CensusDependencies(reader, changer, world.clock, mark, deadline_s)
 
         async def show(walk: int, steps: int, whole: int) -> None:
@@ -100,9 +100,9 @@ class NetworkCensus:
             )
         except Declined as error:
             # Others were in the way of it, and not it in theirs: the run goes on without.
-            await context.change_records.after(number, {"not_known": error.sentence})
+            await context.change_recorder.after(number, {"not_known": error.sentence})
             return _outputs(None, _unknown(parameters.network, error.sentence))
-        await context.change_records.after(number, {"unaccounted": len(result.unaccounted)})
+        await context.change_recorder.after(number, {"unaccounted": len(result.unaccounted)})
         return _outputs(result, _verdict(result))
 
     @cannot_tell_on_error
@@ -230,10 +230,10 @@ class LeakProbeAction:
             await context.say(f"removed {name}, left behind by an earlier attempt")
         swarm = await read_state(context)
         routes = known(await read_own_routes(world.host, swarm.engine, world.settings.snapshot), ())
-        number = await context.change_records.before("network", "", "probe", {"mark": str(mark)})
+        number = await context.change_recorder.before("network", "", "probe", {"mark": str(mark)})
         probe = LeakProbe(world.reader, changer, world.clock, mark, context.say)
         leaks = await probe.run(route.network for route in routes)
-        await context.change_records.after(number, {"naive": leaks.naive, "safe": leaks.safe})
+        await context.change_recorder.after(number, {"naive": leaks.naive, "safe": leaks.safe})
         return {
             "naive": leaks.naive,
             "safe": leaks.safe,

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from console.durations import duration
 from console.errors import StepFailed
 from console.host.identity import machine_id
 from console.operations.changes import RetryingChanger
-from console.operations.network_recreation.job import RecreationDependencies, start_interval_s
+from console.operations.network_recreation.job import RECORD, RecreationDependencies, start_interval_s
 from console.operations.network_recreation.plan import (
     RecreationInputs,
     RecreationOwner,
@@ -38,14 +39,11 @@ from console.runbook.contracts import (
 from console.runbook.language.values import Effect, ExpectedDowntime, Json, NotChecked
 from console.runbook.run.downtime import DOWNTIME
 from console.runbook.run.replay_steps import RUNNING
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 _ROLLBACK_RESET = (
     "update every service once more without a change: nothing restarts, and a rollback does not park it",
 )
-
-RECORD_KIND = "record"
-"""The name of the change record whose state is everything as it was."""
 
 
 class RecreateParameters(Parameters):
@@ -250,9 +248,7 @@ def _stored_record(context: Context) -> Record | None:
     The last one, for it holds the services that joined in between; but one that was made when the network had its new subnet already
     does not tell what it was.
     """
-    records = [
-        record_from_json(change.state) for change in context.recorded_changes if change.what == RECORD_KIND
-    ]
+    records = [record_from_json(change.state) for change in context.recorded_changes if change.what == RECORD]
     before = [record for record in records if record.network.ipv4 != (IPv4Network(record.target),)]
     return before[-1] if before else next(iter(records), None)
 
@@ -263,7 +259,7 @@ async def _recreation(
     world = context.world
     reader = world.reader
     inputs = await read_inputs(reader, world.host, parameters.network)
-    retrying = RetryingChanger(world.clock, context.change_records)
+    retrying = RetryingChanger(world.clock, context.change_recorder)
 
     async def store_script(record: Record) -> None:
         await context.keep(SCRIPT, way_back_script(record))

@@ -113,7 +113,7 @@ class NixEditAndBuild:
         folder = await folder_of(context, "nix-edit.diff", "".join(f"{line}\n" for line in edit.diff))
         backup = backup_of(folder, edit.file.path, parameters.network, parameters.subnet)
         if edit.is_needed:
-            number = await context.change_records.before(
+            number = await context.change_recorder.before(
                 "file",
                 str(edit.file.path),
                 "edit",
@@ -125,7 +125,7 @@ class NixEditAndBuild:
                 },
             )
             await asyncio.to_thread(backup.change, edit.file, edit.new)
-            await context.change_records.after(number, {"diff": list(edit.diff)})
+            await context.change_recorder.after(number, {"diff": list(edit.diff)})
             await context.say(f"{edit.file.path} is edited. The original is stored as {backup.original}.")
         try:
             outputs = await self._build(context, parameters, folder)
@@ -176,7 +176,7 @@ class NixEditAndBuild:
     async def _build(self, context: Context, parameters: EditParameters, folder: Path) -> dict[str, Json]:
         settings, flake = context.world.settings, self._flake(context, parameters)
         edit = await self._edit(context, parameters)
-        number = await context.change_records.before("system", flake, "build", {"file": edit.file.digest})
+        number = await context.change_recorder.before("system", flake, "build", {"file": edit.file.digest})
         order = BuildRequest(flake, folder, time_to_wait_s(context), settings.docker_unit)
         build = await prepare(order, self._places, context.say)
         units = await units_with(build.new, str(parameters.subnet))
@@ -187,7 +187,7 @@ class NixEditAndBuild:
                 "Name the flake that uses the file.",
             )
         outputs = _outputs(build, units)
-        await context.change_records.after(number, outputs)
+        await context.change_recorder.after(number, outputs)
         for line in _summary_lines(build, units, parameters):
             await context.say(line)
         return outputs

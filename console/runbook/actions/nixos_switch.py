@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from console.durations import duration
 from console.errors import Declined, HostError, StepFailed, VipconsoleError
 from console.host.background import ProgramState
 from console.host.reader import read_units
@@ -35,9 +36,9 @@ from console.runbook.answers import (
     time_to_wait_s,
     why_this_host_is_refused,
 )
-from console.runbook.contracts import ActionPlan, CheckResult, Context, Parameters, RecordedChange
+from console.runbook.contracts import ActionPlan, ChangeRecord, CheckResult, Context, Parameters
 from console.runbook.language.values import Effect, Json
-from console.text import duration, listed
+from console.text import listed
 
 FORTH, BACK = "switch", "switch back"
 _SYSTEM = "system"
@@ -209,11 +210,11 @@ class NixosSwitch:
         switch = new_switch(system, name, folder, places)
         # Before anything else: the way back must not be garbage-collected.
         await keep(switch.running, folder / f"{name}.before", places)
-        number = await context.change_records.before(_SYSTEM, system, direction, switch.to_json())
+        number = await context.change_recorder.before(_SYSTEM, system, direction, switch.to_json())
         try:
             await begin(switch, places)
         except VipconsoleError as error:
-            await context.change_records.after(
+            await context.change_recorder.after(
                 number, {"outcome": SwitchOutcome.NOT_RUN.value, "sentence": error.sentence}
             )
             raise
@@ -230,7 +231,7 @@ class NixosSwitch:
                 f"Timed out after {duration(limit_s)}. The switch is still running: {switch.name}.",
                 "It is never stopped halfway. Retry the step to keep waiting.",
             ) from error
-        await context.change_records.after(
+        await context.change_recorder.after(
             number,
             {
                 "outcome": verdict.outcome.value,
@@ -241,7 +242,7 @@ class NixosSwitch:
         await forget(switch, self._places)
         return verdict
 
-    async def _pending(self, context: Context, direction: str) -> RecordedChange | None:
+    async def _pending(self, context: Context, direction: str) -> ChangeRecord | None:
         """Return the switch whose end an interrupted attempt did not see, if it can still be watched."""
         last = _last(context, direction)
         if last is None or last.result is not None:
@@ -288,9 +289,9 @@ class NixosSwitch:
         return "" if first is None else _switch(first).running
 
 
-def _switch(change: RecordedChange) -> Switch:
+def _switch(change: ChangeRecord) -> Switch:
     return Switch.from_json(change.state)
 
 
-def _last(context: Context, direction: str) -> RecordedChange | None:
+def _last(context: Context, direction: str) -> ChangeRecord | None:
     return next(recorded_changes(context, _SYSTEM, direction), None)

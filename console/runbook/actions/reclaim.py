@@ -82,7 +82,7 @@ class AllocatorHandover:
         if node is not None:
             # What it was before is on its label too, once it is paused: the first record of a node tells it.
             availability = node.availability_before or node.availability
-            number = await context.change_records.before(
+            number = await context.change_recorder.before(
                 "node",
                 node.id,
                 "hand over",
@@ -90,7 +90,7 @@ class AllocatorHandover:
             )
         outcome = await _handover(context).run()
         if number is not None:
-            await context.change_records.after(
+            await context.change_recorder.after(
                 number, {"leader": outcome.new_leader, "ending": outcome.ending.value}
             )
         if outcome.ending is Ending.UNDONE:
@@ -203,7 +203,7 @@ class DaemonRestartAction:
         """Restart it, and wait until what ran before runs again."""
         world, unit = context.world, context.world.settings.docker_unit
         limit_s = time_to_wait_s(context)
-        number = await context.change_records.before(
+        number = await context.change_recorder.before(
             "unit", unit, "restart", {"began": _daemon_start(await quick_snapshot(context))}
         )
         world.changer().announce(f"restart {unit}")
@@ -212,7 +212,7 @@ class DaemonRestartAction:
         )
         await context.say("dockerd is restarted")
         outcome = await restart.run(limit_s)
-        await context.change_records.after(number, {"took_s": round(outcome.took_s, 1)})
+        await context.change_recorder.after(number, {"took_s": round(outcome.took_s, 1)})
         if outcome.behind:
             raise StepFailed(
                 f"dockerd is up, but {listed(outcome.behind)} {'is' if len(outcome.behind) == 1 else 'are'} not "

@@ -6,15 +6,16 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from console.durations import duration
 from console.errors import Declined, StepFailed, UsageError
-from console.operations.changes import ChangeRecords
+from console.operations.changes import ChangeRecorder
 from console.operations.stack_removal.plan import RemovalPlan, plan_removal
 from console.operations.stack_removal.removal import RemovalOutcome, RemovalState, Remover, StackRemoval
 from console.runbook.answers import cannot_tell_on_error, check_result, time_to_wait_s
 from console.runbook.contracts import ActionPlan, CheckResult, Context, Name, Parameters
 from console.runbook.language.values import NOTHING, Effect, Json
 from console.swarm.model import ObjectKind
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 NAMED = 8
 
@@ -83,7 +84,7 @@ class StackRemove:
             plan = plan_removal(parameters.stacks, await reader.stack_snapshot(), time_to_wait_s(context))
         except UsageError:
             return {"removed": [], "kept": []}
-        remover = _RecordingRemover(context.world.changer(), context.change_records, plan)
+        remover = _RecordingRemover(context.world.changer(), context.change_recorder, plan)
         lines: asyncio.Queue[str | None] = asyncio.Queue()
         removal = StackRemoval(
             plan, reader, remover, context.world.clock, lambda outcome: lines.put_nowait(_progress(outcome))
@@ -191,9 +192,9 @@ async def _tell(context: Context, lines: asyncio.Queue[str | None]) -> None:
 class _RecordingRemover:
     """Removes, and records each object before and after."""
 
-    def __init__(self, remover: Remover, change_records: ChangeRecords, plan: RemovalPlan) -> None:
+    def __init__(self, remover: Remover, change_recorder: ChangeRecorder, plan: RemovalPlan) -> None:
         self._remover = remover
-        self._change_records = change_records
+        self._change_recorder = change_recorder
         self._names = {
             stack_object.id: stack_object.name for stack in plan.stacks for stack_object in stack.objects
         }
@@ -201,24 +202,24 @@ class _RecordingRemover:
     async def remove_service(self, service_id: str) -> None:
         number = await self._before(ObjectKind.SERVICE, service_id)
         await self._remover.remove_service(service_id)
-        await self._change_records.after(number, NOTHING)
+        await self._change_recorder.after(number, NOTHING)
 
     async def remove_network(self, network_id: str) -> None:
         number = await self._before(ObjectKind.NETWORK, network_id)
         await self._remover.remove_network(network_id)
-        await self._change_records.after(number, NOTHING)
+        await self._change_recorder.after(number, NOTHING)
 
     async def remove_secret(self, secret_id: str) -> None:
         number = await self._before(ObjectKind.SECRET, secret_id)
         await self._remover.remove_secret(secret_id)
-        await self._change_records.after(number, NOTHING)
+        await self._change_recorder.after(number, NOTHING)
 
     async def remove_config(self, config_id: str) -> None:
         number = await self._before(ObjectKind.CONFIG, config_id)
         await self._remover.remove_config(config_id)
-        await self._change_records.after(number, NOTHING)
+        await self._change_recorder.after(number, NOTHING)
 
     async def _before(self, kind: ObjectKind, object_id: str) -> int:
-        return await self._change_records.before(
+        return await self._change_recorder.before(
             kind, object_id, "remove", {"name": self._names.get(object_id, "")}
         )

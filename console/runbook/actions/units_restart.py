@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
+from console.durations import duration
 from console.errors import Declined, HostError, StepFailed
 from console.host.process import output_of
 from console.host.reader import BOOTED, Run, has_systemd
@@ -19,15 +20,15 @@ from console.runbook.answers import (
 )
 from console.runbook.contracts import (
     ActionPlan,
+    ChangeRecord,
     CheckResult,
     Context,
     Parameters,
-    RecordedChange,
     Seconds,
     UnitName,
 )
 from console.runbook.language.values import Effect, Json
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 NO_SYSTEMD = "systemd does not run this machine."
 _KIND, _WHAT = "unit", "restart"
@@ -112,7 +113,7 @@ class UnitsRestart:
         numbers = {change.state["unit"]: change.number for change in recorded_changes(context, _KIND, _WHAT)}
         # All of them before the first: restarting one restarts those that need it.
         numbers |= {
-            unit.name: await context.change_records.before(
+            unit.name: await context.change_recorder.before(
                 _KIND, unit.name, _WHAT, {"unit": unit.name, "invocation": unit.invocation}
             )
             for unit in links
@@ -131,7 +132,7 @@ class UnitsRestart:
                 remaining = [unit.name for unit in links[len(names) + 1 :]]
                 note = f" Not restarted yet: {listed(remaining, _NAMED)}." if remaining else ""
                 raise StepFailed(error.sentence, f"{error.hint}{note}") from error
-            await context.change_records.after(numbers[unit.name], {"invocation": restarted_unit.invocation})
+            await context.change_recorder.after(numbers[unit.name], {"invocation": restarted_unit.invocation})
             names.append(unit.name)
             elapsed = duration(clock.monotonic() - began_s)
             await context.say(
@@ -167,7 +168,7 @@ def _before(context: Context) -> dict[str, str]:
     }
 
 
-def _is_done(link: ChainUnit, change: RecordedChange | None) -> bool:
+def _is_done(link: ChainUnit, change: ChangeRecord | None) -> bool:
     if change is None or _trouble(link):
         return False
     # Of a oneshot that has ended, systemd may have forgotten the start.

@@ -14,7 +14,8 @@ from console.diagnosis.quiescence.values import (
     blocking_text,
     list_blockers,
 )
-from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
+from console.diagnosis.quiescence.waiter import WaitDependencies, WaitProgress, wait_for_quiet
+from console.durations import duration
 from console.errors import StepFailed
 from console.host.reader import HostReader
 from console.runbook.answers import ReadOnly, all_of, time_to_wait_s
@@ -35,7 +36,7 @@ from console.runbook.language.values import NOTHING, Call, Effect, Json
 from console.runbook.predicates.registry import answer_to
 from console.runbook.run.codec import plain
 from console.swarm.events import EventSource
-from console.text import clean, duration
+from console.text import clean
 
 _ANSWERS = {
     QuiescenceVerdict.QUIET: Answer.YES,
@@ -117,7 +118,9 @@ async def _at_this_moment(context: Context, parameters: QuiescentParameters) -> 
     return CheckResult(_ANSWERS[report.verdict], sentence, checks)
 
 
-async def _states(context: Context, rules: QuiescenceRules, limit_s: float) -> AsyncGenerator[Progress, None]:
+async def _states(
+    context: Context, rules: QuiescenceRules, limit_s: float
+) -> AsyncGenerator[WaitProgress, None]:
     world = context.world
     snapshot = world.settings.snapshot
     dependencies = WaitDependencies(
@@ -131,7 +134,7 @@ async def _states(context: Context, rules: QuiescenceRules, limit_s: float) -> A
             yield state
 
 
-def _so_far(progress: Progress) -> str:
+def _so_far(progress: WaitProgress) -> str:
     so_far, required = duration(progress.quiet_for_s), duration(progress.dwell_s)
     return f"quiet for {so_far} so far; required: {required}"
 

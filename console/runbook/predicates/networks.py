@@ -20,7 +20,7 @@ from console.runbook.contracts import (
 )
 from console.runbook.language.values import Json
 from console.swarm.model import Network
-from console.swarm.snapshots import AttachedService, Attachments
+from console.swarm.snapshots import AttachedService, OverlayAttachments
 from console.text import listed, plural
 
 NAMED = 5
@@ -210,7 +210,7 @@ class AttachedAsBefore:
         return check_result(not wrong, sentence, differences=dict(wrong), new=list(new))
 
 
-def _attachment_differences(before: AttachedBefore, now: Attachments) -> Iterator[tuple[str, Json]]:
+def _attachment_differences(before: AttachedBefore, now: OverlayAttachments) -> Iterator[tuple[str, Json]]:
     services = {service.name: service for service in now.services}
     for name, was in before.services.items():
         what = _service_difference(was, services.get(name))

@@ -10,12 +10,13 @@ from console.diagnosis.findings.waiting import waiting_services
 from console.diagnosis.quiescence.crash_loops import has_its_replicas, tasks_by_service
 from console.diagnosis.quiescence.services import UNDER_WAY
 from console.diagnosis.values import Snapshot
+from console.durations import duration
 from console.errors import Unknown
 from console.runbook.answers import cannot_tell_on_error, check_result, overlays_by_name, quick_snapshot, read
 from console.runbook.contracts import CheckResult, Context, Name, NetworkName, Parameters, Seconds
 from console.runbook.language.values import Json
 from console.swarm.model import Service, SwarmState, Task
-from console.text import duration, listed, plural
+from console.text import listed, plural
 
 NAMED = 5
 _NO_SNAPSHOT = Unknown("No snapshot was taken.")

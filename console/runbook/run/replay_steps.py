@@ -10,7 +10,7 @@ from console.runbook.run import events
 from console.runbook.run.outage import advance_outage, restart_outage, settle_outage
 from console.runbook.run.view import (
     ActSpan,
-    ChangeRecord,
+    ChangedObject,
     Consent,
     Decision,
     Failure,
@@ -27,8 +27,8 @@ STATES = {Answer.YES: StepState.DONE, Answer.NO: StepState.FAILED, Answer.CANNOT
 
 
 @frozen
-class RecordedChange:
-    """An object that an attempt of this step recorded before it changed it."""
+class ChangeRecord:
+    """What an attempt of a step recorded of an object before it changed it."""
 
     number: int
     kind: str
@@ -40,17 +40,17 @@ class RecordedChange:
     """Result of the change; None where unknown: it may have been made or not."""
 
 
-class RecordedChanges:
-    """The objects that steps changed since each was undone last. Only entries that change it cost anything."""
+class ChangeRecordsByStep:
+    """The change records of the steps since each was undone last. Only entries that change it cost anything."""
 
     def __init__(self) -> None:
-        self._by_step: dict[str, dict[int, RecordedChange]] = {}
+        self._by_step: dict[str, dict[int, ChangeRecord]] = {}
 
     def take(self, entry: events.LogEntry) -> None:
         """Take in the next entry of the log."""
         match entry.event:
             case events.ChangeBegan(step, kind, object_id, what, state):
-                change = RecordedChange(entry.number, kind, object_id, what, state, None)
+                change = ChangeRecord(entry.number, kind, object_id, what, state, None)
                 self._by_step.setdefault(step, {})[entry.number] = change
             case events.ChangeEnded(step, number, result):
                 of_step = self._by_step.get(step, {})
@@ -59,7 +59,7 @@ class RecordedChanges:
             case events.Undone(step):
                 self._by_step.pop(step, None)
 
-    def of(self, step: str) -> tuple[RecordedChange, ...]:
+    def of(self, step: str) -> tuple[ChangeRecord, ...]:
         """Return what a step changed, in order."""
         return tuple(self._by_step.get(step, {}).values())
 
@@ -308,16 +308,18 @@ def _fail_undo(step: StepView, event: events.UndoFailed, entry: events.LogEntry)
 
 
 def _begin_change(step: StepView, event: events.ChangeBegan, entry: events.LogEntry) -> StepView:
-    record = ChangeRecord(entry.number, event.kind, event.object_id, event.what)
-    return replace(step, change_records=(*step.change_records, record))
+    changed_object = ChangedObject(entry.number, event.kind, event.object_id, event.what)
+    return replace(step, changed_objects=(*step.changed_objects, changed_object))
 
 
 def _end_change(step: StepView, event: events.ChangeEnded, _entry: events.LogEntry) -> StepView:
-    change_records = tuple(
-        replace(record, is_finished=True) if record.number == event.changed_object else record
-        for record in step.change_records
+    changed_objects = tuple(
+        replace(changed_object, is_finished=True)
+        if changed_object.number == event.changed_object
+        else changed_object
+        for changed_object in step.changed_objects
     )
-    return replace(step, change_records=change_records)
+    return replace(step, changed_objects=changed_objects)
 
 
 def _store_daemon_log(step: StepView, event: events.DaemonLogged, _entry: events.LogEntry) -> StepView:

@@ -71,8 +71,8 @@ class Failure:
 
 
 @frozen
-class ChangeRecord:
-    """An object that a step changed, or was about to."""
+class ChangedObject:
+    """An object that a step changed, or was about to: of its `ChangeRecord` what may be shown. What it was may hold secrets."""
 
     number: int
     kind: str
@@ -124,7 +124,7 @@ class StepView:
     """What its last verification found, condition by condition."""
     retries: int = 0
     """How often it was retried automatically."""
-    change_records: tuple[ChangeRecord, ...] = ()
+    changed_objects: tuple[ChangedObject, ...] = ()
     is_being_undone: bool = False
     """Whether an undo of it has started and its result is unknown."""
     undo_failure: Failure | None = None

@@ -14,10 +14,10 @@ from console.clock import Clock
 from console.errors import HostError, NotAllowed
 from console.frozen import frozen
 from console.journal.reader import DaemonLog
-from console.operations.changes import ChangeRecords
+from console.operations.changes import ChangeRecorder
 from console.operations.outage import OutageReport
 from console.runbook.actions.registry import action_by_name, action_of, parameters_for
-from console.runbook.contracts import Action, Blocking, Measure, RecordedChange
+from console.runbook.contracts import Action, Blocking, ChangeRecord, Measure
 from console.runbook.language.substitution import Names, substitute_call, substitute_text
 from console.runbook.language.values import Call, Json, Runbook, Step
 from console.runbook.run import events
@@ -158,10 +158,10 @@ class StepContext:
     timeout_s: float
     folder: Path
     output: Output
-    change_records: ChangeRecords
+    change_recorder: ChangeRecorder
     waits: Waits
     log: RunLog
-    recorded_changes: Sequence[RecordedChange] = field(default_factory=tuple)
+    recorded_changes: Sequence[ChangeRecord] = field(default_factory=tuple)
 
     async def waits_for(
         self, blocking: Sequence[Blocking], note: str = "", measure: Measure | None = None
@@ -259,7 +259,7 @@ class RunnerContext:
         """Return the context for an action that may change something."""
         return await self._context(step_id, self.world.with_changer(tell), LoggedChanges(self.log, step_id))
 
-    async def _context(self, step_id: str, world: RunWorld, change_records: ChangeRecords) -> StepContext:
+    async def _context(self, step_id: str, world: RunWorld, change_recorder: ChangeRecorder) -> StepContext:
         recorded_changes = await self.log.recorded_changes(step_id)
         return StepContext(
             world,
@@ -268,7 +268,7 @@ class RunnerContext:
             self.step(step_id).timeout_s,
             self.folder,
             self.output,
-            change_records,
+            change_recorder,
             self.waits,
             self.log,
             recorded_changes,

@@ -12,10 +12,10 @@ from console.errors import Declined, HostError, RunbookError
 from console.frozen import frozen
 from console.host.identity import boot_id
 from console.host.who import Who
-from console.operations.changes import ChangeRecords
+from console.operations.changes import ChangeRecorder
 from console.operations.outage import OutageReport
 from console.runbook.actions.registry import action_of
-from console.runbook.contracts import Blocking, Measure, RecordedChange
+from console.runbook.contracts import Blocking, ChangeRecord, Measure
 from console.runbook.language.source import read_bytes
 from console.runbook.language.substitution import Names, Reference, missing_references
 from console.runbook.language.values import ActionPlan, Json, Runbook, Step
@@ -61,8 +61,8 @@ class PlanContext:
     world: RunWorld
     timeout_s: float
     run_id: str = NOT_BEGUN
-    change_records: ChangeRecords = field(default_factory=NoChanges)
-    recorded_changes: tuple[RecordedChange, ...] = ()
+    change_recorder: ChangeRecorder = field(default_factory=NoChanges)
+    recorded_changes: tuple[ChangeRecord, ...] = ()
 
     async def say(self, line: str) -> None:
         """Drop it: nobody watches."""

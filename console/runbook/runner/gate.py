@@ -9,7 +9,7 @@ from console.errors import Declined, EngineError, HostError, RunbookError, Swarm
 from console.frozen import frozen
 from console.host.audit import Audit
 from console.host.identity import machine_id
-from console.operations.claims import LockOwner, clear_the_way
+from console.operations.claims import Claimant, clear_the_way
 from console.runbook.actions.network_recreate import NetworkRecreate
 from console.runbook.language.source import read_bytes
 from console.runbook.run import events
@@ -130,7 +130,7 @@ class Gate:
         recreates_network = any(
             step.action is not None and step.action.name == NetworkRecreate.name for step in steps
         )
-        claimant = LockOwner(
+        claimant = Claimant(
             machine, await asyncio.to_thread(run_names, state), run, brings_back=recreates_network
         )
         for name in await clear_the_way(world.reader, changer, claimant, LEFTOVERS_WITHIN_S):

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from console.clock import Clock
+from console.durations import duration
 from console.errors import (
     EngineError,
     EngineTimeout,
@@ -46,7 +47,7 @@ from console.runbook.runner.context import (
 )
 from console.swarm.changer import Tell
 from console.swarm.model import Engine
-from console.text import clean, duration
+from console.text import clean
 
 T = TypeVar("T")
 

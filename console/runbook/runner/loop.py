@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from console import __version__
+from console.durations import duration
 from console.errors import HostError, LockHeld, RunbookError
 from console.host.identity import boot_id
 from console.host.lock import maintenance_lock
@@ -42,7 +43,6 @@ from console.runbook.runner.waits import WaitPolicy, Waits, store_interrupted_wa
 from console.runbook.store.folders import hold_reserve, release_reserve, runbook_path
 from console.runbook.store.log import RunLog
 from console.runbook.store.output import Output
-from console.text import duration
 
 STOPPED = "It was stopped with the run."
 

@@ -1,10 +1,9 @@
-"""Starts a runner for a run, unless one is there already; and takes decisions about runs to their logs."""
+"""Starts a runner for a run, unless one is there already. It works in a process of its own (`console.runbook.runner.__main__`)."""
 
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from console.clock import Clock
@@ -14,17 +13,13 @@ from console.host.detached import DetachedProgram, UnitExists, has_ended, servic
 from console.host.process import PATH
 from console.host.reader import has_systemd
 from console.host.root import VARIABLE
-from console.host.who import Who
-from console.runbook.run import events
-from console.runbook.run.decisions import DecisionRequest, decision_for
 from console.runbook.run.header import RunHeader
 from console.runbook.run.next_action import needs_runner
-from console.runbook.run.view import RunState, RunView
+from console.runbook.run.view import RunView
 from console.runbook.store.database import last_entry
-from console.runbook.store.folders import LOG, RUNNER_OUTPUT, release_reserve
-from console.runbook.store.log import append_if_allowed
-from console.runbook.store.viewer import decline_if_unfinished, is_alive, read_run
-from console.text import SENTENCE_LIMIT, clean
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import RUNNER_OUTPUT
+from console.runbook.store.viewer import is_alive, read_run
 
 STARTED_WITHIN_S = 30.0
 """How long to wait until a runner has the run's lock."""
@@ -36,7 +31,7 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
 """Between two attempts to start a runner whose name is still taken: each pause is twice the one before, up to
 this."""
-Progress = Callable[[str], object]
+Tell = Callable[[str], object]
 """Receives a sentence about what is waited for."""
 _PASSED_ON = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "SSL_CERT_FILE", "TMPDIR", VARIABLE)
 """What the engine's library reads, where the engine is reached over TLS; and the root of the host."""
@@ -55,7 +50,7 @@ class Starter:
 
 
 async def ensure_runner(
-    folder: Path, header: RunHeader, clock: Clock, tell: Progress = silent, starter: Starter | None = None
+    folder: Path, header: RunHeader, clock: Clock, tell: Tell = silent, starter: Starter | None = None
 ) -> None:
     """Start a runner and return when it is at work; where one is there, it is left to it. Raises RunnerNotStarted, HostError.
 
@@ -180,76 +175,9 @@ def _environment(folder: Path, header: RunHeader, own: Mapping[str, str]) -> dic
     }
 
 
-async def decide(
-    folder: Path, request: DecisionRequest, who: Who, clock: Clock, tell: Progress = silent
-) -> RunView:
-    """Decide about a step, and let the run go on where it does; return the run with the decision in it.
-
-    Raises Declined with why it cannot be decided so: somebody else was first, the word is wrong, the plan has changed.
-    Raises HostError where the log cannot be written or no runner be started.
-    """
-    await asyncio.to_thread(_decline_if_another_blocks, folder, request)
-    clean_request = replace(request, reason=clean(request.reason, SENTENCE_LIMIT))
-
-    def rule(view: RunView) -> Sequence[events.Event] | str:
-        decision = decision_for(view, clean_request, who, is_alive=is_alive(folder))
-        return decision if isinstance(decision, str) else (decision,)
-
-    await asyncio.to_thread(append_if_allowed, folder, rule, clock)
-    return await start_runner(folder, clock, tell)
-
-
-async def resume(
-    folder: Path, who: Who, clock: Clock, acceptance: events.Accepted | None = None, tell: Progress = silent
-) -> RunView:
-    """Let a run go on that has stopped, waits or was cut short. Raises Declined and HostError.
-
-    `acceptance` lets a changed runbook take the place of the one that was planned; it is appended first.
-    """
-    await asyncio.to_thread(_decline_if_another_blocks, folder, None)
-
-    def rule(view: RunView) -> Sequence[events.Event] | str:
-        if view.is_over:
-            return f"The run is over ({view.state})."
-        if view.state is RunState.GOING and is_alive(folder):
-            return "The run is under way."
-        return (*((acceptance,) if acceptance is not None else ()), events.Resumed(who))
-
-    await asyncio.to_thread(append_if_allowed, folder, rule, clock)
-    return await start_runner(folder, clock, tell)
-
-
-async def start_runner(folder: Path, clock: Clock, tell: Progress = silent) -> RunView:
+async def start_runner(folder: Path, clock: Clock, tell: Tell = silent) -> RunView:
     """Start a runner where there is something to do and none is there, and return the run. Raises HostError."""
     view = await asyncio.to_thread(read_run, folder)
     if needs_runner(view):
         await ensure_runner(folder, view.header, clock, tell)
     return view
-
-
-async def abandon(folder: Path, who: Who, clock: Clock) -> RunView:
-    """Give a run up as it is. Raises Declined where it is over or a runner is at work, and HostError."""
-
-    def rule(view: RunView) -> Sequence[events.Event] | str:
-        if view.is_over and not view.blocks:
-            return f"The run is over ({view.state})."
-        if view.state is RunState.GOING and is_alive(folder):
-            return "The run is under way. Stop it first."
-        return (events.Abandoned(who, unfinished_summary(view)),)
-
-    await asyncio.to_thread(append_if_allowed, folder, rule, clock)
-    await asyncio.to_thread(release_reserve, folder)
-    return await asyncio.to_thread(read_run, folder)
-
-
-def unfinished_summary(view: RunView) -> str:
-    """Return what a run would leave behind if it were given up now, a sentence."""
-    steps = [f"{step.id} ({step.state})" for step in view.left_behind]
-    if steps:
-        return f"Neither verified nor undone: {', '.join(steps)}."
-    return "Everything that it changed is verified or undone."
-
-
-def _decline_if_another_blocks(folder: Path, request: DecisionRequest | None) -> None:
-    if request is None or request.choice is not events.Choice.STOP:
-        decline_if_unfinished(folder.absolute().parents[1], but=folder.name)

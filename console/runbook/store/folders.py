@@ -13,8 +13,6 @@ from console.runbook.store.finished import LOG, RUNS
 from console.storage.state import OWNER_HINT, make_private
 from console.text import clean, listed
 
-__all__ = ["LOG", "RUNS"]
-
 RESERVE = "reserve"
 RESERVE_BYTES = 4 * 1024 * 1024
 """Enough for every event of the largest step, and for what SQLite writes beside them."""

@@ -10,10 +10,11 @@ from console.concurrency import OwningThreads
 from console.errors import Declined, StoreFailed
 from console.runbook.run.events import Event, LogEntry
 from console.runbook.run.replay import after, initial_view, replay
-from console.runbook.run.replay_steps import RecordedChange, RecordedChanges
+from console.runbook.run.replay_steps import ChangeRecord, ChangeRecordsByStep
 from console.runbook.run.view import RunView
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, release_reserve
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import release_reserve
 
 
 class RunLog:
@@ -27,7 +28,7 @@ class RunLog:
             lambda: database.connect(folder / LOG), sqlite3.Connection.close, 1
         )
         self._view: RunView | None = None
-        self._recorded_changes = RecordedChanges()
+        self._recorded_changes = ChangeRecordsByStep()
         self._reading = asyncio.Lock()
         self.used_reserve = False
         """Whether the disk became full and the reserved space was used up: the run must stop."""
@@ -49,7 +50,7 @@ class RunLog:
                 self._recorded_changes.take(entry)
         return self.view
 
-    async def recorded_changes(self, step: str) -> tuple[RecordedChange, ...]:
+    async def recorded_changes(self, step: str) -> tuple[ChangeRecord, ...]:
         """Return what a step changed since it was undone last. Raises HostError."""
         await self.read()
         return self._recorded_changes.of(step)

@@ -11,7 +11,7 @@ from console.text import clean
 _BUSY_S = 0.1
 
 
-def run_names(state: Path) -> tuple[str, ...]:
+def run_names_or_none(state: Path) -> tuple[str, ...]:
     """Return the names of the runs in a state directory, newest first; none where it cannot be read."""
     try:
         names = [path.name for path in (state / RUNS).iterdir() if not path.name.startswith(".")]
@@ -22,8 +22,8 @@ def run_names(state: Path) -> tuple[str, ...]:
 
 def step_names(state: Path, run: str) -> tuple[str, ...]:
     """Return the steps of a run, which is named by the start or end of its name too; none where that cannot be told."""
-    names = [name for name in run_names(state) if name == run] or [
-        name for name in run_names(state) if name.startswith(run) or name.endswith(run)
+    names = [name for name in run_names_or_none(state) if name == run] or [
+        name for name in run_names_or_none(state) if name.startswith(run) or name.endswith(run)
     ]
     if len(names) != 1:
         return ()

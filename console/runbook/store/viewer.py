@@ -1,6 +1,6 @@
 """Reads runs: for the console and the command line, and for every snapshot, which of them keep others from changing the swarm.
 
-Decisions go through `console.runbook.runner.starting`. A viewer can go at any time and lose nothing; several of them see
+Decisions go through `console.runbook.runner.deciding`. A viewer can go at any time and lose nothing; several of them see
 the same run.
 """
 
@@ -27,7 +27,8 @@ from console.runbook.run.replay import after, initial_view, replay
 from console.runbook.run.view import Live, RunState, RunView, StepState, StepView, StoredRun, is_logged
 from console.runbook.run.waits import Waiting
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, RUNNER_LOCK, folder_of, run_folders
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import RUNNER_LOCK, folder_of, run_folders
 from console.runbook.store.output import (
     last_lines,
     last_number,

@@ -10,12 +10,13 @@ from console.alerts.sending import send
 from console.alerts.values import AlertState, Delivery
 from console.clock import SystemClock
 from console.concurrency import together
+from console.durations import duration
 from console.errors import UsageError
 from console.host.root import host_name
 from console.storage.alerts import read_alerts
 from console.storage.state import state_folder
-from console.text import clean, duration, name_hint, plural
-from screens.cli.commands.common import read_settings, result_of
+from console.text import clean, name_hint, plural
+from screens.cli.common import read_settings, result_of
 from screens.output.plain import say
 
 FAILED = 1

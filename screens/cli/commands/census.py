@@ -23,8 +23,8 @@ from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import plural
-from screens.cli.commands.common import connection_for, result_of, settings_of
-from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
+from screens.cli.common import connection_for, result_of, settings_of
+from screens.cli.preconditions import changer_for, check_preconditions, confirm, require_root
 from screens.output.census import CensusProgress, as_json, exit_code
 
 

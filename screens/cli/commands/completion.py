@@ -59,9 +59,9 @@ def _of_engine(*sources: Names) -> Completer:
 
 
 def _runs(**_: object) -> Iterable[str]:
-    from console.runbook.store.names import run_names
+    from console.runbook.store.names import run_names_or_none
 
-    return run_names(state_folder())
+    return run_names_or_none(state_folder())
 
 
 def _steps(parsed_args: Namespace, **_: object) -> Iterable[str]:
@@ -71,7 +71,7 @@ def _steps(parsed_args: Namespace, **_: object) -> Iterable[str]:
 
 
 def _alerts(parsed_args: Namespace, **_: object) -> Iterable[str]:
-    from screens.cli.commands.common import read_settings
+    from screens.cli.common import read_settings
 
     try:
         settings = read_settings(Namespace(config=getattr(parsed_args, "config", None)))

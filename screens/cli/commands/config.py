@@ -11,7 +11,7 @@ from console.settings_file import as_json, in_effect, origins_of, template
 from console.settings_schema import schema_text
 from console.storage.state import make_private, write_atomically
 from console.text import clean
-from screens.cli.commands.common import read_settings, settings_files
+from screens.cli.common import read_settings, settings_files
 from screens.output.plain import json_text, say
 
 SCHEMA = "vipconsole.settings/1"

@@ -21,7 +21,7 @@ def run(arguments: Namespace) -> int:
     gc.disable()
     with first_frame() as hand_over:
         # What it is made of takes most of a second to load.
-        from screens.cli.commands.live_console import run_console
+        from screens.cli.live_console import run_console
 
         return run_console(arguments, hand_over)
 

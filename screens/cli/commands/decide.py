@@ -8,13 +8,13 @@ from console.errors import UsageError
 from console.host.who import who_runs_this
 from console.runbook.run.decisions import DecisionRequest
 from console.runbook.run.events import Choice
-from console.runbook.runner.starting import abandon, decide, unfinished_summary
+from console.runbook.runner.deciding import abandon, decide, unfinished_summary
 from console.runbook.store.folders import folder_of
 from console.runbook.store.viewer import read_stored_run
 from console.storage.state import state_folder
 from console.text import clean, nearest
-from screens.cli.commands.common import result_of
-from screens.cli.commands.preconditions import confirm, require_root
+from screens.cli.common import result_of
+from screens.cli.preconditions import confirm, require_root
 from screens.output.plain import progress, say
 
 

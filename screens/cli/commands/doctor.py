@@ -17,8 +17,8 @@ from console.settings import Settings
 from console.storage.state import state_folder
 from console.swarm.reader import EngineReader
 from console.text import clean
-from screens.cli.commands.common import engine_and_log, result_of, settings_files
 from screens.cli.commands.console import can_show
+from screens.cli.common import engine_and_log, result_of, settings_files
 from screens.output.doctor import as_json, lines
 from screens.output.plain import say, size_of
 

@@ -19,7 +19,7 @@ from console.storage.census import read_censuses
 from console.storage.state import SYSTEM_STATE, state_folder
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import engine_and_log, load_meanwhile, nodes_for, result_of, settings_of
+from screens.cli.common import engine_and_log, load_meanwhile, nodes_for, result_of, settings_of
 
 if TYPE_CHECKING:
     from console.diagnosis.values import Assessment

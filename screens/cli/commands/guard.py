@@ -9,7 +9,7 @@ from console.errors import Declined, LockHeld, NotAllowed, Unknown
 from console.guard.actuator import Actuator, GuardOutcome, act
 from console.guard.collector import Collector
 from console.guard.policy import decide
-from console.guard.shortage import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
+from console.guard.values import GuardDecision, GuardInputs, GuardOptions, GuardVerdict
 from console.host.identity import machine_id
 from console.host.unit_chain import restart_daemon_unit
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
@@ -18,8 +18,8 @@ from console.operations.probes import own_probe_owner
 from console.settings import Settings
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
-from screens.cli.commands.common import engine_and_log, result_of, settings_of, state_of
-from screens.cli.commands.preconditions import changer_for, may_change
+from screens.cli.common import engine_and_log, result_of, settings_of, state_of
+from screens.cli.preconditions import changer_for, may_change
 from screens.output.guard import EXIT_CODES, as_json, as_metrics, more_lines, one_line
 from screens.output.plain import progress, say
 
@@ -80,7 +80,7 @@ async def _act_if_needed(
             return outcome, inputs
         inputs, decision = after_census
         outcome = GuardOutcome(decision)
-    if decision.cure is None and not decision.prunes:
+    if decision.reclaim_method is None and not decision.prunes:
         return outcome, inputs
     if not may_change() and not arguments.demo:
         raise NotAllowed("The guard must act now, and only root may.", "Run it with sudo, or with --dry-run.")
@@ -98,8 +98,8 @@ async def _act(arguments: Namespace, collector: Collector, options: GuardOptions
                 await restart_daemon_unit(settings.docker_unit, settings.guard.recovery_s)
 
             async def borrow() -> BorrowOutcome:
-                from console.operations.borrow.hosts import borrow_here
-                from screens.cli.commands.borrow import sees_it_through, tell
+                from console.operations.borrow.this_host import borrow_here
+                from screens.cli.borrow import sees_it_through, tell
 
                 owner = str(own_probe_owner(machine_id()))
                 caller = BorrowCaller(owner, changer.announce, tell)
@@ -128,7 +128,7 @@ def _asks_whether_to_borrow(
     arguments: Namespace, connection: EngineConnection, settings: Settings
 ) -> Callable[[], Awaitable[Unknown | None]]:
     async def ask() -> Unknown | None:
-        from console.operations.borrow.hosts import why_not_here
+        from console.operations.borrow.this_host import why_not_here
 
         options = _borrow_options(arguments, settings, connection)
         return await why_not_here(connection, options, settings.snapshot.deadline_s)

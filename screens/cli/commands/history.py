@@ -31,7 +31,7 @@ from console.swarm.address import resolve_host
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import clean
-from screens.cli.commands.common import connect, demo_log, journal_for, refuse_host, result_of, settings_of
+from screens.cli.common import connect, demo_log, journal_for, refuse_host, result_of, settings_of
 from screens.output.history_data import UseRecord
 from screens.output.plain import print_plainly, progress, size_of
 
@@ -49,7 +49,7 @@ def run(arguments: Namespace) -> int:
         )
     settings = settings_of(arguments)
     if arguments.events:
-        from screens.cli.commands.history_events import print_events
+        from screens.cli.history_events import print_events
 
         with _swarm(arguments, settings) as (connection, _, state):
             return print_events(arguments, connection, state, span)

@@ -18,7 +18,7 @@ from console.settings import Settings
 from console.swarm.reader import EngineReader, SwarmReader
 from console.swarm.snapshots import object_names, task_names
 from console.text import clean
-from screens.cli.commands.common import engine_and_log, result_of, settings_of
+from screens.cli.common import engine_and_log, result_of, settings_of
 from screens.output.plain import json_line, json_text, print_plainly, progress, say
 
 SCHEMA = "vipconsole.journal/1"

@@ -7,15 +7,16 @@ from contextlib import aclosing
 
 from console.clock import SystemClock
 from console.diagnosis.quiescence.values import QuiescenceRules
-from console.diagnosis.quiescence.waiter import Progress, WaitDependencies, wait_for_quiet
+from console.diagnosis.quiescence.waiter import WaitDependencies, WaitProgress, wait_for_quiet
+from console.durations import duration
 from console.errors import UsageError
 from console.host.reader import HostReader
 from console.settings import Settings
 from console.swarm.client import EngineConnection
 from console.swarm.events import EventSource
 from console.swarm.reader import EngineReader
-from console.text import clean, duration
-from screens.cli.commands.common import connection_for, result_of, settings_of
+from console.text import clean
+from screens.cli.common import connection_for, result_of, settings_of
 from screens.output.quiet import EXIT_CODES, QuietProgress, as_json
 
 
@@ -45,7 +46,7 @@ async def _wait(
     rules: QuiescenceRules,
     timeout_s: float,
     printer: QuietProgress,
-) -> Progress:
+) -> WaitProgress:
     clock = SystemClock()
     dependencies = WaitDependencies(
         EngineReader(connection),
@@ -53,7 +54,7 @@ async def _wait(
         EventSource(connection, clock),
     )
     states = wait_for_quiet(dependencies, clock, rules, settings.snapshot, timeout_s)
-    last: Progress | None = None
+    last: WaitProgress | None = None
     try:
         async with aclosing(states):
             async for state in states:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from console.clock import SystemClock
+from console.durations import duration
 from console.errors import Declined, EngineError, Unknown, UsageError
 from console.frozen import frozen
 from console.host.identity import machine_id
 from console.host.lock_probe import decline_if_locked
 from console.host.unit_chain import restart_daemon_unit
 from console.journal.reader import whose_host
-from console.operations.borrow.hosts import facts_here
 from console.operations.borrow.plan import BorrowFacts, plan_borrow, plan_ending
+from console.operations.borrow.this_host import facts_here
 from console.operations.handover import Ending, Handover, HandoverResult
 from console.operations.probes import own_probe_owner
 from console.operations.reclaim import DaemonRestart, ReclaimMethod, ReclaimPlan, ReclaimTarget, plan_reclaim
@@ -24,10 +25,11 @@ from console.swarm.client import EngineConnection
 from console.swarm.managers import roles_of
 from console.swarm.model import SwarmState
 from console.swarm.reader import EngineReader
-from console.text import duration, listed, plural
-from screens.cli.commands import borrow
-from screens.cli.commands.common import connection_for, result_of, settings_of, state_of
-from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
+from console.text import listed, plural
+from screens.cli import borrow
+from screens.cli.common import connection_for, result_of, settings_of, state_of
+from screens.cli.preconditions import changer_for, check_preconditions, confirm, require_root
+from screens.output.borrow import BorrowReport
 from screens.output.plain import json_text, progress, say
 
 SCHEMA = "vipconsole.reclaim/1"
@@ -67,8 +69,8 @@ def run(arguments: Namespace) -> int:
         gives = (
             "This restores the state before the interrupted hand-over." if plan.brings_back else GIVES_BACK
         )
-        confirm(arguments, gives, plan.way.value)
-        if plan.way is ReclaimMethod.BORROW:
+        confirm(arguments, gives, plan.method.value)
+        if plan.method is ReclaimMethod.BORROW:
             report = result_of(_borrow(arguments, settings, connection, plan))
             return borrow.write_report(report, SCHEMA, as_document=arguments.json)
         result = result_of(_reclaim(arguments, settings, connection, plan))
@@ -76,7 +78,7 @@ def run(arguments: Namespace) -> int:
     gains = _count_gains(swarm, after)
     code = 0 if result.is_whole else 1
     if arguments.json:
-        sys.stdout.write(json_text({"schema": SCHEMA, "exit_code": code, "way": plan.way, "sentence": result.sentence,
+        sys.stdout.write(json_text({"schema": SCHEMA, "exit_code": code, "way": plan.method, "sentence": result.sentence,
                                     "freed": gains, "behind": list(result.behind)}))  # fmt: skip
     else:
         say((result.sentence, *_gain_lines(gains)))
@@ -99,14 +101,14 @@ def _finish_borrow(
     if not arguments.demo:
         decline_if_locked()
     progress(plan.cost)
-    confirm(arguments, "This restores the state before the borrowed manager.", plan.way.value)
+    confirm(arguments, "This restores the state before the borrowed manager.", plan.method.value)
     report = result_of(borrow.finish(arguments, settings, connection, record))
     return borrow.write_report(report, SCHEMA, as_document=arguments.json)
 
 
 async def _borrow(
     arguments: Namespace, settings: Settings, connection: EngineConnection, plan: ReclaimPlan
-) -> borrow.BorrowReport:
+) -> BorrowReport:
     async with changer_for(arguments, connection) as changer:
         _, now, facts = await _plan(arguments, settings, connection)
         _require_same(now, plan)
@@ -128,11 +130,11 @@ async def _plan(
     if isinstance(swarm.nodes, Unknown):
         raise EngineError(swarm.nodes.reason, swarm.nodes.hint)
     roles = roles_of(swarm.nodes, swarm.engine.node_id)
-    way = ReclaimMethod(arguments.by) if arguments.by else None
+    method = ReclaimMethod(arguments.by) if arguments.by else None
     refusal = await whose_host(connection.host, swarm.engine)
     facts = await facts_here(connection, borrow.options(arguments, settings, connection), swarm)
     target = ReclaimTarget(machine_id(), settings.docker_unit, refusal)
-    return swarm, plan_reclaim(roles, swarm, way, target, plan_borrow(roles, facts)), facts
+    return swarm, plan_reclaim(roles, swarm, method, target, plan_borrow(roles, facts)), facts
 
 
 async def _reclaim(
@@ -144,7 +146,7 @@ async def _reclaim(
         # Conditions may have changed while the operator typed, so they are checked again.
         _, now, _ = await _plan(arguments, settings, connection)
         _require_same(now, plan)
-        if plan.way is ReclaimMethod.HANDOVER:
+        if plan.method is ReclaimMethod.HANDOVER:
             outcome = await Handover(
                 reader, changer, clock, str(own_probe_owner(machine_id())), progress
             ).run()

@@ -22,7 +22,7 @@ from console.storage.state import state_folder
 from console.swarm.address import resolve_host
 from console.swarm.client import EngineConnection
 from console.text import clean
-from screens.cli.commands.common import (
+from screens.cli.common import (
     connect,
     demo_log,
     is_simulated,

@@ -32,7 +32,7 @@ from console.runbook.runner.creation import StepPlan, plan_of, refusals
 from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder, write_atomically
 from console.text import listed
-from screens.cli.commands.common import (
+from screens.cli.common import (
     engine_and_log,
     require_plain_file,
     result_of,

@@ -22,15 +22,16 @@ from console.runbook.run import events
 from console.runbook.run.view import RunState, RunView
 from console.runbook.runner.context import RunWorld
 from console.runbook.runner.creation import StepPlan, accept_runbook, begin_run, new_variables, plan_of
+from console.runbook.runner.deciding import resume
 from console.runbook.runner.gate import location_refusal, where_this_is
-from console.runbook.runner.starting import resume, start_runner
+from console.runbook.runner.starting import start_runner
 from console.runbook.store.viewer import RunKind, decline_if_unfinished, measured_before, read_stored_run
 from console.storage.state import state_folder
 from console.swarm.client import EngineConnection
 from console.text import clean, nearest
-from screens.cli.commands.common import engine_and_log, journal_for, result_of, settings_of
-from screens.cli.commands.preconditions import require_root
 from screens.cli.commands.runs import refuse_advance_answers, select_run_folder, show_run
+from screens.cli.common import engine_and_log, journal_for, result_of, settings_of
+from screens.cli.preconditions import require_root
 from screens.output.plain import progress, say
 from screens.output.run_plan import exit_code, show_check, show_plan
 

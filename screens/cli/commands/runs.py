@@ -26,11 +26,11 @@ from console.runbook.store.viewer import UnreadableRun, forecast_of, newest, rea
 from console.simulator.host.demo_host import demo_folder
 from console.storage.state import state_folder, write_atomically
 from console.text import clean
-from screens.cli.commands.common import connect, require_plain_file, result_of
 from screens.cli.commands.console import can_show
-from screens.cli.commands.live_console import open_console
-from screens.cli.commands.preconditions import require_root
-from screens.cli.commands.terminal_follower import follow
+from screens.cli.common import connect, require_plain_file, result_of
+from screens.cli.live_console import open_console
+from screens.cli.preconditions import require_root
+from screens.cli.terminal_follower import follow
 from screens.output.plain import json_text, progress, say, size_of
 from screens.output.run_lines import outcome_lines
 from screens.output.runs_table import outcome, runs_lines, took_s

@@ -22,14 +22,12 @@ from console.operations.stack_removal.steps import (
 from console.settings import Settings
 from console.swarm.changer import EngineChanger
 from console.swarm.client import EngineConnection
+from console.swarm.model import COUNTING_API
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import connection_for, result_of, settings_of
-from screens.cli.commands.preconditions import changer_for, check_preconditions, confirm, require_root
+from screens.cli.common import connection_for, result_of, settings_of
+from screens.cli.preconditions import changer_for, check_preconditions, confirm, require_root
 from screens.output.plain import print_plainly, say
 from screens.output.stack_removal import RemovalProgress, exit_code, interrupted_lines, plan_lines, question
-
-ENGINE_COUNTS_FROM = (1, 52)
-"""The API version from which engines report their allocator's count (Docker 29)."""
 
 
 def run(arguments: Namespace) -> int:
@@ -104,7 +102,7 @@ def _prover(
         return census_count(
             CensusDependencies(reader, changer, SystemClock(), mark, settings.snapshot.deadline_s)
         )
-    if connection.api_version < ENGINE_COUNTS_FROM:
+    if connection.api_version < COUNTING_API:
         return count_nothing
     return engine_count(EngineReader(connection), SystemClock(), settings.snapshot)
 

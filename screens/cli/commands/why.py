@@ -18,7 +18,7 @@ from console.monitor.snapshot import take_snapshot, take_snapshot_with_nodes
 from console.settings import Settings
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
-from screens.cli.commands.common import engine_and_log, is_simulated, nodes_for, result_of, settings_of
+from screens.cli.common import engine_and_log, is_simulated, nodes_for, result_of, settings_of
 
 MARGIN_S = 60.0
 """dockerd may log a line shortly before the timestamp of the object that the line is about."""

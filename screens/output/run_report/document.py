@@ -110,12 +110,12 @@ def _step(step: StepView, live: Live) -> dict[str, Any]:
         "skipped_because": step.skipped_because or None,
         "changed_objects": [
             {
-                "kind": record.kind,
-                "id": record.object_id,
-                "what": record.what,
-                "is_finished": record.is_finished,
+                "kind": changed_object.kind,
+                "id": changed_object.object_id,
+                "what": changed_object.what,
+                "is_finished": changed_object.is_finished,
             }
-            for record in step.change_records
+            for changed_object in step.changed_objects
         ],
         "dockerd_logged": list(step.daemon_log),
         "waited_for": [

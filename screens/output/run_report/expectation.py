@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from console.durations import TimeFormat, stamp
+from console.durations import TimeFormat, duration, stamp
 from console.frozen import frozen
 from console.rehearsal.forecast import Forecast, planned_downtimes
 from console.runbook.run.downtime import Downtime
 from console.runbook.run.view import RunView
-from console.text import duration
 
 
 @frozen

@@ -3,12 +3,12 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from console.durations import TimeFormat, clock_time, moment, stamp
+from console.durations import TimeFormat, clock_time, duration, moment, stamp
 from console.frozen import frozen
 from console.rehearsal.forecast import Forecast
 from console.runbook.run.downtime import Downtime, OutageSpan
 from console.runbook.run.view import StoredRun
-from console.text import clean, duration, listed, plural
+from console.text import clean, listed, plural
 from screens.output.plain import cut_line
 from screens.output.run_report.expectation import expectation_text
 from screens.output.run_report.summary import RunSummary, summary_of

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from console.durations import stamp
+from console.durations import duration, stamp
 from console.rehearsal.forecast import Forecast
 from console.runbook.run.view import StoredRun
-from console.text import duration
 from screens.output.run_report.document import document
 from screens.output.run_report.lines import summary_fields
 from screens.output.run_report.summary import summary_of

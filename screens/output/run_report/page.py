@@ -7,11 +7,11 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from console.durations import TimeFormat, clock_time, stamp
+from console.durations import TimeFormat, clock_time, duration, stamp
 from console.rehearsal.forecast import Forecast
 from console.runbook.run.downtime import Interval, OutageSpan
 from console.runbook.run.view import StepView, StoredRun
-from console.text import clean, duration
+from console.text import clean
 from screens.output.run_report.document import document
 from screens.output.run_report.lines import span_text, summary_fields
 from screens.output.run_report.summary import RunSummary, summary_of

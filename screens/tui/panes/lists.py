@@ -9,8 +9,9 @@ from textual import events
 from textual.binding import BindingType
 from textual.reactive import var
 
+from console.durations import duration
 from console.monitor.values import Feed, MonitorState
-from console.text import duration, plural
+from console.text import plural
 from screens.present.findings import finding_rows
 from screens.present.text import BAD, DIM, PLAIN, STRONG, UNKNOWN, Paragraph, Row, Span, Spans
 from screens.tui.environment import ConsoleEnvironment

@@ -14,7 +14,7 @@ from console.storage.record import MAX_DAYS, RecordStore
 from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import clean, near_names
-from screens.cli.commands.common import result_of
+from screens.cli.common import result_of
 from screens.output.plain import print_plainly, progress
 
 RECORDED = timedelta(days=MAX_DAYS)

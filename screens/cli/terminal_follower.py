@@ -28,7 +28,7 @@ from console.runbook.run.decisions import (
 )
 from console.runbook.run.events import Choice, QuestionKind
 from console.runbook.run.view import Question, RunView, StoredRun
-from console.runbook.runner.starting import decide
+from console.runbook.runner.deciding import decide
 from console.runbook.store.viewer import read_stored_run, watch
 from screens.output.plain import progress, say
 from screens.output.run_lines import ProgressNews, answers, commands, news, outcome_lines, question_lines

@@ -14,7 +14,7 @@ from console.host.lock import maintenance_lock
 from console.host.lock_probe import decline_if_locked
 from console.host.root import has_own_root
 from console.host.who import who_runs_this
-from console.operations.claims import LockOwner, clear_the_way, decline_if_claimed, decline_if_handed_over
+from console.operations.claims import Claimant, clear_the_way, decline_if_claimed, decline_if_handed_over
 from console.runbook.store.folders import run_names
 from console.runbook.store.viewer import decline_if_unfinished
 from console.storage.state import state_folder
@@ -66,7 +66,7 @@ def check_preconditions(arguments: Namespace, swarm: SwarmState) -> None:
     if not arguments.demo:
         decline_if_unfinished(state_folder())
         decline_if_locked()
-        decline_if_claimed(known(swarm.services, ()), LockOwner(machine_id(), run_names(state_folder())))
+        decline_if_claimed(known(swarm.services, ()), Claimant(machine_id(), run_names(state_folder())))
         decline_if_handed_over(swarm.nodes, machine_id())
 
 
@@ -96,7 +96,7 @@ async def changer_for(arguments: Namespace, connection: EngineConnection) -> Asy
             progress("this host has no system journal, so the changes are not logged there.")
         changer = EngineChanger(connection, audit.tell)
         reader = EngineReader(connection)
-        claimant = LockOwner(machine_id(), run_names(state_folder()))
+        claimant = Claimant(machine_id(), run_names(state_folder()))
         for name in await clear_the_way(reader, changer, claimant, LEFTOVERS_WITHIN_S):
             progress(f"removed {name}, a leftover of an interrupted census.")
         yield changer

@@ -14,7 +14,6 @@ from console.clock import SystemClock
 from console.diagnosis.quiescence.values import QuiescenceRules
 from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
 from console.errors import Declined, UsageError, known
-from console.frozen import frozen
 from console.host.audit import Audit
 from console.host.identity import machine_id
 from console.host.lock import maintenance_lock
@@ -22,7 +21,7 @@ from console.host.reader import HostReader
 from console.host.who import who_runs_this
 from console.operations.borrow.options import BorrowCaller, BorrowOptions
 from console.operations.borrow.plan import BorrowFacts
-from console.operations.borrow.session import BorrowOutcome, BorrowSession
+from console.operations.borrow.session import BorrowSession
 from console.operations.census import CensusDependencies, census_count
 from console.operations.probes import own_probe_owner
 from console.operations.stack_removal.steps import LeakCount, Prove, engine_count
@@ -35,23 +34,10 @@ from console.swarm.events import EventSource
 from console.swarm.managers import NO_LEADER
 from console.swarm.model import ObjectKind, StackObject, SwarmState
 from console.swarm.reader import EngineReader
-from console.text import clean, duration, plural
-from screens.cli.commands.common import state_of
-from screens.output.plain import progress
-
-
-@frozen
-class BorrowReport:
-    """What the operator is told afterwards."""
-
-    outcome: BorrowOutcome
-    before: tuple[LeakCount, ...]
-    after: tuple[LeakCount, ...]
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether addresses came back and no container was touched."""
-        return self.outcome.result.gave_back and not self.outcome.lost
+from console.text import clean
+from screens.cli.common import state_of
+from screens.output.borrow import BorrowReport, as_json, report_lines
+from screens.output.plain import json_text, progress, say
 
 
 async def decline_unless_quiet(
@@ -144,7 +130,7 @@ def session(
 ) -> BorrowSession:
     """Return what borrows a manager on this host."""
     # Only where a manager is borrowed is all of this needed.
-    from console.operations.borrow.hosts import open_session
+    from console.operations.borrow.this_host import open_session
 
     caller = BorrowCaller(str(own_probe_owner(machine_id())), announce, tell)
     return open_session(connection, caller, options(arguments, settings, connection))
@@ -215,65 +201,9 @@ def _networks(settings: Settings, swarm: SwarmState) -> tuple[StackObject, ...]:
     )
 
 
-def report_lines(report: BorrowReport) -> Iterator[str]:
-    """Yield what came of it: whether addresses came back, what leaked before and after, the containers."""
-    outcome = report.outcome
-    result = outcome.result
-    took = duration(result.took_s)
-    if result.gave_back:
-        yield (
-            f"All leaked addresses are free: the temporary manager led the swarm. {result.leader} leads again, and the "
-            f"temporary manager is gone ({took}). No manager answered for {result.unanswered_s:.1f} s."
-        )
-    else:
-        yield (
-            f"No address was given back. {result.because} The swarm is as it was: {result.leader} leads, and the temporary "
-            f"manager is gone ({took})."
-        )
-    for before, after in zip(report.before, report.after, strict=True):
-        yield f"{before.network}: {_leaked(after)} now, {_leaked(before)} before."
-    if outcome.lost:
-        yield (
-            f"{plural(len(outcome.lost), 'container')} of {outcome.containers} stopped or restarted meanwhile: "
-            f"{', '.join(container[:12] for container in outcome.lost)}. `vipconsole glance` shows what does not run."
-        )
-    else:
-        yield f"All {plural(outcome.containers, 'container')} of this host ran on (same IDs, same start times)."
-
-
-def _leaked(count: LeakCount) -> str:
-    return f"{count.leaked} leaked" if count.leaked is not None else f"leaked unknown ({count.why_unknown})"
-
-
-def as_json(report: BorrowReport) -> dict[str, object]:
-    """Return the same for programs."""
-    outcome = report.outcome
-    result = outcome.result
-    return {
-        "gave_back": result.gave_back,
-        "because": result.because,
-        "leader": result.leader,
-        "took_s": round(result.took_s, 1),
-        "unanswered_s": round(result.unanswered_s, 2),
-        "containers": outcome.containers,
-        "containers_lost": list(outcome.lost),
-        "leaked": {
-            before.network: {"before": before.leaked, "after": after.leaked}
-            for before, after in zip(report.before, report.after, strict=True)
-        },
-    }
-
-
-def failure_exit(report: BorrowReport) -> int:
-    """Return the exit code: 0 where all is well."""
-    return 0 if report.is_whole else 1
-
-
 def write_report(report: BorrowReport, schema: str, *, as_document: bool) -> int:
     """Print it, and return the exit code."""
-    from screens.output.plain import json_text, say
-
-    code = failure_exit(report)
+    code = 0 if report.is_whole else 1
     if as_document:
         sentence = next(iter(report_lines(report)))
         document = {

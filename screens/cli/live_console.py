@@ -16,7 +16,7 @@ from console.settings import Settings
 from console.storage.state import state_folder
 from console.swarm.address import resolve_host
 from console.text import clean
-from screens.cli.commands.common import (
+from screens.cli.common import (
     connect,
     demo_log,
     is_simulated,
