@@ -22,16 +22,20 @@ from console.errors import (
 from console.swarm.engine_client import ErrorReply
 from console.text import clean, clean_error, listed
 
-FAILURES = (
-    ErrorReply,
-    HTTPException,
-    OSError,
+GARBAGE = (
     ValueError,
     TypeError,
     KeyError,
+    IndexError,
     AttributeError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
 )
-"""Everything that a call of a client has been seen to raise; the last four when an answer is garbage."""
+"""What reading an answer raises that is not as the API promises: also a number without end, lists in lists, and a length that
+no memory holds."""
+FAILURES = (ErrorReply, HTTPException, OSError, *GARBAGE)
+"""Everything that a call of a client has been seen to raise."""
 
 NOT_A_MANAGER = "This node is not a swarm manager."
 """How every engine begins its answer to a swarm question that it cannot answer (moby daemon/cluster/errors.go)."""

@@ -241,7 +241,7 @@ def _parking_run(spec: Mapping[str, Any]) -> str:
     try:
         run = json.loads(label)
         return clean(f"{run['machine']}/{run['run']}")
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return "?"
 
 
