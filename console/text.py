@@ -95,7 +95,8 @@ def duration(seconds: float) -> str:
 
     A span of decades began at a time that nobody knows: `an unknown time`.
     """
-    if seconds > LONGEST_S:
+    # NaN is neither longer nor shorter.
+    if not seconds <= LONGEST_S:
         return "an unknown time"
     whole = max(0, round(seconds))
     if whole < 100:

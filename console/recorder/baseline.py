@@ -129,7 +129,7 @@ def to_json(baseline: Baseline) -> str:
 
 
 def from_json(text: str) -> Baseline:
-    """Return a baseline from its text. Raises ValueError, TypeError, KeyError or AttributeError where it is damaged."""
+    """Return a baseline from its text. Raises what `DAMAGE` names where it is damaged."""
     data = json.loads(text)
     allocator = data["allocator"]
     return Baseline(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.diagnosis.values import FailingAlert, Severity
-from console.errors import HostError, Result, unknown_from
+from console.errors import DAMAGE, HostError, Result, unknown_from
 from console.storage.state import OWNER_HINT, make_private, write_atomically
 from console.text import SENTENCE_LIMIT, clean
 
@@ -43,7 +43,7 @@ def read_alerts(state: Path) -> "dict[str, AlertState]":
             f"What alerts have told, in {clean(str(path), 300)}, cannot be read: {error.strerror}.",
             OWNER_HINT,
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except DAMAGE as error:
         raise HostError(
             f"What alerts have told, in {clean(str(path), 300)}, cannot be used ({type(error).__name__}).",
             "`vipconsole record` makes a new file when it starts. It may tell again what goes on.",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from console.addresses.leaks import AllocatorGeneration, Census
-from console.errors import HostError, Result, Unknown, unknown_from
+from console.errors import DAMAGE, HostError, Result, Unknown, unknown_from
 from console.storage.state import OWNER_HINT, make_private, write_atomically
 from console.text import clean
 
@@ -48,7 +48,7 @@ def _read(path: Path) -> Census:
     try:
         with path.open("rb") as file:
             return _census(json.loads(file.read(SIZE_LIMIT_BYTES)))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except DAMAGE as error:
         raise HostError(
             f"The stored census {clean(str(path), 300)} cannot be used ({type(error).__name__}).",
             "Remove it and take the census again.",

@@ -7,6 +7,7 @@ from http.client import HTTPException
 from typing import Any
 
 from console.errors import (
+    DAMAGE,
     EngineError,
     EngineForbidden,
     EngineNotFound,
@@ -22,18 +23,8 @@ from console.errors import (
 from console.swarm.engine_client import ErrorReply
 from console.text import clean, clean_error, listed
 
-GARBAGE = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-    MemoryError,
-)
-"""What reading an answer raises that is not as the API promises: also a number without end, lists in lists, and a length that
-no memory holds."""
+GARBAGE = (*DAMAGE, MemoryError)
+"""What reading an answer raises that is not as the API promises: also one that names a length which no memory holds."""
 FAILURES = (ErrorReply, HTTPException, OSError, *GARBAGE)
 """Everything that a call of a client has been seen to raise."""
 
