@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from console.durations import parse_time
 from console.errors import DAMAGE, HostError
 from console.nodes.values import NodeStatus, NodeStatuses
 from console.storage.state import make_private, write_atomically
@@ -91,4 +92,4 @@ def _is_news(before: Row | None, now: Row) -> bool:
 
 
 def _time(text: object) -> datetime | None:
-    return datetime.fromisoformat(str(text)) if text else None
+    return parse_time(str(text)) if text else None

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from console.addresses.leaks import AllocatorGeneration
 from console.addresses.tracked_tasks import TrackedTask
 from console.diagnosis.values import Severity
+from console.durations import parse_time
 from console.frozen import frozen
 from console.swarm.model import Attachment, SwarmState, Task
 from console.text import NAME_LIMIT, clean
@@ -249,9 +250,4 @@ def _text(at: datetime | None) -> str | None:
 
 
 def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return moment
+    return None if text is None else parse_time(text)

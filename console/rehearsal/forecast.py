@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from console.durations import parse_time
 from console.errors import DAMAGE, HostError
 from console.frozen import frozen
 from console.runbook.language.values import ActionPlan, ExpectedDowntime
@@ -105,7 +106,7 @@ def from_json(data: Mapping[str, Any]) -> Forecast:
     if data["schema"] != SCHEMA:
         raise ValueError("it is of another version")
     return Forecast(
-        at=datetime.fromisoformat(data["at"]),
+        at=parse_time(data["at"]),
         took_s=float(data["took_s"]),
         outcome=str(data["outcome"]),
         runbook_id=str(data["runbook_id"]),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.diagnosis.values import FailingAlert, Severity
+from console.durations import parse_time
 from console.errors import DAMAGE, HostError, Result, unknown_from
 from console.storage.state import OWNER_HINT, make_private, write_atomically
 from console.text import SENTENCE_LIMIT, clean
@@ -140,7 +141,7 @@ def _notification(data: Mapping[str, Any]) -> "Notification":
 
     return Notification(
         Occasion(data["occasion"]),
-        _sure(data["at"]),
+        parse_time(data["at"]),
         clean(data["host"]),
         clean(data["code"]),
         clean(data["subject"]),
@@ -148,7 +149,7 @@ def _notification(data: Mapping[str, Any]) -> "Notification":
         clean(data["short"], SENTENCE_LIMIT),
         clean(data["sentence"], SENTENCE_LIMIT),
         clean(data["hint"], SENTENCE_LIMIT),
-        _sure(data["since"]),
+        parse_time(data["since"]),
     )
 
 
@@ -157,11 +158,4 @@ def _text(moment: datetime | None) -> str | None:
 
 
 def _moment(text: str | None) -> datetime | None:
-    return None if text is None else _sure(text)
-
-
-def _sure(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return moment
+    return None if text is None else parse_time(text)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from console.diagnosis.values import UnfinishedRun
+from console.durations import parse_time
 from console.errors import DAMAGE, HostError
 from console.frozen import frozen
 from console.host.temporary.values import Cable
@@ -174,7 +175,7 @@ def _from_json(data: Mapping[str, Any]) -> BorrowRecord:
         raise ValueError(data["schema"])
     return BorrowRecord(
         owner=clean(data["owner"]),
-        began_at=_moment(data["began_at"]),
+        began_at=parse_time(data["began_at"]),
         cluster_id=clean(data["cluster_id"]),
         node_id=clean(data["node_id"]),
         node_name=clean(data["node_name"]),
@@ -191,19 +192,12 @@ def _from_json(data: Mapping[str, Any]) -> BorrowRecord:
         steps=tuple(
             BorrowStep(
                 clean(row["name"]),
-                _moment(row["began_at"]),
-                None if row["ended_at"] is None else _moment(row["ended_at"]),
+                parse_time(row["began_at"]),
+                None if row["ended_at"] is None else parse_time(row["ended_at"]),
             )
             for row in data["steps"]
         ),
     )
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return moment
 
 
 def unfinished_borrow(state: Path) -> UnfinishedRun | None:

@@ -12,6 +12,16 @@ from tests.support.engines import read_swarm
 from tests.support.scripted import Reply, response, scripted
 
 NESTED = b"[" * 30_000 + b"]" * 30_000
+AT = "2026-06-01T00:00:00.5Z"
+NETWORK = {"Id": "n", "Name": "proxy", "Driver": "bridge", "Scope": "local", "Created": AT}
+SERVICE = {
+    "ID": "s",
+    "Spec": {"Name": "web"},
+    "CreatedAt": AT,
+    "UpdatedAt": AT,
+    "Version": {"Index": 1},
+}
+REPLICAS = {"Name": "web", "Mode": {"Replicated": {"Replicas": "many"}}}
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffff\r\nx"
 
 
@@ -29,7 +39,11 @@ def only(path: str, data: bytes) -> Reply:
         ("/services", response(NESTED)),
         ("/nodes", response(b'[{"ID": ' + NESTED + b"}]")),
         ("/tasks", response(b'[{"ID": "t", "Slot": Infinity, "Spec": {}, "Status": {"State": "new"}}]')),
-        ("/networks", response(b"[[]]")),
+        ("/nodes", response(b"[[]]")),
+        ("/networks", response(json.dumps([{**NETWORK, "Created": "2026-06-01T00:00:00"}]).encode())),
+        ("/networks", response(json.dumps([{**NETWORK, "Created": "9999-12-31T23:59:59Z"}]).encode())),
+        ("/services", response(json.dumps([{**SERVICE, "UpdatedAt": "2026-06-01T00:00:00"}]).encode())),
+        ("/services", response(json.dumps([{**SERVICE, "Spec": REPLICAS}]).encode())),
         ("/networks", response(b"[" + b"9" * 5000 + b"]")),
     ],
 )
@@ -40,6 +54,15 @@ async def test_what_cannot_be_read_is_unknown_and_no_bug(path: str, data: bytes,
     assert isinstance(part, Unknown)
     assert part.reason.endswith(".")
     assert part.hint
+
+
+@pytest.mark.parametrize(("path", "row"), [("/networks", NETWORK), ("/services", SERVICE)])
+async def test_the_rows_of_these_tests_are_right_but_for_one_thing(
+    path: str, row: object, tmp_path: Path
+) -> None:
+    with scripted(tmp_path / "engine.sock", only(path, response(json.dumps([row]).encode()))) as engine:
+        state = await read_swarm(engine.host, timeout_s=10)
+    assert len(getattr(state, path[1:])) == 1
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"Version": {}}, {"Version": {"Index": "x"}, "Spec": {}}])

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import MAXYEAR, datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from enum import Enum
 from functools import cache
 from math import isfinite
@@ -73,7 +73,7 @@ def _validate(kind: type[T], data: Any) -> T:
 
 def _require_possible(value: object) -> None:
     """Raise ValueError for times that no clock tells: they can be written, and not be shown."""
-    if isinstance(value, datetime) and (value.tzinfo is None or value.year == MAXYEAR):
+    if isinstance(value, datetime) and (value.tzinfo is None or not MINYEAR < value.year < MAXYEAR):
         raise ValueError("no time that a clock tells")
     if is_dataclass(value):
         value = [getattr(value, field.name) for field in fields(value)]
