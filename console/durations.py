@@ -5,7 +5,7 @@ alone names it itself. For programs a time is ISO 8601 with its offset.
 """
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -36,7 +36,8 @@ def duration(seconds: float) -> str:
 
     A span of decades began at a time that nobody knows: `an unknown time`.
     """
-    if seconds > LONGEST_KNOWN_S:
+    # NaN is neither longer nor shorter.
+    if not seconds <= LONGEST_KNOWN_S:
         return "an unknown time"
     whole = max(0, round(seconds))
     if whole < 100:
@@ -53,6 +54,14 @@ def duration(seconds: float) -> str:
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands where the engine gives no time (Go's zero time). Not the year 1: times near it cannot be reckoned with."""
 NOT_KNOWN = "time unknown"
+
+
+def parse_time(text: str) -> datetime:
+    """Return an aware time from ISO 8601. Raises ValueError for one without its zone, or that cannot be reckoned with."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None or not MINYEAR < at.year < MAXYEAR:
+        raise ValueError("no time that a clock tells")
+    return at
 
 
 class TimeFormat(StrEnum):

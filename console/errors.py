@@ -34,6 +34,18 @@ from console.frozen import frozen
 T = TypeVar("T")
 
 
+DAMAGE = (
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What it raises to read what somebody else wrote, or what is damaged: also lists in lists, and numbers without end."""
+
+
 class ExitCode(IntEnum):
     """Exit codes beyond those of the findings (0 ok, 1 warning, 2 critical, 3 unknown)."""
 

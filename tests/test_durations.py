@@ -75,6 +75,7 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         (7500, "2 h 5 min"),
         (7200, "2 h"),
         (864_000, "10 d"),
+        (float("nan"), "an unknown time"),
     ],
 )
 def test_spans_are_said_in_their_largest_units(seconds: float, said: str) -> None:

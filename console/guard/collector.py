@@ -17,6 +17,7 @@ from console.diagnosis.findings.waiting import needy_services
 from console.diagnosis.quiescence.values import QuiescenceRules, Report
 from console.diagnosis.quiescence.waiter import WaitDependencies, wait_for_quiet
 from console.diagnosis.values import Snapshot
+from console.durations import parse_time
 from console.errors import HostError, Result, Unknown, VipconsoleError, unknown_from
 from console.frozen import frozen
 from console.guard.values import Daemon, GuardInputs
@@ -210,7 +211,6 @@ def remember_restart(state: Path, at: datetime) -> None:
 
 
 def _moment(data: Mapping[str, Any]) -> datetime:
-    at = datetime.fromisoformat(data["restarted_at"])
-    if data["schema"] != SCHEMA or at.tzinfo is None:
+    if data["schema"] != SCHEMA:
         raise ValueError("another version wrote it")
-    return at
+    return parse_time(data["restarted_at"])

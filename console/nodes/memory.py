@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from console.errors import HostError
+from console.durations import parse_time
+from console.errors import DAMAGE, HostError
 from console.nodes.values import NodeStatus, NodeStatuses
 from console.storage.state import make_private, write_atomically
 
@@ -39,7 +40,7 @@ class NodeMemory:
                 node_id=str(row.get("node_id") or ""),
                 address=str(row.get("address") or ""),
             )
-        except (TypeError, ValueError):
+        except DAMAGE:
             return status
 
     def keep(self, statuses: NodeStatuses) -> None:
@@ -64,7 +65,7 @@ class NodeMemory:
 def _read(path: Path) -> dict[str, Row]:
     try:
         rows = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, *DAMAGE):
         return {}
     return {key: row for key, row in rows.items() if isinstance(row, dict)} if isinstance(rows, dict) else {}
 
@@ -91,4 +92,4 @@ def _is_news(before: Row | None, now: Row) -> bool:
 
 
 def _time(text: object) -> datetime | None:
-    return datetime.fromisoformat(str(text)) if text else None
+    return parse_time(str(text)) if text else None

@@ -39,7 +39,7 @@ from console.nodes.values import (
 from console.settings import Settings
 from console.swarm.client import EngineConnection
 from console.swarm.contexts import EngineAddress
-from console.swarm.failures import timeout_error
+from console.swarm.failures import GARBAGE, timeout_error
 from console.text import clean
 
 T = TypeVar("T")
@@ -206,7 +206,7 @@ async def _get(connection: EngineConnection, purpose: str, path: str, read: Call
 def _read(host: str, path: str, read: Callable[[Any], T], client: Any) -> T:
     try:
         return read(json.loads(client.get(path)))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except GARBAGE as error:
         raise MalformedReply(
             f"The engine at {host} sent a malformed reply about {path.split('/')[1]} ({type(error).__name__}).",
             "If a proxy is in between, bypass it. Otherwise report this with the engine's version.",

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from console.addresses.leaks import AllocatorGeneration
 from console.addresses.tracked_tasks import TrackedTask
 from console.diagnosis.values import Severity
+from console.durations import parse_time
 from console.frozen import frozen
 from console.swarm.model import SwarmState, Task, TaskAttachment
 from console.text import NAME_LIMIT, clean
@@ -129,7 +130,7 @@ def to_json(baseline: Baseline) -> str:
 
 
 def from_json(text: str) -> Baseline:
-    """Return a baseline from its text. Raises ValueError, TypeError, KeyError or AttributeError where it is damaged."""
+    """Return a baseline from its text. Raises what `DAMAGE` names where it is damaged."""
     data = json.loads(text)
     allocator = data["allocator"]
     return Baseline(
@@ -251,9 +252,4 @@ def _text(at: datetime | None) -> str | None:
 
 
 def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return moment
+    return None if text is None else parse_time(text)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from console.clock import Clock
 from console.diagnosis.values import Severity, Snapshot
 from console.durations import duration, stamp
-from console.errors import HostError, Unknown, VipconsoleError
+from console.errors import DAMAGE, HostError, Unknown, VipconsoleError
 from console.frozen import frozen
 from console.monitor.monitor import Monitor
 from console.monitor.pace import EarlierWatch
@@ -36,7 +36,6 @@ BREAK = timedelta(minutes=3)
 """So long without a snapshot that was due, by the engine's clock, was not watched: the machine slept, or its clock was set."""
 SHORTEST_GAP = timedelta(seconds=10)
 """A shorter time without a recorder is not told: it was started again."""
-_DAMAGE = (ValueError, TypeError, KeyError, AttributeError)
 
 
 @frozen
@@ -143,7 +142,7 @@ class Recorder:
             self._fail(error)
             return False
         baseline = Baseline()
-        with suppress(*_DAMAGE):
+        with suppress(*DAMAGE):
             baseline = from_json(text) if text else baseline
         last_seen = max((span.ended for span in spans), default=None)
         self._cluster_id = cluster_id
@@ -283,7 +282,7 @@ def stored_watch(store: RecordStore) -> Callable[[str, str], Awaitable[EarlierWa
     """Return what gives that which the last recorder was following when it ended, under the same allocator."""
 
     async def restore(cluster_id: str, allocator_key: str) -> EarlierWatch:
-        with suppress(HostError, *_DAMAGE):
+        with suppress(HostError, *DAMAGE):
             text = await asyncio.to_thread(store.baseline, cluster_id)
             spans = await asyncio.to_thread(store.spans, cluster_id)
             baseline = from_json(text) if text else Baseline()

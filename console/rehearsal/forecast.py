@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from console.errors import HostError
+from console.durations import parse_time
+from console.errors import DAMAGE, HostError
 from console.frozen import frozen
 from console.runbook.language.values import ActionPlan, ExpectedDowntime
 from console.runbook.run.view import RunState
@@ -105,7 +106,7 @@ def from_json(data: Mapping[str, Any]) -> Forecast:
     if data["schema"] != SCHEMA:
         raise ValueError("it is of another version")
     return Forecast(
-        at=datetime.fromisoformat(data["at"]),
+        at=parse_time(data["at"]),
         took_s=float(data["took_s"]),
         outcome=str(data["outcome"]),
         runbook_id=str(data["runbook_id"]),
@@ -140,7 +141,7 @@ def newest_about(
     """
     planned = tuple(planned)
     for path in sorted((state / FOLDER).glob("*.json"), reverse=True):
-        with suppress(OSError, ValueError, KeyError, TypeError, HostError):
+        with suppress(OSError, HostError, *DAMAGE):
             forecast = from_json(json.loads(path.read_text("utf-8")))
             if forecast.at < before and forecast.is_about(runbook_id, cluster_id, planned):
                 return forecast

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.diagnosis.values import FailingAlert, Severity
-from console.errors import HostError, Result, unknown_from
+from console.durations import parse_time
+from console.errors import DAMAGE, HostError, Result, unknown_from
 from console.storage.state import OWNER_HINT, make_private, write_atomically
 from console.text import SENTENCE_LIMIT, clean
 
@@ -43,7 +44,7 @@ def read_alerts(state: Path) -> "dict[str, AlertState]":
             f"What alerts have told, in {clean(str(path), 300)}, cannot be read: {error.strerror}.",
             OWNER_HINT,
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except DAMAGE as error:
         raise HostError(
             f"What alerts have told, in {clean(str(path), 300)}, cannot be used ({type(error).__name__}).",
             "`vipconsole record` makes a new file when it starts. It may tell again what goes on.",
@@ -140,7 +141,7 @@ def _notification(data: Mapping[str, Any]) -> "Notification":
 
     return Notification(
         Occasion(data["occasion"]),
-        _sure(data["at"]),
+        parse_time(data["at"]),
         clean(data["host"]),
         clean(data["code"]),
         clean(data["subject"]),
@@ -148,7 +149,7 @@ def _notification(data: Mapping[str, Any]) -> "Notification":
         clean(data["short"], SENTENCE_LIMIT),
         clean(data["sentence"], SENTENCE_LIMIT),
         clean(data["hint"], SENTENCE_LIMIT),
-        _sure(data["since"]),
+        parse_time(data["since"]),
     )
 
 
@@ -157,11 +158,4 @@ def _text(moment: datetime | None) -> str | None:
 
 
 def _moment(text: str | None) -> datetime | None:
-    return None if text is None else _sure(text)
-
-
-def _sure(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return moment
+    return None if text is None else parse_time(text)

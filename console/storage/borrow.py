@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from console.diagnosis.values import UnfinishedRun
-from console.errors import HostError
+from console.durations import parse_time
+from console.errors import DAMAGE, HostError
 from console.frozen import frozen
 from console.host.temporary.values import Cable
 from console.storage.state import BORROW_FILE, BORROW_FOLDER, make_private, write_atomically
@@ -104,7 +105,7 @@ class BorrowStore:
             raise self._unreadable(clean(str(error), 200)) from error
         try:
             return _from_json(json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError, HostError) as error:
+        except (*DAMAGE, HostError) as error:
             raise self._unreadable(f"it is damaged or of another version ({type(error).__name__})") from error
 
     def write(self, record: BorrowRecord) -> None:
@@ -174,7 +175,7 @@ def _from_json(data: Mapping[str, Any]) -> BorrowRecord:
         raise ValueError(data["schema"])
     return BorrowRecord(
         owner=clean(data["owner"]),
-        began_at=datetime.fromisoformat(data["began_at"]),
+        began_at=parse_time(data["began_at"]),
         cluster_id=clean(data["cluster_id"]),
         node_id=clean(data["node_id"]),
         node_name=clean(data["node_name"]),
@@ -191,8 +192,8 @@ def _from_json(data: Mapping[str, Any]) -> BorrowRecord:
         steps=tuple(
             BorrowStep(
                 clean(row["name"]),
-                datetime.fromisoformat(row["began_at"]),
-                None if row["ended_at"] is None else datetime.fromisoformat(row["ended_at"]),
+                parse_time(row["began_at"]),
+                None if row["ended_at"] is None else parse_time(row["ended_at"]),
             )
             for row in data["steps"]
         ),

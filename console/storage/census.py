@@ -3,13 +3,13 @@
 import json
 import os
 from collections.abc import Mapping
-from datetime import datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 from console.addresses.leaks import AllocatorGeneration, Census
-from console.errors import HostError, Result, Unknown, unknown_from
+from console.durations import parse_time
+from console.errors import DAMAGE, HostError, Result, Unknown, unknown_from
 from console.storage.state import OWNER_HINT, make_private, write_atomically
 from console.text import clean
 
@@ -48,7 +48,7 @@ def _read(path: Path) -> Census:
     try:
         with path.open("rb") as file:
             return _census(json.loads(file.read(SIZE_LIMIT_BYTES)))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except DAMAGE as error:
         raise HostError(
             f"The stored census {clean(str(path), 300)} cannot be used ({type(error).__name__}).",
             "Remove it and take the census again.",
@@ -87,22 +87,15 @@ def _census(data: Mapping[str, Any]) -> Census:
     return Census(
         network_id=clean(data["network_id"]),
         network_name=clean(data["network_name"]),
-        taken_at=_moment(data["taken_at"]),
+        taken_at=parse_time(data["taken_at"]),
         allocator=AllocatorGeneration(
             clean(allocator["cluster_id"]),
             clean(allocator["leader_id"]),
             clean(allocator["node_id"]),
-            None if daemon_began is None else _moment(daemon_began),
+            None if daemon_began is None else parse_time(daemon_began),
             # Versions before the borrowed manager did not write it.
             clean(allocator.get("rebuilt") or ""),
         ),
         unaccounted=tuple(IPv4Address(str(address)) for address in data["unaccounted"]),
         load_balancers_at_most=int(data["load_balancers_at_most"]),
     )
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return moment

@@ -11,7 +11,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TypeVar
 
-from console.errors import HostError
+from console.errors import DAMAGE, HostError
 from console.frozen import frozen
 from console.storage.state import OWNER_HINT, make_private
 from console.text import clean
@@ -81,7 +81,7 @@ class StateDatabase:
     def _host_errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+        except (sqlite3.Error, OSError, *DAMAGE) as error:
             reason = error.strerror if isinstance(error, OSError) else clean(str(error), 200)
             is_ours = not isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError)
             raise HostError(

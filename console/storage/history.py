@@ -13,6 +13,7 @@ from pathlib import Path
 
 from console.addresses.forecast import Point
 from console.addresses.leaks import LeakEntry
+from console.durations import parse_time
 from console.frozen import frozen
 from console.storage.database import DatabaseKind, StateDatabase
 from console.text import clean
@@ -191,11 +192,8 @@ def _text(entry: LeakEntry) -> str:
 def _entry(text: str) -> LeakEntry:
     data = json.loads(text)
     names = ("network_id", "network_name", "task_id", "task_name", "service_name", "stack", "removed_network")
-    ended_at = datetime.fromisoformat(data["ended_at"])
-    if ended_at.tzinfo is None:
-        raise ValueError("a time without its zone")
     return LeakEntry(
         addresses=tuple(IPv4Address(str(address)) for address in data["addresses"]),
-        ended_at=ended_at,
+        ended_at=parse_time(data["ended_at"]),
         **{name: clean(str(data[name])) for name in names},
     )

@@ -32,7 +32,7 @@ class ErrorReply(Exception):
         """Return what an answer with an error's status says."""
         try:
             return cls(status, str(json.loads(content)["message"]))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return cls(status, content.decode(errors="replace").strip())
 
 

@@ -7,6 +7,7 @@ from http.client import HTTPException
 from typing import Any
 
 from console.errors import (
+    DAMAGE,
     EngineError,
     EngineForbidden,
     EngineNotFound,
@@ -22,16 +23,10 @@ from console.errors import (
 from console.swarm.engine_client import ErrorReply
 from console.text import clean, clean_error, listed
 
-FAILURES = (
-    ErrorReply,
-    HTTPException,
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-)
-"""Everything that a call of a client has been seen to raise; the last four when an answer is garbage."""
+GARBAGE = (*DAMAGE, MemoryError)
+"""What reading an answer raises that is not as the API promises: also one that names a length which no memory holds."""
+FAILURES = (ErrorReply, HTTPException, OSError, *GARBAGE)
+"""Everything that a call of a client has been seen to raise."""
 
 NOT_A_MANAGER = "This node is not a swarm manager."
 """How every engine begins its answer to a swarm question that it cannot answer (moby daemon/cluster/errors.go)."""

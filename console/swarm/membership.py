@@ -10,6 +10,7 @@ from console.frozen import frozen
 from console.swarm.changer import Tell
 from console.swarm.client import EngineConnection
 from console.swarm.engine_client import EngineClient, ErrorReply
+from console.swarm.failures import GARBAGE
 from console.text import clean
 
 
@@ -81,7 +82,7 @@ class EngineMembership:
         )
         try:
             return _membership(answer)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except GARBAGE as error:
             raise MalformedReply(
                 f"The engine at {self._connection.host} gave a malformed reply.",
                 "`docker info` shows what it says.",
@@ -89,9 +90,13 @@ class EngineMembership:
 
     async def settings(self) -> SwarmSettings:
         """Return the settings of the swarm (`GET /swarm`, of a manager only)."""
-        answer = await self._connection.ask("read the swarm", lambda client: client.send("GET", "/swarm"))
-        encryption = (answer.get("Spec") or {}).get("EncryptionConfig") or {}
-        return SwarmSettings(bool(encryption.get("AutoLockManagers")), int(answer["Version"]["Index"]))
+
+        def read(client: EngineClient) -> SwarmSettings:
+            answer = client.send("GET", "/swarm")
+            encryption = (answer.get("Spec") or {}).get("EncryptionConfig") or {}
+            return SwarmSettings(bool(encryption.get("AutoLockManagers")), int(answer["Version"]["Index"]))
+
+        return await self._connection.ask("read the swarm", read)
 
     async def answers(self) -> bool:
         """Whether this engine answers for the swarm: it is a manager, and there is a leader."""
@@ -168,10 +173,10 @@ class EngineMembership:
 
     async def has_unlock_key(self, key: str) -> bool:
         """Whether a key unlocks the managers of this swarm."""
-        answer = await self._connection.ask(
-            "read the unlock key", lambda client: client.send("GET", "/swarm/unlockkey")
+        unlock_key = await self._connection.ask(
+            "read the unlock key", lambda client: client.send("GET", "/swarm/unlockkey").get("UnlockKey")
         )
-        return bool(key) and answer.get("UnlockKey") == key
+        return bool(key) and unlock_key == key
 
     async def remove_node(self, node_id: str) -> None:
         """Remove a node that is no manager; one that is gone already is no failure."""

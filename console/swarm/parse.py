@@ -10,7 +10,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
-from console.durations import NO_TIME, is_known
+from console.durations import NO_TIME, is_known, parse_time
 from console.errors import Result, Unknown
 from console.swarm.model import (
     ALIVE,
@@ -68,10 +68,10 @@ def parse_moment(text: str) -> datetime:
         return NO_TIME
     # fromisoformat() takes six decimals at the most.
     head, dot, tail = text.partition(".")
-    if not dot:
-        return datetime.fromisoformat(text)
-    digits = len(tail) - len(tail.lstrip("0123456789"))
-    return datetime.fromisoformat(f"{head}.{tail[:digits][:6]:0<6}{tail[digits:]}")
+    if dot:
+        digits = len(tail) - len(tail.lstrip("0123456789"))
+        text = f"{head}.{tail[:digits][:6]:0<6}{tail[digits:]}"
+    return parse_time(text)
 
 
 def _time_or_none(text: str | None) -> datetime | None:
@@ -187,7 +187,7 @@ def service(data: Mapping[str, Any]) -> Service:
             for virtual_ip in endpoint.get("VirtualIPs") or ()
             if virtual_ip.get("Addr")
         ),
-        replicas=((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas"),
+        replicas=_replicas(spec.get("Mode") or {}),
         mode=_mode(spec.get("Mode") or {}),
         restart=clean((template.get("RestartPolicy") or {}).get("Condition") or "any"),
         update_state=clean(update.get("State") or ""),
@@ -241,7 +241,7 @@ def _parking_run(spec: Mapping[str, Any]) -> str:
     try:
         run = json.loads(label)
         return clean(f"{run['machine']}/{run['run']}")
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return "?"
 
 
@@ -255,6 +255,11 @@ def _ports(rows: Iterable[Mapping[str, Any]]) -> tuple[PublishedPort, ...]:
         for row in rows
         if row.get("PublishedPort")
     )
+
+
+def _replicas(data: Mapping[str, Any]) -> int | None:
+    replicas = (data.get("Replicated") or {}).get("Replicas")
+    return None if replicas is None else int(replicas)
 
 
 def _mode(data: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from console.concurrency import together
 from console.errors import EngineNotFound, MalformedReply, Result, Unknown, VipconsoleError, unknown_from
 from console.swarm import parse, parse_engine
 from console.swarm.client import NO_VERSION, EngineConnection
-from console.swarm.failures import not_a_manager, timeout_error
+from console.swarm.failures import GARBAGE, not_a_manager, timeout_error
 from console.swarm.model import (
     COUNTING_API,
     Container,
@@ -389,7 +389,7 @@ class EngineReader:
     def _parse(self, what: str, parser: Callable[[Any], T], data: object) -> T:
         try:
             return parser(data)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except GARBAGE as error:
             raise MalformedReply(
                 f"The engine at {self.host} sent a malformed reply: {what} ({type(error).__name__}).",
                 "If a proxy is in between, bypass it. Otherwise report this with the engine's version.",

@@ -152,6 +152,8 @@ def print_plainly(
         emoji=False,
         highlight=False,
         width=width,
+        # Else FORCE_COLOR would put colours into files and pipes.
+        force_terminal=sys.stdout.isatty(),
         legacy_windows=False,
     )
     lines: list[str] = []

@@ -120,7 +120,15 @@ def test_since_when_a_node_fails_outlives_the_process(engine: Simulation, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"b unix:///nonexistent": 3}', '{"b unix:///nonexistent": {"answered_at": "x"}}']
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        "[" * 30_000,
+        '{"b unix:///nonexistent": 3}',
+        '{"b unix:///nonexistent": {"answered_at": "x"}}',
+    ],
 )
 def test_a_memory_that_cannot_be_read_is_forgotten(engine: Simulation, tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)

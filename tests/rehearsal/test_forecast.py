@@ -68,6 +68,7 @@ def test_the_newest_one_before_the_run_counts_and_an_unreadable_one_is_none(tmp_
     for forecast in (newer, FORECAST, after):
         store(forecast, tmp_path)
     (tmp_path / FOLDER / "20991231-000000-proxy-16.json").write_text('{"schema": "garbage"')
+    (tmp_path / FOLDER / "20991231-000001-proxy-16.json").write_text("[" * 30_000)
     assert newest_about(tmp_path, LATER, "proxy-16", "cluster", PLANNED) == newer
 
 

@@ -38,6 +38,7 @@ def test_what_json_has_no_form_for_is_kept_as_text() -> None:
         ("Noted", "{}"),
         ("Stopped", '{"why": "because", "sentence": "x"}'),
         ("Undone", '{"step": "x", "took_s": "long"}'),
+        ("Noted", "[" * 30_000),
     ],
 )
 def test_what_is_no_event_is_said_to_be_none(kind: str, text: str) -> None:

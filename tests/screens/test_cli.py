@@ -124,7 +124,8 @@ def test_an_output_that_cannot_be_written_is_an_error_with_its_path(evening: Sim
 
 
 def test_there_is_no_colour_outside_a_terminal_and_ascii_without_utf8(evening: Simulation) -> None:
-    said = vipconsole("glance", "--quick", "--host", evening.host, environment={"LC_ALL": "C"})
+    forced = {"LC_ALL": "C", "FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}
+    said = vipconsole("glance", "--quick", "--host", evening.host, environment=forced)
     assert "\x1b" not in said.out
     assert said.out.isascii()
     assert "#######. 249/253" in said.out

@@ -268,7 +268,7 @@ def read_parked_label(service: Service) -> ParkedService | None:
             containers_from_json(data["containers"]),
             parse_moment(data["since"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return None
 
 

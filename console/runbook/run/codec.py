@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import MAXYEAR, MINYEAR, datetime
 from enum import Enum
 from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from console.errors import HostError
+from console.errors import DAMAGE, HostError
 from console.runbook.run.events import DAMAGED, Event
 from console.text import clean
 
@@ -33,7 +34,7 @@ def from_json(kind: str, text: str) -> Event:
     """Return the event that was kept. Raises HostError for what this version does not know."""
     try:
         event: Event = _validate(_BY_NAME[kind], json.loads(text))
-    except (KeyError, ValueError) as error:
+    except DAMAGE as error:
         raise HostError(
             f"The run's log holds an event that cannot be read: {clean(kind)} ({type(error).__name__}).",
             "Another version of vipconsole wrote it: use that version for this run.",
@@ -45,7 +46,7 @@ def value_from(kind: type[T], data: Any) -> T:
     """Return a value of a type that `plain` made data of. Raises HostError where it is none."""
     try:
         return _validate(kind, data)
-    except ValueError as error:
+    except DAMAGE as error:
         raise HostError(
             f"The stored data is not a {kind.__name__}: {clean(str(error), 200)}.", DAMAGED
         ) from error
@@ -68,7 +69,21 @@ def plain(value: Any) -> Any:
 def _validate(kind: type[T], data: Any) -> T:
     """Return data as a type has it. A field that a later version added is left out; one added since has its default."""
     value: T = _adapter(kind).validate_python(data)  # type: ignore[arg-type] # classes are hashable
+    _require_possible(value)
     return value
+
+
+def _require_possible(value: object) -> None:
+    """Raise ValueError for times that no clock tells: they can be written, and not be shown."""
+    if isinstance(value, datetime) and (value.tzinfo is None or not MINYEAR < value.year < MAXYEAR):
+        raise ValueError("no time that a clock tells")
+    if is_dataclass(value):
+        value = [getattr(value, field.name) for field in fields(value)]
+    elif isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        for item in value:
+            _require_possible(item)
 
 
 @cache

@@ -4,10 +4,13 @@ A time that was not measured is named, never taken for zero.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from console.durations import parse_time
+from console.errors import DAMAGE
 from console.frozen import frozen
 from console.runbook.language.values import Effect
 from console.runbook.run.view import ActSpan, StepView
@@ -160,9 +163,14 @@ def merge_intervals(intervals: Iterable[Interval]) -> list[tuple[datetime, datet
 def _intervals(span: ActSpan) -> Iterator[Interval]:
     rows: Any = span.outputs.get(DOWNTIME)
     for row in rows if isinstance(rows, list | tuple) else ():
-        name, began_at = str(row["name"]), datetime.fromisoformat(str(row["from"]))
-        if row["to"] is None:
-            running_at = span.running_at.get(name)
-            yield Interval(name, began_at, running_at, is_seen_later=running_at is not None)
-        else:
-            yield Interval(name, began_at, datetime.fromisoformat(str(row["to"])))
+        # What an action puts into its outputs has no schema, and another version wrote it.
+        with suppress(*DAMAGE):
+            yield _interval(span, row)
+
+
+def _interval(span: ActSpan, row: Any) -> Interval:
+    name, began_at = str(row["name"]), parse_time(str(row["from"]))
+    if row["to"] is None:
+        running_at = span.running_at.get(name)
+        return Interval(name, began_at, running_at, is_seen_later=running_at is not None)
+    return Interval(name, began_at, parse_time(str(row["to"])))

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from console.durations import parse_time
 from console.errors import HostError, StoreFailed
 from console.runbook.run.codec import from_json, kind_of, to_json
 from console.runbook.run.events import DAMAGED, Event, LogEntry
@@ -138,7 +139,7 @@ def _entry(row: tuple[int, str, str, str]) -> LogEntry:
     place, at, kind, body = row
     event = from_json(kind, body)
     try:
-        return LogEntry(place, datetime.fromisoformat(at), event)
+        return LogEntry(place, parse_time(at), event)
     except (TypeError, ValueError) as error:
         raise HostError(f"Entry {place} of the run's log has no time that can be read.", DAMAGED) from error
 

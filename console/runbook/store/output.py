@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from console.errors import HostError
+from console.errors import DAMAGE, HostError
 from console.frozen import frozen
 from console.host.identity import boot_id
 from console.runbook.run.codec import plain, value_from
 from console.runbook.run.waits import Waiting
 from console.storage.state import OWNER_HINT
-from console.text import SENTENCE_LIMIT, clean
+from console.text import LONGEST_S, SENTENCE_LIMIT, clean
 
 WAITING = "waiting.json"
 _MOST_BYTES = 256 * 1024
@@ -47,7 +47,7 @@ def read_waiting(folder: Path) -> Waiting | None:
     try:
         with (folder / WAITING).open("rb") as file:
             return value_from(Waiting, json.loads(file.read(_MOST_BYTES)))
-    except (OSError, ValueError, HostError):
+    except (OSError, HostError, *DAMAGE):
         return None
 
 
@@ -99,11 +99,18 @@ def read_pulse(folder: Path) -> Pulse | None:
         if pulse["boot"] != boot_id():
             return None
         # CLOCK_MONOTONIC is one for all processes of a boot.
-        age_s = max(0.0, time.monotonic() - pulse["monotonic"])
+        age_s = _span_s(max(0.0, time.monotonic() - pulse["monotonic"]))
         silent_s = pulse.get("engine_silent_s")
-        return Pulse(age_s, None if silent_s is None else float(silent_s))
-    except (OSError, ValueError, KeyError, TypeError):
+        return Pulse(age_s, None if silent_s is None else _span_s(silent_s))
+    except (OSError, *DAMAGE):
         return None
+
+
+def _span_s(seconds: float) -> float:
+    """Return a span that there can be since this machine booted. Raises ValueError."""
+    if not 0 <= seconds < LONGEST_S:
+        raise ValueError("no such span")
+    return float(seconds)
 
 
 def pulse_age_s(folder: Path) -> float | None:
@@ -208,7 +215,7 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection | None]:
         address = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=BUSY_S)) as connection:
             yield connection
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:
         raise HostError(
             f"The output of the steps cannot be read: {clean(str(error), 200)}.",
             "The run itself is not touched: its log is another file.",
