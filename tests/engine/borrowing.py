@@ -231,7 +231,7 @@ def busy_manager(leaks: int = 6) -> Iterator[BusyManager]:
         ]
         address = task["NetworksAttachments"][0]["Addresses"][0].partition("/")[0]
         engine.docker("exec", "prober", "sh", "-c", f"echo {address} >/peer")
-        host.room = len(world.walk_ring(proxy))
+        host.room = len(world.free_addresses(proxy))
         _age(world)
         if leaks:
             world.leak_fast(proxy, leaks)
