@@ -59,7 +59,7 @@ async def test_it_names_what_the_ring_lacks(world: World, lost: int) -> None:
     named = {str(each) for each in found.unaccounted}
     assert named == leaked
     hosts = {str(each) for each in list(ipaddress.ip_network(subnet).hosts())[1:]}
-    assert named == hosts - world.walk_ring(network) - {vip, *world.task_addresses(network, holder)}
+    assert named == hosts - world.free_addresses(network) - {vip, *world.task_addresses(network, holder)}
 
 
 async def test_a_restart_leaves_nothing_to_be_named(world: World) -> None:

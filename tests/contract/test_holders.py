@@ -32,7 +32,7 @@ def test_every_address_is_free_or_has_its_holder(world: World) -> None:
     assert len(tasks) == 4
     assert len(held) == len(set(held)) == 8
     given = {str(each) for each in list(ipaddress.ip_network(subnet).hosts())[1:]}
-    assert world.walk_ring(network) == given - set(held)
+    assert world.free_addresses(network) == given - set(held)
     world.remove_container(container)
 
 
@@ -64,7 +64,7 @@ def test_the_balancer_leaves_with_the_last_task(world: World) -> None:
     world.wait_until_gone([service])
 
     every = {str(each) for each in list(ipaddress.ip_network(subnet).hosts())[1:]}
-    world.wait_until(lambda: world.walk_ring(network) == every, "every address is free")
+    world.wait_until(lambda: world.free_addresses(network) == every, "every address is free")
 
 
 def test_ingress_has_an_endpoint_of_the_node_and_one_vip_per_publishing_service(world: World) -> None:
@@ -131,7 +131,7 @@ def test_an_ended_task_still_names_an_address_that_is_free(world: World) -> None
     (named,) = addresses_of(task, network)
     assert task["Status"]["Err"] == "task: non-zero exit (1)"
     assert task["Status"]["ContainerStatus"]["ExitCode"] == 1
-    assert named in world.walk_ring(network)
+    assert named in world.free_addresses(network)
 
 
 async def test_what_is_attached_is_read_as_it_is_asked_for(world: World) -> None:

@@ -50,53 +50,53 @@ def test_the_ingress_network_stays_while_a_service_publishes(world: World) -> No
 
 
 def test_removing_a_network_under_stopping_tasks_leaks_one_address_each(world: World, shared: str) -> None:
-    before = world.walk_ring(shared)
+    before = world.free_addresses(shared)
     lost = world.leak(shared, 3)
 
     assert len(lost) == 3
     world.wait_until(
-        lambda: world.walk_ring(shared) == before - lost, "exactly the tasks' addresses are lost"
+        lambda: world.free_addresses(shared) == before - lost, "exactly the tasks' addresses are lost"
     )
 
 
 def test_removing_a_network_under_waiting_tasks_leaks_the_same(world: World, shared: str) -> None:
-    before = world.walk_ring(shared)
+    before = world.free_addresses(shared)
 
     lost = world.leak_fast(shared, 4) | world.leak_fast(shared, 2)
 
     assert len(lost) == 6
-    assert world.walk_ring(shared) == before - lost
+    assert world.free_addresses(shared) == before - lost
 
 
 def test_removing_it_after_its_tasks_have_ended_leaks_nothing(world: World, shared: str) -> None:
-    before = world.walk_ring(shared)
+    before = world.free_addresses(shared)
     stack = world.deploy_stack([shared], replicas=3)
     world.wait_for_state(stack.services[0], "running", 3)
 
     world.remove_stack_safely(stack)
 
-    world.wait_until(lambda: world.walk_ring(shared) == before, "every address is free again")
+    world.wait_until(lambda: world.free_addresses(shared) == before, "every address is free again")
 
 
 def test_a_service_on_the_shared_network_alone_leaks_nothing(world: World, shared: str) -> None:
-    before = world.walk_ring(shared)
+    before = world.free_addresses(shared)
     service = world.create_service(world.fresh("alone"), [shared], replicas=2, constraints=NOWHERE)
     world.wait_for_state(service, "pending", 2)
 
     world.remove_service(service)
 
     world.wait_until(lambda: not world.states(service), "its tasks are gone")
-    assert world.walk_ring(shared) == before
+    assert world.free_addresses(shared) == before
 
 
 def test_a_restart_gives_back_what_leaked(world: World, shared: str) -> None:
-    before = world.walk_ring(shared)
+    before = world.free_addresses(shared)
     lost = world.leak_fast(shared, 5)
     kept = world.create_service(world.fresh("kept"), [shared], replicas=0)
     vip = world.wait_for_vip(kept, shared)
-    assert not lost & world.walk_ring(shared)
+    assert not lost & world.free_addresses(shared)
 
     world.restart_engine()
 
     assert world.vip(kept, shared) == vip
-    world.wait_until(lambda: world.walk_ring(shared) == before - {vip}, "the ring is whole again")
+    world.wait_until(lambda: world.free_addresses(shared) == before - {vip}, "the ring is whole again")

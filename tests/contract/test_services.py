@@ -83,10 +83,10 @@ def test_removed_tasks_stay_listed_until_they_have_stopped(world: World, network
 
     assert world.states(service) == ["running"]
     assert world.task_addresses(network, service) == [held]
-    assert held not in world.walk_ring(network)
+    assert held not in world.free_addresses(network)
     world.end(*tasks)
     world.wait_until_gone([service])
-    world.wait_until(lambda: held in world.walk_ring(network), "its address is free")
+    world.wait_until(lambda: held in world.free_addresses(network), "its address is free")
 
 
 def test_scaled_down_tasks_stay_listed_until_they_have_stopped(world: World, network: str) -> None:
@@ -100,7 +100,7 @@ def test_scaled_down_tasks_stay_listed_until_they_have_stopped(world: World, net
     )
 
     assert world.states(service) == ["running"]
-    assert held not in world.walk_ring(network)
+    assert held not in world.free_addresses(network)
     world.end(*tasks)
     world.wait_until(lambda: not world.states(service), "its task is gone")
 
@@ -120,7 +120,7 @@ def test_parked_tasks_vanish_with_their_addresses_while_the_container_runs_on(
     world.wait_until(lambda: not world.states(service), "the task is no longer listed")
 
     label = {"label": [f"com.docker.swarm.task.id={task['ID']}"]}
-    assert held in world.walk_ring(network)
+    assert held in world.free_addresses(network)
     assert [each["State"] for each in world.client.containers(filters=label)] == ["running"]
     assert task["Status"]["ContainerStatus"]["ContainerID"] in world.network(network)["Containers"]
     world.remove_network(network)

@@ -197,7 +197,8 @@ def busy_manager(leaks: int = 6) -> Iterator[BusyManager]:
         world = ending.enter_context(World(engine.socket, time.sleep, engine.restart, "node1"))
         proxy = world.create_overlay("proxy", world.fresh_subnet(27), attachable=True)
         host = BusyManager(engine, world, proxy)
-        serve = ["sh", "-c", "while :; do nc -l -p 8080 </dev/null; done"]
+        # It listens without a break: one `nc` after the other refuses who comes between two of them.
+        serve = ["httpd", "-f", "-p", "8080"]
         for name in REPLICATED:
             _create(
                 world,
@@ -230,7 +231,7 @@ def busy_manager(leaks: int = 6) -> Iterator[BusyManager]:
         ]
         address = task["NetworksAttachments"][0]["Addresses"][0].partition("/")[0]
         engine.docker("exec", "prober", "sh", "-c", f"echo {address} >/peer")
-        host.room = len(world.walk_ring(proxy))
+        host.room = len(world.free_addresses(proxy))
         _age(world)
         if leaks:
             world.leak_fast(proxy, leaks)

@@ -265,7 +265,7 @@ class Stage:
         (config,) = seen["IPAM"]["Config"]
         subnet = ipaddress.ip_network(config["Subnet"])
         everything = {str(each) for each in subnet.hosts()} - {config["Gateway"]}
-        return everything - self.held(name) - self.world.walk_ring(seen["Id"])
+        return everything - self.held(name) - self.world.free_addresses(seen["Id"])
 
     def held(self, name: str) -> set[str]:
         """Return the addresses of a network that somebody holds: services, tasks, containers, this node's load balancer."""

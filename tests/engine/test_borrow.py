@@ -44,7 +44,7 @@ def test_every_leaked_address_comes_back_and_no_container_notices(host: BusyMana
     assert felt.missed == 0, felt
     # The pause between two probes, and what a loaded machine adds to one.
     assert felt.longest_gap_s <= floor.longest_gap_s + 1.0, (felt, floor)
-    assert len(host.world.walk_ring(host.proxy)) == host.room
+    assert len(host.world.free_addresses(host.proxy)) == host.room
     host.check_nothing_is_left()
     assert REBUILT_LABEL in host.all_labels()
     report = json.loads(done.out)["borrow"]

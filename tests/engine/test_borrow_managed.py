@@ -99,14 +99,14 @@ def test_a_strict_firewall_lets_it_through_and_is_as_before(host: Host, proxy: s
         "nft", "-f", "-", given=NFTABLES.encode()
     )
     try:
-        room = len(host.world.walk_ring(proxy))
+        room = len(host.world.free_addresses(proxy))
         assert len(host.world.leak_fast(proxy, 2)) == 2
         before = surroundings(host)
         done = borrow(host)
         assert done.code == 0, done.err
         assert "2 leaked before" in done.out
         assert surroundings(host) == before
-        assert len(host.world.walk_ring(proxy)) == room
+        assert len(host.world.free_addresses(proxy)) == room
     finally:
         host.machine.run("sh", "-ec", OPEN)
 

@@ -44,7 +44,7 @@ def test_other_nodes_load_balancers_are_counted_and_this_nodes_is_named(
             lambda: [each for each in [accounts()] if all(one["load_balancers"] == 3 for one in each)],
             "both managers count three load balancers",
         )[0]
-        handed_out = (2**6 - 3) - len(world.walk_ring(proxy))
+        handed_out = (2**6 - 3) - len(world.free_addresses(proxy))
         assert IPv4Network(subnet).num_addresses == 2**6
     for account in seen:
         assert (account["vips"], account["tasks"], account["unnamed_load_balancers"]) == (1, 6, 2)

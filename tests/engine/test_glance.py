@@ -82,7 +82,7 @@ def test_every_address_that_was_handed_out_has_its_holder(engine: Engine, world:
     account = network_at_rest(engine, world, "proxy")
     counts = world.traits.counts_addresses
     holders = held(account)
-    assert set(holders) == whole(subnet) - world.walk_ring(proxy)
+    assert set(holders) == whole(subnet) - world.free_addresses(proxy)
     assert all(len(each) == 1 for each in holders.values())
     kinds = [kind for ((kind, _),) in holders.values()]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
@@ -157,7 +157,7 @@ def test_ingress_and_ranges_and_several_subnets_are_accounted_too(engine: Engine
         world.wait_for_vip(each, wide)
     account = network(engine, "wide")
     assert [part["capacity"] for part in account["subnets"]] == [13, 13]
-    assert set(held(account)) == (whole(first) | whole(second)) - world.walk_ring(wide)
+    assert set(held(account)) == (whole(first) | whole(second)) - world.free_addresses(wide)
 
     around = world.fresh_subnet(24)
     inner = str(list(IPv4Network(around).subnets(new_prefix=27))[3])
@@ -165,7 +165,7 @@ def test_ingress_and_ranges_and_several_subnets_are_accounted_too(engine: Engine
     world.wait_for_vip(world.create_service("ranged-idle", [ranged], replicas=0), ranged)
     (part,) = network(engine, "ranged")["subnets"]
     assert part["ip_range"] == inner
-    assert len(world.walk_ring(ranged)) == part["capacity"] - part["accounted"]
+    assert len(world.free_addresses(ranged)) == part["capacity"] - part["accounted"]
 
 
 def test_leaks_are_counted_by_an_engine_that_counts_and_elsewhere_unknown_and_never_zero(
@@ -177,13 +177,13 @@ def test_leaks_are_counted_by_an_engine_that_counts_and_elsewhere_unknown_and_ne
     if world.traits.counts_addresses:
         assert (part["leaked"]["count"], part["leaked"]["evidence"]) == (len(lost), "engine count")
         assert (part["free"], part["free_is_exact"]) == (24, True)
-        assert len(world.walk_ring(leaky)) == 24
+        assert len(world.free_addresses(leaky)) == 24
         return
     assert part["leaked"]["count"] is None
     assert "does not report its allocator's count" in part["leaked"]["why_unknown"]
     assert part["free"] == 29
     assert not part["free_is_exact"]
-    assert len(world.walk_ring(leaky)) == 29 - len(lost) == 24
+    assert len(world.free_addresses(leaky)) == 29 - len(lost) == 24
     text = glance(engine, "leaky")
     assert "≤ 29" in text.out
     assert text.code == 0

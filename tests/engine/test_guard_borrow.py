@@ -78,7 +78,7 @@ def test_a_run_borrows_a_manager(host: BusyManager) -> None:
         "run", str(file), "--headless", "--host", host.engine.host, "--config", str(settings(host))
     )
     assert done.code == 0, done.out + done.err
-    assert len(host.world.walk_ring(host.proxy)) == host.room
+    assert len(host.world.free_addresses(host.proxy)) == host.room
     assert host.containers() == before
     host.check_nothing_is_left()
 
@@ -102,7 +102,7 @@ def test_the_hardened_unit_borrows_a_manager_with_the_drop_in_of_the_docs() -> N
         world, run = host.world, host.machine.run
         proxy = world.create_overlay("proxy", "10.77.0.0/28", attachable=True)
         world.wait_for_state(world.create_service(world.fresh("box"), [proxy], replicas=2), "running", 2)
-        need = len(world.walk_ring(proxy)) - 1
+        need = len(world.free_addresses(proxy)) - 1
         world.leak_fast(proxy, 3)
         unit = Path(console.guard.__file__).parent / f"{UNIT}.service"
         host.write(f"/etc/systemd/system/{UNIT}.service", unit.read_text())

@@ -45,9 +45,9 @@ def check(managers: Managers, kill: Point | None = None, availability: str = "ac
 def test_a_hand_over_gives_everything_back_and_loses_no_container(managers: Managers) -> None:
     world = managers.others
     proxy = world.create_overlay("proxy", world.fresh_subnet(26))
-    whole = len(world.walk_ring(proxy))
+    whole = len(world.free_addresses(proxy))
     world.leak_fast(proxy, 5)
-    assert len(world.walk_ring(proxy)) == whole - 5
+    assert len(world.free_addresses(proxy)) == whole - 5
     leader = managers.leader
     with operator() as root:
         refused = root.run("reclaim", "--yes", "--host", f"unix://{managers.worlds[leader].socket}")
@@ -58,7 +58,7 @@ def test_a_hand_over_gives_everything_back_and_loses_no_container(managers: Mana
     said = check(managers)
     assert f"A hand-over was made: {managers.leader} leads, {leader} is a manager again" in said
     assert managers.leader != leader
-    assert len(world.walk_ring(proxy)) == whole
+    assert len(world.free_addresses(proxy)) == whole
 
 
 def test_killed_once_the_leader_is_paused_the_next_call_hands_over(managers: Managers) -> None:

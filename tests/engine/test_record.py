@@ -82,7 +82,7 @@ def test_twenty_removals_with_no_console_open(engine: Engine, world: World, tmp_
         return vipconsole(*arguments, "--host", engine.host, home=tmp_path, environment={"COLUMNS": "80"})
 
     proxy = world.create_overlay("proxy", world.fresh_subnet(26), attachable=True)
-    before = world.walk_ring(proxy)
+    before = world.free_addresses(proxy)
     cluster_id = world.client.info()["Swarm"]["Cluster"]["ID"]
     began = datetime.now(UTC)
 
@@ -123,7 +123,7 @@ def test_twenty_removals_with_no_console_open(engine: Engine, world: World, tmp_
     assert (alert["code"], alert["subject"], alert["occasion"]) == ("leaked", "proxy", "rise")
 
     # The ring, walked by somebody else, lacks exactly those.
-    assert before - world.walk_ring(proxy) == lost
+    assert before - world.free_addresses(proxy) == lost
     leaking = [stack.name for stack in stacks[:LEAKING]]
     recorded = events()
     assert Counter(event.stack for event in recorded if event.kind is EventKind.LEAK) == Counter(leaking)
@@ -151,7 +151,7 @@ def test_a_stack_that_goes_while_no_recorder_is_at_work_is_in_the_record(
         return RecordStore(tmp_path).events(cluster_id, began - timedelta(minutes=1))
 
     shared = world.create_overlay("shared", world.fresh_subnet(28))
-    before = world.walk_ring(shared)
+    before = world.free_addresses(shared)
     other = world.create_service(world.fresh("other"), [], replicas=0)
     with recorder(engine, tmp_path):
         stack = world.deploy_stack([shared], replicas=2)
@@ -167,7 +167,7 @@ def test_a_stack_that_goes_while_no_recorder_is_at_work_is_in_the_record(
     world.wait_until_gone(stack.services)
     with recorder(engine, tmp_path):
         lost = world.wait_until(lambda: addresses_in(events()), "the record has the leaks")
-    assert before - world.walk_ring(shared) == lost
+    assert before - world.free_addresses(shared) == lost
     assert len(lost) == 2
     assert Counter(event.stack for event in events() if event.kind is EventKind.LEAK) == {stack.name: 2}
     assert not [event for event in events() if "their order" in event.sentence]

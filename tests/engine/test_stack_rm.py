@@ -91,19 +91,21 @@ def wait_for_networks(world: World, *left: str) -> None:
 def whole_again(world: World, proxy: str, before: set[str]) -> None:
     """Fail unless every address that could be handed out before can be again."""
     # The node's load balancer gives its address back a moment after the last task.
-    world.wait_until(lambda: world.walk_ring(proxy) == before, "every address is free again", 30)
+    world.wait_until(lambda: world.free_addresses(proxy) == before, "every address is free again", 30)
 
 
 def test_where_docker_stack_rm_loses_six_addresses_this_loses_none(
     engine: Engine, world: World, proxy: str
 ) -> None:
-    before = world.walk_ring(proxy)
+    before = world.free_addresses(proxy)
     doomed = deploy(world, proxy)
     for each in doomed:
         world.remove_stack(each)
     wait_for_end(world, doomed)
-    world.wait_until(lambda: len(world.walk_ring(proxy)) == len(before) - 6, "six addresses are lost", 60)
-    left = world.walk_ring(proxy)
+    world.wait_until(
+        lambda: len(world.free_addresses(proxy)) == len(before) - 6, "six addresses are lost", 60
+    )
+    left = world.free_addresses(proxy)
     name = world.network(proxy)["Name"]
     census = run_program(engine, "census", "--yes", "--json", name)
     assert census.code == 1, census.err
@@ -124,7 +126,7 @@ def test_where_docker_stack_rm_loses_six_addresses_this_loses_none(
 
 
 def test_slow_stoppers_are_waited_for(engine: Engine, world: World, proxy: str) -> None:
-    before = world.walk_ring(proxy)
+    before = world.free_addresses(proxy)
     stacks = deploy(world, proxy, 2, tasks=1, stop_grace_s=10)
 
     hasty = stack_rm(engine, "--yes", "--timeout", "2", *names(stacks))
@@ -159,7 +161,7 @@ def killed_after(engine: Engine, line: str, stacks: Sequence[Stack], how: signal
 def test_killed_in_the_middle_and_called_again_it_finishes(
     engine: Engine, world: World, proxy: str, line: str
 ) -> None:
-    before = world.walk_ring(proxy)
+    before = world.free_addresses(proxy)
     stacks = deploy(world, proxy, 2, stop_grace_s=2)
 
     killed_after(engine, line, stacks, signal.SIGKILL)
@@ -172,7 +174,7 @@ def test_killed_in_the_middle_and_called_again_it_finishes(
 
 
 def test_interrupted_it_says_what_is_done_and_how_to_finish(engine: Engine, world: World, proxy: str) -> None:
-    before = world.walk_ring(proxy)
+    before = world.free_addresses(proxy)
     stacks = deploy(world, proxy, 1, stop_grace_s=3)
     (stack,) = stacks
 
@@ -250,7 +252,7 @@ def test_secrets_and_configs_are_removed_and_those_in_use_elsewhere_are_kept(
 def test_the_script_that_it_explains_itself_with_does_the_same(
     engine: Engine, world: World, proxy: str, tmp_path: Path
 ) -> None:
-    before = world.walk_ring(proxy)
+    before = world.free_addresses(proxy)
     stacks = deploy(world, proxy, 2, tasks=1, stop_grace_s=8)
     labels = {"com.docker.stack.namespace": stacks[0].name}
     for kind in ("secrets", "configs"):

@@ -64,7 +64,7 @@ def test_tasks_of_another_node_are_waited_for_and_nothing_leaks(
 ) -> None:
     manager, worker = cluster
     proxy = world.create_overlay(world.fresh("proxy"), world.fresh_subnet(27))
-    before = world.walk_ring(proxy)
+    before = world.free_addresses(proxy)
     stack = spread(world, proxy)
 
     said = stack_rm(manager, stack)
@@ -73,7 +73,7 @@ def test_tasks_of_another_node_are_waited_for_and_nothing_leaks(
     assert not containers(worker, stack)
     assert "on node2)" in said.err
     assert "updated" not in said.err
-    world.wait_until(lambda: world.walk_ring(proxy) == before, "every address is free again", 30)
+    world.wait_until(lambda: world.free_addresses(proxy) == before, "every address is free again", 30)
 
 
 def park(spec: JSON) -> None:
@@ -87,7 +87,7 @@ def test_a_stack_that_was_parked_a_moment_before_may_run_on_unseen(
 ) -> None:
     manager, worker = cluster
     proxy = world.create_overlay(world.fresh("proxy"), world.fresh_subnet(27))
-    before = world.walk_ring(proxy)
+    before = world.free_addresses(proxy)
     # Long enough for a loaded machine to begin the removal while containers still stop.
     stack = spread(world, proxy, grace_s=5 * GRACE_S)
     # A younger service may have been changed by the swarm alone.
@@ -102,4 +102,4 @@ def test_a_stack_that_was_parked_a_moment_before_may_run_on_unseen(
     assert said.code == 0, said.err
     assert not containers(worker, stack)
     assert "may still stop tasks on other nodes" in said.err
-    world.wait_until(lambda: world.walk_ring(proxy) == before, "every address is free again", 30)
+    world.wait_until(lambda: world.free_addresses(proxy) == before, "every address is free again", 30)

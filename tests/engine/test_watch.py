@@ -76,7 +76,7 @@ def all_gone(shown: LiveMonitor) -> None:
 
 def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) -> None:
     proxy = world.create_overlay("proxy", world.fresh_subnet(26), attachable=True)
-    before = world.walk_ring(proxy)
+    before = world.free_addresses(proxy)
     with live(engine.host, Settings()) as shown:
         shown.until(lambda monitor_state: monitor_state.snapshot.value, "a first look")
 
@@ -142,7 +142,7 @@ def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) ->
             )
         else:
             assert account_of(monitor_state, "proxy").leaked is None
-    world.wait_until(lambda: world.walk_ring(proxy) == before, "every address is free again", 60)
+    world.wait_until(lambda: world.free_addresses(proxy) == before, "every address is free again", 60)
     assert any(each.snapshot.failure is not None for each in shown.monitor_states)
     # Here, and not in a test after this one.
     gc.collect()
