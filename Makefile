@@ -10,6 +10,9 @@ COMMANDS := dockerd:docker.io docker:docker.io iptables:iptables busybox:busybox
   ssh:openssh-client sshd:openssh-server
 # The commands that draw the pictures.
 PAINTERS := rsvg-convert:librsvg2-bin fc-match:fontconfig
+# The command that makes the clean roots in which packages are built and tried, and the releases of Debian that get one.
+PACKAGERS := mmdebstrap:mmdebstrap
+RELEASES := bookworm trixie
 PYTEST_ARGS ?=
 # Much of the time is waiting for real engines, so more of them than cores.
 WORKERS ?= 4
@@ -19,10 +22,10 @@ NEWEST := $(lastword $(ENGINES))
 ON_ENGINE := tests/engine/on_engine.sh
 # The one of its kind that also runs on the newest engine in `make test`; `make engines` runs all.
 BORROW := test_every_leaked_address_comes_back_and_no_container_notices
-QUICK := not process and not engine and not sweep and not benchmark
+QUICK := not process and not engine and not sweep and not benchmark and not package
 
 .DEFAULT_GOAL := help
-.PHONY: help quick demo test engines check faults format benchmarks performance docs pictures lock clean
+.PHONY: help quick demo test engines check faults format benchmarks performance docs pictures deb installs lock clean
 
 help: ## Show all targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,7 +40,7 @@ demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time pa
 
 test: packages $(VENV)/.dev check ## Install what tests need, then run every gate and every test
 	@$(ON_ENGINE) $(NEWEST) true
-	$(BIN)/pytest -m "not benchmark and not sweep" -n $(WORKERS) --dist loadfile --mostly-near $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not benchmark and not sweep and not package" -n $(WORKERS) --dist loadfile --mostly-near $(PYTEST_ARGS)
 	$(ON_ENGINE) $(NEWEST) $(BIN)/pytest -m "engine and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) \
 	  --ignore tests/contract/test_membership.py --ignore tests/contract/test_recreation_order.py \
 	  tests/contract tests/engine/test_window.py tests/engine/test_borrow.py::$(BORROW)
@@ -79,6 +82,15 @@ docs: $(VENV)/.dev ## Write what is generated: options, keys, settings, manual p
 	$(BIN)/python -m tests.support.reference
 	$(BIN)/python -m tests.support.manual
 
+deb: packagers $(VENV)/.dev ## Build the wheel, and packages for Debian 12 and 13 from it, in dist/; root on Debian
+	rm -f dist/vipconsole-*.whl
+	$(BIN)/python -m hatchling build -t wheel -d dist
+	debian/build.sh dist/vipconsole-*.whl $(BIN)/pip $(RELEASES)
+
+installs: deb ## Install the packages in clean roots, upgrade and remove them there; ten minutes
+	for release in $(RELEASES); do debian/root.sh $$release-host true; done
+	$(BIN)/pytest -m package -n 2 --dist worksteal $(PYTEST_ARGS) tests/packages
+
 lock: ## Update the lock files (needs uv)
 	uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --python-version 3.11 -o requirements.lock
@@ -87,7 +99,7 @@ lock: ## Update the lock files (needs uv)
 	  -o requirements-dev.lock
 
 clean: ## Remove what the other targets created here
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # Installs Debian packages: nothing is removed, no service started. $(1) is a shell word list, $(2) who asks.
 define install
@@ -121,6 +133,13 @@ painters:
 	fc-match 'DejaVu Sans Mono' 2>/dev/null | grep -q 'DejaVu Sans Mono' || missing="$$missing fonts-dejavu-core"; \
 	[ -z "$$missing" ] && exit 0; \
 	$(call install,$$missing,pictures)
+
+.PHONY: packagers
+packagers:
+	@missing=""; \
+	for pair in $(PACKAGERS); do command -v $${pair%%:*} >/dev/null 2>&1 || missing="$$missing $${pair##*:}"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	$(call install,$$missing,deb)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call install,python3-venv,demo); }

@@ -2,10 +2,7 @@
 
 import os
 import socket
-import subprocess
-import sys
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,34 +91,6 @@ def test_the_default_is_this_hosts_own_then_the_shipped_one_and_never_one_that_l
     # A link that leads nowhere is this host's own all the same: whoever put it there must hear of it.
     (tmp_path / "etc" / "runbook.yaml").symlink_to("nowhere")
     assert default_runbook() == tmp_path / "etc" / "runbook.yaml"
-
-
-def test_the_shipped_runbook_and_script_are_in_an_installed_package_too(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=REPOSITORY,
-        check=True,
-        capture_output=True,
-        timeout=200,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(tmp_path / "site")
-    # The other file that is no Python and without which a command fails only when it is needed.
-    assert (tmp_path / "site" / "console" / "host" / "temporary" / "temporary-manager.sh").is_file()
-    where = "from console.runbook.language.source import default_runbook; print(default_runbook())"
-    said = subprocess.run(
-        [sys.executable, "-c", where],
-        cwd="/",
-        env={"PYTHONPATH": str(tmp_path / "site")},
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    found = Path(said.stdout.strip())
-    assert found == tmp_path / "site" / "console" / "runbook" / "runbook.yaml"
-    assert found.read_bytes() == (REPOSITORY / "runbook.yaml").read_bytes()
 
 
 def a_runbook(folder: Path) -> Path:

@@ -65,14 +65,20 @@ class Machine:
 
 
 @contextmanager
-def machine(planted: Path | None = None, *, more: tuple[str, ...] = ()) -> Iterator[Machine]:
-    """Boot a machine; nothing of it is left. Its files are this machine's, before them what is planted; it sees `more` too."""
+def machine(
+    planted: Path | None = None, *, more: tuple[str, ...] = (), base: Path | None = None
+) -> Iterator[Machine]:
+    """Boot a machine; nothing of it is left. Its files are this machine's, before them what is planted; it sees `more` too.
+
+    With a `base`, its files are that folder's, and of this machine it sees `more` alone.
+    """
     folder = tempfile.mkdtemp(prefix="systemd-")
-    seen = (str(CHECKOUT), sys.prefix, sys.base_prefix, *more)
+    seen = more if base else (str(CHECKOUT), sys.prefix, sys.base_prefix, *more)
     with subprocess.Popen(
         [str(BOOT), folder, str(planted or ""), *seen],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env={**os.environ, "BASE": str(base or "/")},
     ) as keeper:
         assert keeper.stdin is not None
         assert keeper.stdout is not None

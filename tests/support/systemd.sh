@@ -2,7 +2,7 @@
 # Boots the systemd of this machine as the first process of namespaces of its own, on a copy-on-write view of this
 # machine's files, and leaves nothing. Usage: systemd.sh DIRECTORY PLANTED SEEN…; it lives as long as its own standard input
 # is open. What is PLANTED ("" for nothing) lies before this machine's files, as if it had been there. What is SEEN inside
-# may lie on other filesystems than its root. How this machine is set, and what the program keeps on it, is not seen.
+# may lie on other filesystems than its root. Where the environment has BASE, that folder is taken for this machine's files. How this machine is set, and what the program keeps on it, is not seen.
 #
 # Like in a container it gets a /dev, a /sys and cgroups of its own, and kernel settings that it cannot write:
 # a systemd that could would take this machine for its own.
@@ -10,13 +10,13 @@ directory=$1
 export GROUP="lab-${1##*/}"
 
 inside='
-  directory=$1 planted=$2 lower=/
+  directory=$1 planted=$2 lower=${BASE:-/}
   shift 2
   mount -t tmpfs tmpfs "$directory"
   cd "$directory"
   mkdir up work root
   # Layers of an overlay may not lie in one another.
-  [ -z "$planted" ] || { cp -r "$planted" planted && lower=planted:/; }
+  [ -z "$planted" ] || { cp -r "$planted" planted && lower=planted:$lower; }
   mount -t overlay -o "lowerdir=$lower,upperdir=up,workdir=work" overlay root
   cd root
   mount -t proc proc proc

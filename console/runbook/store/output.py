@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from console.durations import LONGEST_KNOWN_S
 from console.errors import DAMAGE, HostError
 from console.frozen import frozen
 from console.host.identity import boot_id
 from console.runbook.run.codec import plain, value_from
 from console.runbook.run.waits import Waiting
 from console.storage.state import OWNER_HINT
-from console.text import LONGEST_S, SENTENCE_LIMIT, clean
+from console.text import SENTENCE_LIMIT, clean
 
 WAITING = "waiting.json"
 _MOST_BYTES = 256 * 1024
@@ -108,7 +109,7 @@ def read_pulse(folder: Path) -> Pulse | None:
 
 def _span_s(seconds: float) -> float:
     """Return a span that there can be since this machine booted. Raises ValueError."""
-    if not 0 <= seconds < LONGEST_S:
+    if not 0 <= seconds < LONGEST_KNOWN_S:
         raise ValueError("no such span")
     return float(seconds)
 
