@@ -70,8 +70,11 @@ unshare -m -p -u -i $net --fork --kill-child=KILL sh -euc '
   hostname clean
   echo 127.0.0.1 localhost clean >etc/hosts
   while [ "$1" = --bind ]; do
-    if [ -d "$2" ]; then mkdir -p ".$3"; else mkdir -p ".${3%/*}" && : >".$3"; fi
-    mount --bind "$2" ".$3"
+    # A link in the way leads to a place in there.
+    chroot . mkdir -p "$(dirname "$3")"
+    place=.$(chroot . readlink -f "$3")
+    if [ -d "$2" ]; then mkdir -p "$place"; else : >"$place"; fi
+    mount --bind "$2" "$place"
     shift 3
   done
   exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \

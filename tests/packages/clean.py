@@ -69,5 +69,5 @@ def older(machine: Machine, name: str) -> str:
 def files(machine: Machine) -> set[str]:
     """Return every file and folder, but what dpkg and man keep about all packages."""
     pruned = " -o ".join(f"-path {path}" for path in _UNLISTED)
-    listed = machine.run("sh", "-c", f"find / /run -xdev \\( {pruned} \\) -prune -o -print")
+    listed = machine.run("sh", "-c", f"find / -xdev \\( {pruned} \\) -prune -o -print")
     return set(listed.splitlines())
