@@ -35,7 +35,7 @@ vipconsole ($(echo "$version" | sed 's/\(a\|b\|rc\|\.dev\)\([0-9]*\)$/~\1\2/')+d
 
   * See CHANGELOG.md.
 
- -- vipconsole maintainers <maintainers@vipconsole.invalid>  $(date -R -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}")
+ -- vipconsole maintainers <maintainers@vipconsole.invalid>  $(date -R -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}")
 CHANGES
   debian/root.sh "$suite-build" --offline --bind "$work" /build sh -ec '
     cd "/build/$1"

@@ -1,6 +1,7 @@
 """The unix socket of a simulated engine."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,7 @@ try:
     from aiohttp import web
 except ImportError as error:
     raise SimulatorError(
-        "The simulated engine needs aiohttp, which is not installed.", "pip install 'vipconsole[demo]'"
+        "The simulated engine needs aiohttp, which is not installed.", f"{sys.prefix}/bin/pip install aiohttp"
     ) from error
 
 __all__ = ["Door", "RequestHandler", "web"]

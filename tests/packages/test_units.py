@@ -43,7 +43,7 @@ def test_an_upgrade_restarts_the_recorder_at_work_and_a_removal_stops_everything
     assert [shown(host, unit, "UnitFileState") for unit in (RECORD, TIMER)] == ["enabled", "enabled"]
     host.run("dpkg", "--remove", "vipconsole")
     assert [shown(host, unit, "ActiveState") for unit in (RECORD, TIMER)] == ["inactive", "inactive"]
-    assert (host.root / "var/lib/vipconsole/record.sqlite").exists()
+    assert (host.root / "var/lib/vipconsole/record.lock").exists()
     host.run("dpkg", "--purge", "vipconsole")
     assert (
         host.run(

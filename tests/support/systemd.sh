@@ -72,7 +72,7 @@ join='
   exec unshare -C sh -ec "$@"'
 
 leave() {
-  for attempt in 1 2 3 4 5 6 7 8 9 10; do
+  for attempt in $(seq 100); do
     left=
     for root in /sys/fs/cgroup/"$GROUP" /sys/fs/cgroup/*/"$GROUP"; do
       [ ! -d "$root" ] || find "$root" -depth -type d -exec rmdir {} \; 2>/dev/null
