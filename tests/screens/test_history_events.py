@@ -1,5 +1,7 @@
 """`vipconsole history --events`: what happened last night, over a record that the real store wrote."""
 
+import asyncio
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -213,11 +215,19 @@ def test_a_long_list_is_cut_at_its_beginning(evening: Simulation, tmp_path: Path
     assert len(events(evening, tmp_path, "--all").out.splitlines()) == 302
 
 
+@pytest.fixture(scope="module")
+def past(evening: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state directory in which both a console and a recorder kept the evening; tests get copies."""
+    state = tmp_path_factory.mktemp("past")
+    asyncio.run(keep_past(evening.model, evening.host, state))
+    keep_record(evening.model, state)
+    return state
+
+
 @pytest.fixture
-async def kept(evening: Simulation, tmp_path: Path) -> Path:
-    """A state directory in which both a console and a recorder kept the evening."""
-    await keep_past(evening.model, evening.host, tmp_path)
-    keep_record(evening.model, tmp_path)
+def kept(past: Path, tmp_path: Path) -> Path:
+    """A state directory of a test's own in which both kept the evening."""
+    shutil.copytree(past, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

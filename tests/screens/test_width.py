@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from rich.text import Text
 
+from console.simulator.scenarios import build
 from screens.cli.main import main
 from screens.output.plain import print_plainly, say
 from tests.support.demo import DemoHost, demo_host
@@ -64,6 +66,10 @@ def faults_of(text: str, whole: str, width: int) -> list[str]:
 def test_what_only_looks_keeps_to_every_width(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    # Nothing here changes the swarm: one is enough for all widths.
+    swarm = build("evening", date=datetime.now(UTC))
+    monkeypatch.setattr("console.simulator.demo.build", lambda *_, **__: swarm)
+
     def printed(width: int) -> str:
         monkeypatch.setenv("COLUMNS", str(width))
         main((*command, "--demo"))

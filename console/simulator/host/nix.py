@@ -17,7 +17,14 @@ from console.simulator.host.systemd import complain, put_line, set_unit
 
 SYSTEM = "nixos-system-ci-host-25.11"
 UNITS = "etc/systemd/system"
-HELP = "nixos-rebuild {switch|build} [--flake FLAKE] [--no-reexec] [--store-path STORE_PATH] [--log-format FORMAT]"
+ANSWERS = {
+    "nixos-rebuild": (
+        "--help",
+        "nixos-rebuild {switch|build} [--flake FLAKE] [--no-reexec] [--store-path STORE_PATH] [--log-format FORMAT]",
+    ),
+    "nix-instantiate": ("--version", "nix-instantiate (Nix) 2.28.4"),
+}
+"""What a command always says to one question: its script answers that, and no Python starts for it."""
 CERTS = "certs.service"
 """The unit that fails where a switch is to leave a failed unit."""
 _ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz"
@@ -28,9 +35,6 @@ _PAUSE_S = 0.3
 
 def nixos_rebuild(root: Path, arguments: Sequence[str]) -> int:
     """Build the system of a flake, or switch to a system that is built."""
-    if list(arguments) == ["--help"]:
-        put_line(HELP)
-        return 0
     if arguments[:1] == ["build"] and "--flake" in arguments:
         return _build(root, Path(_after(arguments, "--flake").partition("#")[0]))
     if arguments[:1] == ["switch"] and "--store-path" in arguments:
@@ -184,9 +188,6 @@ def nix(_: Path, arguments: Sequence[str]) -> int:
 
 def nix_instantiate(_: Path, arguments: Sequence[str]) -> int:
     """Print a Nix file as it was understood (`--parse FILE`), or complain about it."""
-    if list(arguments) == ["--version"]:
-        put_line("nix-instantiate (Nix) 2.28.4")
-        return 0
     from console.nixos.source import NixSource  # noqa: PLC0415 - most commands read no Nix file
 
     data = Path(_after(arguments, "--parse")).read_bytes()

@@ -7,12 +7,9 @@ its process ID, and with its exit code once it has ended. None is ever started a
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -43,7 +40,7 @@ def _properties(state: str) -> dict[str, str]:
         "ActiveState": state,
         "SubState": "failed" if state == "failed" else "running",
         "Result": result if state == "failed" else "success",
-        "InvocationID": uuid.uuid4().hex,
+        "InvocationID": os.urandom(16).hex(),
         "StateChangeTimestampMonotonic": now,
         "ActiveEnterTimestampMonotonic": now if detail == "active" else "0",
         "ConditionResult": "yes",
@@ -159,11 +156,16 @@ def _end(root: Path, name: str, *, is_stop: bool) -> None:
         return
     has_failed = (folder / "exit").read_text() != "0"
     if has_failed is not is_stop:
+        import shutil  # noqa: PLC0415 - what only looks is asked again and again, and starts sooner without it
+
         shutil.rmtree(folder)
 
 
 def systemd_run(root: Path, arguments: Sequence[str]) -> int:
     """Start a program as a transient unit; return once it runs."""
+    import shutil  # noqa: PLC0415 - as above
+    import subprocess  # noqa: PLC0415 - as above
+
     at = list(arguments).index("--")
     options, argv = arguments[:at], list(arguments[at + 1 :])
     flags = dict(option.removeprefix("--").partition("=")[::2] for option in options)

@@ -144,7 +144,14 @@ def _make_commands(root: Path) -> None:
     python = shlex.join((sys.executable, "-P", "-S", "-m", "console.simulator.host"))
     packages = os.pathsep.join(entry for entry in sys.path if entry.startswith("/"))
     variables = f"VIPCONSOLE_ROOT={shlex.quote(str(root))} PYTHONPATH={shlex.quote(packages)}"
-    started = {name: f'export {variables}\nexec {python} {name} "$@"' for name in COMMANDS}
+    nix = import_module("console.simulator.host.nix")
+    answers = {
+        name: f'[ "$*" = {option} ] && echo {shlex.quote(answer)} && exit\n'
+        for name, (option, answer) in nix.ANSWERS.items()
+    }
+    started = {
+        name: f'{answers.get(name, "")}export {variables}\nexec {python} {name} "$@"' for name in COMMANDS
+    }
     for name, text in {**started, **plain}.items():
         path = root / "bin" / name
         path.write_text(f"#!/bin/sh\n{text}\n")
