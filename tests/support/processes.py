@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-MARKS = ("process", "engine", "sweep", "benchmark")
+MARKS = ("process", "engine", "sweep", "benchmark", "fuzz")
 """A test with one of these marks may start processes."""
 STARTING = frozenset(
     (
