@@ -175,8 +175,9 @@ def recorder(draw: Draw, folder: Path) -> None:
 
     def reply(_: str, path: str) -> tuple[bytes, bool]:
         if path == "/info":
-            seen[0] = next(looks)
-            if seen[0] == LAST_LOOK and not ended.is_set():
+            # Two threads may ask at once.
+            number = seen[0] = next(looks)
+            if number == LAST_LOOK and not ended.is_set():
                 os.kill(os.getpid(), signal.SIGTERM)
         if path == "/events":
             return response(b"").partition(b"Content-Length")[0] + b"\r\n", False
