@@ -108,7 +108,11 @@ HOSTILE = (
         "a directive for tags", "%TAG ! tag:x:\n---\n" + HEAD + OK_STEP, "2:1: directives (%) are not allowed"
     ),
     bad("a version of the future", "%YAML 9.9\n---\n" + HEAD, "1:1: this is not YAML: "),
-    bad("a version of tomorrow", "%YAML 1.3\n---\n" + HEAD, "1:1: this is not YAML: right after this, an escape"),
+    bad(
+        "a version of tomorrow",
+        "%YAML 1.3\n---\n" + HEAD,
+        "1:1: this is not YAML: right after this, an escape",
+    ),
     bad(
         "two documents",
         HEAD + OK_STEP + "---\n" + HEAD,
