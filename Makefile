@@ -19,13 +19,16 @@ WORKERS ?= 4
 # Besides the installed engine; tests/engine/on_engine.sh fetches them.
 ENGINES := 26.1 28.5
 NEWEST := $(lastword $(ENGINES))
+# For `make fuzz`: how long, and which kinds (with commas; all where none is named).
+MINUTES ?= 60
+KINDS ?=
 ON_ENGINE := tests/engine/on_engine.sh
 # The one of its kind that also runs on the newest engine in `make test`; `make engines` runs all.
 BORROW := test_every_leaked_address_comes_back_and_no_container_notices
-QUICK := not process and not engine and not sweep and not benchmark and not package
+QUICK := not process and not engine and not sweep and not benchmark and not package and not fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help quick demo test engines check faults format benchmarks performance docs pictures deb installs lock clean
+.PHONY: help quick demo test engines check faults fuzz format benchmarks performance docs pictures deb installs lock clean
 
 help: ## Show all targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,7 +43,7 @@ demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time pa
 
 test: packages $(VENV)/.dev check ## Install what tests need, then run every gate and every test
 	@$(ON_ENGINE) $(NEWEST) true
-	$(BIN)/pytest -m "not benchmark and not sweep and not package" -n $(WORKERS) --dist loadfile --mostly-near $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not benchmark and not sweep and not package and not fuzz" -n $(WORKERS) --dist loadfile --mostly-near $(PYTEST_ARGS)
 	$(ON_ENGINE) $(NEWEST) $(BIN)/pytest -m "engine and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) \
 	  --ignore tests/contract/test_membership.py --ignore tests/contract/test_recreation_order.py \
 	  tests/engine/test_window.py tests/engine/test_borrow.py::$(BORROW) tests/contract
@@ -74,6 +77,9 @@ performance: painters $(VENV)/.dev ## Measure what docs/performance.md shows, an
 
 faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engine, and make each of its writes fail once
 	$(BIN)/pytest -m sweep -s tests/faults tests/engine
+
+fuzz: packages $(VENV)/.dev ## Hostile input of all kinds in turn; MINUTES=60, KINDS=api,journal; goes on where it ended
+	nice -n 19 $(BIN)/pytest -m fuzz -s tests/fuzz/test_long.py --fuzz-minutes $(MINUTES) --fuzz-kinds "$(KINDS)" $(PYTEST_ARGS)
 
 pictures: painters $(VENV)/.dev ## Draw the pictures in docs/pictures, from a simulated swarm
 	$(BIN)/python -m tests.support.pictures docs/pictures

@@ -32,6 +32,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_addoption(parser: pytest.Parser) -> None:
     nearness.add_options(parser)
     thinning.add_option(parser)
+    parser.addoption("--fuzz-minutes", type=float, default=10.0, help="how long the tests marked fuzz go on")
+    parser.addoption("--fuzz-kinds", default="", help="only these, with commas; see tests/fuzz/kinds.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,8 +3,10 @@
 Several processes may use it at once. Reading creates no file: where there is none, there is nothing.
 """
 
+import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import field
@@ -50,9 +52,13 @@ class StateDatabase:
         """Return what `read` gives, or `empty` where there is no file or nothing in it."""
         with self._host_errors():
             try:
-                # SQLite would only say that it cannot open the file.
-                with self._path.open("rb"):
-                    pass
+                # SQLite would only say that it cannot open the file, and wait for whoever writes to a pipe.
+                descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                try:
+                    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                        raise IsADirectoryError(errno.EISDIR, "it is no regular file")
+                finally:
+                    os.close(descriptor)
             except FileNotFoundError:
                 return empty
         with self._host_errors(), closing(_connect(f"{self._path.as_uri()}?mode=ro")) as file:

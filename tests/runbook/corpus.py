@@ -109,6 +109,11 @@ HOSTILE = (
     ),
     bad("a version of the future", "%YAML 9.9\n---\n" + HEAD, "1:1: this is not YAML: "),
     bad(
+        "a version of tomorrow",
+        "%YAML 1.3\n---\n" + HEAD,
+        "1:1: this is not YAML: right after this, an escape",
+    ),
+    bad(
         "two documents",
         HEAD + OK_STEP + "---\n" + HEAD,
         "7:1: a second document begins here: a runbook has only one",

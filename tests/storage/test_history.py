@@ -1,5 +1,6 @@
 """The history of use on disk: kept, thinned, shared, and never the end of anything."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -196,6 +197,13 @@ def test_a_place_where_nothing_can_be_written_is_an_error(tmp_path: Path) -> Non
     (tmp_path / "state" / FILE).mkdir()
     with pytest.raises(HostError):
         kept(HistoryStore(tmp_path / "state"))
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    os.mkfifo(tmp_path / "state" / FILE)
+    with pytest.raises(HostError, match="no regular file"):
+        HistoryStore(tmp_path / "state").points(CLUSTER)
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

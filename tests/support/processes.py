@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-MARKS = ("process", "engine", "sweep", "package", "benchmark")
+MARKS = ("process", "engine", "sweep", "package", "fuzz", "benchmark")
 """A test with one of these marks may start processes."""
 STARTING = frozenset(
     (

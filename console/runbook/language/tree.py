@@ -14,6 +14,7 @@ from typing import TypeAlias
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 
+from console.errors import DAMAGE
 from console.frozen import frozen
 from console.runbook.language.checking import Path, display_text
 from console.runbook.language.values import Json, SourcePosition
@@ -134,9 +135,10 @@ def read_tree(text: str) -> tuple[YamlNode | None, tuple[Flaw, ...]]:
         reader.refuse(_place(error.problem_mark or error.context_mark), _explain(error, text))
     except YAMLError as error:
         reader.refuse(SourcePosition(1, 1), f"this is not YAML: {clean(str(error), 200)}")
-    except (ValueError, OverflowError):
-        # The library looks neither at what an escape such as "\UFFFFFFFF" is, nor at the digits of a version.
-        message = "this is not YAML: right after this, an escape is invalid or a version is not a number"
+    except (*DAMAGE, AssertionError):
+        # The library looks neither at what an escape such as "\UFFFFFFFF" is, nor at the digits of a version; it only asserts
+        # that it knows the version.
+        message = "this is not YAML: right after this, an escape is invalid or a version is unknown"
         reader.refuse(reader.last, message)
     flaws = tuple(reader.flaws)
     return (None, flaws) if flaws else (reader.root, ())
