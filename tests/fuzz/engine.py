@@ -59,7 +59,7 @@ def answers_of(kind: str) -> Mapping[str, bytes]:
             answers[f"/{name}"] = client.get(f"/{name}")
         answers["/containers/json"] = client.get(CONTAINERS)
         answers["/tasks"] = client.get(TASKS)
-        end = parse.moment(json.loads(answers["/info"])["SystemTime"])
+        end = parse.parse_moment(json.loads(answers["/info"])["SystemTime"])
         answers["/events"] = client.get(events_path(end - timedelta(hours=2), end))
         for name, key, size, ending in _PARTS:
             for row in json.loads(answers[CONTAINERS.partition("?")[0] if ending else f"/{name}"]):

@@ -26,7 +26,8 @@ from console.runbook.language.values import Effect
 from console.runbook.run.header import StepHeader
 from console.runbook.run.waits import BlockedTime, Blocking, Waiting
 from console.runbook.store import database
-from console.runbook.store.folders import LOG, RESERVE, create_run
+from console.runbook.store.finished import LOG
+from console.runbook.store.folders import RESERVE, create_run
 from console.runbook.store.output import Output, beat, write_waiting
 from console.storage.alerts import write_alerts
 from console.storage.borrow import BorrowRecord, BorrowStore
@@ -120,8 +121,7 @@ def _fill(state: Path, swarm: SwarmState) -> None:
         )
         for number, kind in enumerate(EventKind)
     ]
-    record.add(engine.cluster_id, happened)
-    record.add_counts(engine.cluster_id, now, {"vip-exhausted": 3})
+    record.keep(engine.cluster_id, happened, {now: {"vip-exhausted": 3}}, "")
     record.note_watching(engine.cluster_id, WatchSpan(now - timedelta(hours=3), now))
     generation = allocator or AllocatorGeneration(engine.cluster_id, engine.node_id, engine.node_id, None)
     write_census(

@@ -127,7 +127,7 @@ def test_a_run_that_is_unfinished_survives_a_removal_and_a_purge(
 
 
 def test_a_program_that_changes_the_swarm_is_neither_replaced_nor_removed(
-    debian: Machine, suite: str, tmp_path: Path
+    debian: Machine, suite: str
 ) -> None:
     install(debian, older(debian, package(suite)))
     (debian.root / "run/vipconsole").mkdir()
