@@ -40,7 +40,7 @@ test: packages $(VENV)/.dev check ## Install what tests need, then run every gat
 	$(BIN)/pytest -m "not benchmark and not sweep" -n $(WORKERS) --dist loadfile --mostly-near $(PYTEST_ARGS)
 	$(ON_ENGINE) $(NEWEST) $(BIN)/pytest -m "engine and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) \
 	  --ignore tests/contract/test_membership.py --ignore tests/contract/test_recreation_order.py \
-	  tests/contract tests/engine/test_window.py tests/engine/test_borrow.py::$(BORROW)
+	  tests/engine/test_window.py tests/engine/test_borrow.py::$(BORROW) tests/contract
 
 engines: packages $(VENV)/.dev ## Run the engine and contract tests on every supported engine: installed, 26.1, 28.5
 	@failed=""; for engine in installed $(ENGINES); do \
