@@ -23,6 +23,7 @@ def test_three_addresses_of_a_subnet_are_never_given(world: World, length: int) 
     network = world.create_overlay(world.fresh("pool"), subnet)
 
     assert world.walk_ring(network) == set(addresses(subnet)[2:-1])
+    assert world.free_addresses(network) == set(addresses(subnet)[2:-1])
 
 
 @pytest.mark.parametrize("length", [31, 32])
@@ -80,7 +81,8 @@ def test_several_subnets_are_used_in_no_order(world: World) -> None:
     network = world.create_overlay(world.fresh("pools"), subnets)
 
     assert sorted(world.subnets(network)) == sorted(subnets)
-    assert world.walk_ring(network) == {each for subnet in subnets for each in addresses(subnet)[2:-1]}
+    free = {each for subnet in subnets for each in addresses(subnet)[2:-1]}
+    assert world.walk_ring(network) == world.free_addresses(network) == free
 
 
 def test_without_a_subnet_the_next_of_the_default_pool_is_taken(world: World) -> None:
