@@ -104,7 +104,7 @@ def test_fresh_begins_again_and_ends_what_was_there(tmp_path: Path) -> None:
     again = vipconsole("run", "--demo", "--fresh", "--check")
     assert "the demo begins" in again.err
     assert host.subnet() == "10.0.1.0/24"
-    assert not Path(f"/proc/{pid}").exists()
+    assert not _lives(pid)
     assert host.runs() == []
 
 
