@@ -142,8 +142,8 @@ class SocketClient(EngineClient):
         self._connection = UnixConnection(path, timeout_s)
 
     def call(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[bytes, str]:
-        with self._closed_on_failure():
-            response = self._ask(method, path, body, content_type)
+        # An answer that halts keeps its own hold of the socket.
+        with self._closed_on_failure(), self._ask(method, path, body, content_type) as response:
             answer = response.read()
         if response.status >= 400:
             raise ErrorReply.of(response.status, answer)
@@ -154,7 +154,8 @@ class SocketClient(EngineClient):
         with self._closed_on_failure():
             response = self._ask("GET", f"{self._versioned('/events')}?{query}", None, "")
         if response.status >= 400:
-            raise ErrorReply.of(response.status, response.read())
+            with response:
+                raise ErrorReply.of(response.status, response.read())
         stream = self._connection.sock
         # Hours may pass between two events.
         stream.settimeout(None)

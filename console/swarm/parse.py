@@ -93,10 +93,11 @@ def _bare_ipv4(text: str) -> IPv4Address | None:
 def subnet(data: Mapping[str, Any]) -> Subnet:
     """Return one entry of `IPAM.Config`."""
     gateway, ip_range = data.get("Gateway"), data.get("IPRange")
+    # A number or a truth value would be taken for an address.
     return Subnet(
-        ip_network(data["Subnet"], strict=False),
+        ip_network(str(data["Subnet"]), strict=False),
         bare_address(gateway) if gateway else None,
-        ip_network(ip_range, strict=False) if ip_range else None,
+        ip_network(str(ip_range), strict=False) if ip_range else None,
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 LINE_LIMIT = 4_000
-WIDTH_WITHOUT_TERMINAL = 80
+WIDTH_WITHOUT_TERMINAL, LINES_WITHOUT_TERMINAL = 80, 25
 NARROWEST = 20
 WIDEST_HANG = 24
 """A longer label does not move the lines after the first."""
@@ -152,6 +152,8 @@ def print_plainly(
         emoji=False,
         highlight=False,
         width=width,
+        # Else rich reads LINES and COLUMNS itself, and takes what is no number, such as `²`, for one.
+        height=height or LINES_WITHOUT_TERMINAL,
         # Else FORCE_COLOR would put colours into files and pipes.
         force_terminal=sys.stdout.isatty(),
         legacy_windows=False,

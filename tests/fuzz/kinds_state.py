@@ -168,7 +168,9 @@ def _other_rows(draw: Draw, path: Path) -> None:
             place = draw(st.integers(0, len(columns) - 1))
             value: object = row[place]
             if isinstance(value, str) and value[:1] in "[{" and draw(st.booleans()):
-                value = json_bytes(mutated(draw, json.loads(value))).decode("utf-8", "replace")
+                # What an earlier round put there may be no JSON.
+                with suppress(ValueError, RecursionError):
+                    value = json_bytes(mutated(draw, json.loads(value))).decode("utf-8", "replace")
             else:
                 value = chosen(
                     draw,
@@ -230,6 +232,6 @@ def files(draw: Draw, folder: Path) -> None:
                     )
                 )
             case _ if path.is_file():
-                with suppress(ValueError, UnicodeDecodeError):
+                with suppress(ValueError, RecursionError):
                     path.write_bytes(json_bytes(mutated(draw, json.loads(path.read_bytes()))))
     _command(chosen(draw, ABOUT_FILES), folder, more=ALERT)

@@ -20,6 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rich.cells import cell_len
 
+from console.host import lock
 from screens.cli import main as front_door
 
 LONGEST_S = 20.0
@@ -121,6 +122,9 @@ def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str] |
         patch.setattr(sys, "argv", ["vipconsole", *arguments])
         with Path(os.devnull).open(encoding="utf-8") as nothing:
             patch.setattr(sys, "stdin", nothing)
+            # Where the lock is, is said when the function is made.
+            locked: Any = lock.maintenance_lock
+            patch.setattr(locked.__wrapped__, "__defaults__", (folder / "lock",))
             # The last net writes a report and says where; here the error itself is wanted.
             patch.setattr(front_door, "write_report", _raise)
             threshold = gc.get_threshold()

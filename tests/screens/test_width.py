@@ -111,8 +111,12 @@ def test_what_runs_and_changes_print_keeps_to_every_width(host: DemoHost) -> Non
         check_widths(printed_by(*command))
 
 
-@pytest.mark.parametrize(("columns", "width"), [("", 80), ("0", 80), ("many", 80), ("61", 61)])
+@pytest.mark.parametrize(
+    ("columns", "width"), [("", 80), ("0", 80), ("many", 80), ("\u00b2", 80), ("61", 61)]
+)
 def test_a_pipe_is_as_wide_as_columns_says_else_80(columns: str, width: int) -> None:
+    outcome = vipconsole("glance", "--demo", environment={"COLUMNS": columns, "LINES": "\u00b2"})
+    assert outcome.code == 2, outcome.err
     outcome = vipconsole("why", "ghost_app", "--demo", environment={"COLUMNS": columns})
     longest = max(map(len, outcome.out.splitlines()))
     assert width - 12 < longest <= width

@@ -45,6 +45,8 @@ def only(path: str, data: bytes) -> Reply:
         ("/services", response(json.dumps([{**SERVICE, "UpdatedAt": "2026-06-01T00:00:00"}]).encode())),
         ("/services", response(json.dumps([{**SERVICE, "Spec": REPLICAS}]).encode())),
         ("/networks", response(b"[" + b"9" * 5000 + b"]")),
+        ("/networks", response(json.dumps([{**NETWORK, "IPAM": {"Config": [{"Subnet": True}]}}]).encode())),
+        ("/networks", response(json.dumps([{**NETWORK, "IPAM": {"Config": [{"Subnet": 17}]}}]).encode())),
     ],
 )
 async def test_what_cannot_be_read_is_unknown_and_no_bug(path: str, data: bytes, tmp_path: Path) -> None:
