@@ -18,7 +18,7 @@ from typing import Protocol
 from console.clock import Clock
 from console.errors import HostError
 from console.frozen import frozen
-from console.host.process import CommandFailed, output_of
+from console.host.process import OUTPUT_HINT, CommandFailed, output_of
 from console.host.reader import Run
 from console.host.streaming import LINE_LIMIT_BYTES, Listen, Program
 from console.text import clean
@@ -102,7 +102,7 @@ def make_log(path: Path) -> None:
     except OSError as error:
         raise HostError(
             f"The log {path} cannot be created: {error.strerror}.",
-            "Free some room there, and check whose folder it is.",
+            OUTPUT_HINT,
         ) from error
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from console.errors import HostError
 from console.frozen import frozen
-from console.host.process import CommandFailed, output_of
+from console.host.process import NOT_STARTED_HINT, OUTPUT_HINT, CommandFailed, output_of
 from console.host.reader import BOOTED, Run, has_systemd, read_units
 from console.text import clean, last_line
 
@@ -129,7 +129,7 @@ async def _start_session(program: DetachedProgram) -> None:
     except OSError as error:
         raise HostError(
             f"{clean(str(program.output), 300)} cannot be written: {error.strerror}.",
-            "Free some room, or choose another folder with `--state-dir`.",
+            OUTPUT_HINT,
         ) from error
     try:
         process = await asyncio.create_subprocess_exec(
@@ -142,7 +142,9 @@ async def _start_session(program: DetachedProgram) -> None:
             start_new_session=True,
         )
     except OSError as error:
-        raise HostError(f"`{clean(program.argv[0])}` could not be started: {error.strerror}.") from error
+        raise HostError(
+            f"`{clean(program.argv[0])}` could not be started: {error.strerror}.", NOT_STARTED_HINT
+        ) from error
     finally:
         os.close(output)
     try:

@@ -23,6 +23,10 @@ PATH = search_path()
 """Where commands are looked for, whatever the caller's PATH says."""
 SHOWN_OF_COMMAND = 120
 """So many characters of a command that failed are shown."""
+NOT_STARTED_HINT = "Check that it is there, and that this user may run it."
+TOO_SLOW_HINT = "Try it by hand: it may hang, or this machine is overloaded."
+OUTPUT_HINT = "Free some room there, and check whose folder it is."
+"""What helps where the output of a command cannot be written."""
 _CHUNK_BYTES = 65_536
 _NOT_FOUND = 127
 """What env(1) ends with when there is no such command; a shell behind ssh does too, for a command of its own."""
@@ -212,7 +216,7 @@ async def running_command(
         except OSError as error:
             raise HostError(
                 f"`{clean(argv[0])}` could not be started: {error.strerror}.",
-                "Check that it is there, and that this user may run it.",
+                NOT_STARTED_HINT,
             ) from error
         out.release()
         err.release()
@@ -239,5 +243,5 @@ async def output_of(
     except TimeoutError as error:
         raise HostError(
             f"`{clean(argv[0])}` timed out after {timeout_s:g} s.",
-            "Try it by hand: it may hang, or this machine is overloaded.",
+            TOO_SLOW_HINT,
         ) from error

@@ -10,7 +10,7 @@ from dataclasses import field
 
 from console.errors import HostError
 from console.frozen import frozen
-from console.host.process import PATH, OutputPipe, output_pipe
+from console.host.process import NOT_STARTED_HINT, PATH, TOO_SLOW_HINT, OutputPipe, output_pipe
 from console.text import clean
 
 LINE_LIMIT_BYTES = 8_192
@@ -22,7 +22,6 @@ RECEIVED_WITHIN_S = 60.0
 LEFT_BEHIND = b"... a process that it left behind still holds its output; what that one says is not shown ..."
 TOO_SLOW = b"... the rest of its output is cut off: it was not taken in within a minute ..."
 _CHUNK_BYTES = 65_536
-_OVERLOADED = "Try it by hand: it may hang, or this machine is overloaded."
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 Listen = Callable[[bytes], Awaitable[object]]
@@ -61,7 +60,7 @@ async def run_streaming(
                 code = await process.wait()
         except TimeoutError as error:
             raise HostError(
-                f"`{clean(program.argv[0])}` timed out after {timeout_s:g} s and was ended.", _OVERLOADED
+                f"`{clean(program.argv[0])}` timed out after {timeout_s:g} s and was ended.", TOO_SLOW_HINT
             ) from error
         finally:
             if process.returncode is None:
@@ -144,7 +143,7 @@ async def _start_with(
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise HostError(
             f"`{clean(program.argv[0])}` could not be started: {reason}.",
-            "Check that it is there, and that this user may run it.",
+            NOT_STARTED_HINT,
         ) from error
 
 

@@ -31,6 +31,7 @@ from console.settings import Nixos, RunSettings, Settings
 from console.simulator.host.control import JOURNAL, SOCKET
 from console.simulator.host.demo_host import MOST_PATH_BYTES
 from console.simulator.host.tree import SWARM_NIX, make_tree
+from console.storage.state import ROOM_HINT
 from console.swarm.client import EngineConnection
 from console.swarm.model import Endpoint
 from console.swarm.reader import SwarmReader
@@ -184,7 +185,7 @@ def _make_host(folder: Path, request: RehearsalRequest) -> Path:
     except OSError as error:
         raise HostError(
             f"The rehearsal's host cannot be made: {error}.",
-            "Free some room, or choose another folder with `--state-dir`.",
+            ROOM_HINT,
         ) from error
     finally:
         os.umask(before)

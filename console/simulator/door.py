@@ -12,7 +12,8 @@ try:
     from aiohttp import web
 except ImportError as error:
     raise SimulatorError(
-        "The simulated engine needs aiohttp, which is not installed.", f"{sys.prefix}/bin/pip install aiohttp"
+        "The simulated engine needs aiohttp, which is not installed.",
+        f"`{sys.executable} -m pip install aiohttp`; after pipx: `pipx inject vipconsole aiohttp`.",
     ) from error
 
 __all__ = ["Door", "RequestHandler", "web"]

@@ -52,7 +52,7 @@ class StateDatabase:
         """Return what `read` gives, or `empty` where there is no file or nothing in it."""
         with self._host_errors():
             try:
-                # SQLite would only say that it cannot open the file, and wait for whoever writes to a pipe.
+                # SQLite would only say that it cannot open the file, and of a pipe it would wait for a writer.
                 descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
                 try:
                     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -12,6 +12,8 @@ OWNER_HINT = (
     "Run this as the owner (root for /var/lib/vipconsole), or name another directory with --state-dir."
 )
 """What helps where the state directory, or what is in it, cannot be used."""
+ROOM_HINT = "Free some room, or choose another folder with `--state-dir`."
+"""What helps where something new cannot be written there."""
 
 RECORD_FILE = "record.sqlite"
 """What a recorder keeps, in a state directory."""

@@ -152,11 +152,12 @@ class SocketClient(EngineClient):
     def events(self, since: str, filters: Mapping[str, list[str]]) -> EventStream:
         query = urlencode({"since": since, "filters": json.dumps(filters)})
         with self._closed_on_failure():
-            response = self._ask("GET", f"{self._versioned('/events')}?{query}", None, "")
-        if response.status >= 400:
-            with response:
+            self._send("GET", f"{self._versioned('/events')}?{query}", None, "")
+            # A proxy that closes the connection after its answer lets the client forget the socket.
+            stream = self._connection.sock
+            response = self._connection.getresponse()
+            if response.status >= 400:
                 raise ErrorReply.of(response.status, response.read())
-        stream = self._connection.sock
         # Hours may pass between two events.
         stream.settimeout(None)
         return _SocketEvents(stream, response)
@@ -165,12 +166,15 @@ class SocketClient(EngineClient):
         self._connection.close()
 
     def _ask(self, method: str, path: str, body: bytes | None, content_type: str) -> HTTPResponse:
+        self._send(method, path, body, content_type)
+        return self._connection.getresponse()
+
+    def _send(self, method: str, path: str, body: bytes | None, content_type: str) -> None:
         if self._connection.sock is not None and _has_ended(self._connection.sock):
             # An engine that was restarted has closed it.
             self._connection.close()
         headers = {"Content-Type": content_type} if content_type else {}
         self._connection.request(method, path, body, headers)
-        return self._connection.getresponse()
 
     @contextmanager
     def _closed_on_failure(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
 from console.durations import NO_TIME, is_known, parse_time
-from console.errors import Result, Unknown
+from console.errors import DAMAGE, Result, Unknown
 from console.swarm.model import (
     ALIVE,
     DEFAULT_GRACE_S,
@@ -242,7 +242,7 @@ def _parking_run(spec: Mapping[str, Any]) -> str:
     try:
         run = json.loads(label)
         return clean(f"{run['machine']}/{run['run']}")
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except DAMAGE:
         return "?"
 
 

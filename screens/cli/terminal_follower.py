@@ -5,7 +5,7 @@ import contextlib
 import sys
 import termios
 from argparse import Namespace
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -61,18 +61,16 @@ class _Follower:
         """Of the question that was answered or shown last."""
 
     async def follow(self) -> int:
-        """Follow without asking anybody."""
-        async with contextlib.aclosing(watch(self._folder, self._clock)) as stored_runs:
-            async for stored_run in stored_runs:
-                code = await self._print_news(stored_run)
-                if code is not None:
-                    return code
-                question = stored_run.view.question
-                if question is not None and question.number != self._last_question_number:
-                    self._last_question_number = question.number
-                    if not await self._answer(stored_run, question) and question.event.undo_after_s is None:
-                        return stored_run.exit_code
-        return read_stored_run(self._folder).exit_code
+        """Follow without asking anybody, to the first question that no answer was given for in advance."""
+
+        async def is_stuck(run: StoredRun) -> bool:
+            question = run.view.question
+            if question is None or question.number == self._last_question_number:
+                return False
+            self._last_question_number = question.number
+            return not await self._answer(run, question) and question.event.undo_after_s is None
+
+        return await self._follow(is_stuck)
 
     async def follow_and_ask(self) -> int:
         """Follow, and ask the operator at the terminal."""
@@ -92,17 +90,26 @@ class _Follower:
             await asyncio.gather(follow_task, input_task, return_exceptions=True)
 
     async def _follow_asking(self, lines: "_InputLines") -> int:
+        async def ask(run: StoredRun) -> bool:
+            question = run.view.question
+            if question is None:
+                # The question is answered. Until the next one, the operator can only stop the run.
+                lines.question = stop_question(run.view)
+            elif question.number != self._last_question_number:
+                self._ask(run, question, lines)
+            return False
+
+        return await self._follow(ask)
+
+    async def _follow(self, is_stuck: Callable[[StoredRun], Awaitable[bool]]) -> int:
+        """Print what is new until there is nothing more to follow, or nothing goes on without an answer."""
         async with contextlib.aclosing(watch(self._folder, self._clock)) as stored_runs:
             async for stored_run in stored_runs:
                 code = await self._print_news(stored_run)
                 if code is not None:
                     return code
-                question = stored_run.view.question
-                if question is None:
-                    # The question is answered. Until the next one, the operator can only stop the run.
-                    lines.question = stop_question(stored_run.view)
-                elif question.number != self._last_question_number:
-                    self._ask(stored_run, question, lines)
+                if await is_stuck(stored_run):
+                    return stored_run.exit_code
         return read_stored_run(self._folder).exit_code
 
     async def _print_news(self, stored_run: StoredRun) -> int | None:

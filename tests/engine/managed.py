@@ -85,7 +85,7 @@ def engine_folder() -> tuple[str, ...]:
 
 @contextmanager
 def managed_engine(address: str = "127.0.0.1") -> Iterator[Host]:
-    """Boot a machine with an engine that advertises that address; nothing of it is left."""
+    """Boot a machine with an engine that advertises that address; it is gone afterwards."""
     require_engine()
     with machine(more=engine_folder()) as booted:
         (booted.root / f"etc/systemd/system/{UNIT}").write_text(SERVICE)

@@ -43,7 +43,7 @@ READING: tuple[tuple[str, ...], ...] = (
     ("reclaim",),
     ("history", "--events"),
 )
-"""What an operator runs; none of it changes anything, for want of a word typed."""
+"""What an operator runs; none of it changes anything: the word that confirms is missing."""
 RECORDED = (("history", "--events", "--json"), ("history", "--events"), ("history",), ("glance", "--json"))
 OTHER_LOOKS, LAST_LOOK = (2, 3), 5
 """Which snapshots of a recorder see something else, and which is its last."""

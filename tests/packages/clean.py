@@ -25,7 +25,7 @@ def package(suite: str) -> str:
 
 @contextmanager
 def clean_debian(suite: str, *binds: tuple[Path, str]) -> Iterator[Machine]:
-    """Give a clean root of a release in which `dist` is /dist; nothing of it is left. `binds` are seen inside too."""
+    """Give a clean root of a release in which `dist` is /dist; it is gone afterwards. `binds` are seen inside too."""
     pairs = ((CHECKOUT / "dist", "/dist"), *binds)
     shown = [word for place, inside in pairs for word in ("--bind", str(place), inside)]
     waiting = ("sh", "-c", "echo ready; exec sleep infinity")

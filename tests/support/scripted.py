@@ -32,6 +32,7 @@ class ScriptedEngine:
         self._server.listen(32)
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
+        self._ended = threading.Semaphore(0)
         threading.Thread(target=self._serve, daemon=True, name="scripted").start()
 
     def close(self) -> None:
@@ -39,6 +40,10 @@ class ScriptedEngine:
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self.drop()
+
+    def wait_for_end(self) -> None:
+        """Wait until one connection more has ended."""
+        assert self._ended.acquire(timeout=60)
 
     def drop(self) -> None:
         """Close every connection."""
@@ -74,6 +79,7 @@ class ScriptedEngine:
             with self._guard:
                 self._open.discard(stream)
             stream.close()
+            self._ended.release()
 
 
 def _request(stream: socket.socket) -> tuple[str, str] | None:

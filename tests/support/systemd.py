@@ -68,7 +68,7 @@ class Machine:
 def machine(
     planted: Path | None = None, *, more: tuple[str, ...] = (), base: Path | None = None
 ) -> Iterator[Machine]:
-    """Boot a machine; nothing of it is left. Its files are this machine's, before them what is planted; it sees `more` too.
+    """Boot a machine; it is gone afterwards. Its files are this machine's, before them what is planted; it sees `more` too.
 
     With a `base`, its files are that folder's, and of this machine it sees `more` alone.
     """

@@ -1,7 +1,6 @@
 """An engine is asked in two ways, over its socket and with the docker SDK: what they give and raise is the same."""
 
 import json
-import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from console.swarm.failures import FAILURES, engine_error
 from console.swarm.sdk_client import SdkClient
 from tests.simulator.swarms import a_network, a_swarm
 from tests.support import near
+from tests.support import scripted as support
 from tests.support.engines import Simulation, simulation
 
 NOTHING_TO_CUT = ("cut", "no content")
@@ -117,33 +117,9 @@ def scripted(folder: Path, *answers: bytes) -> Iterator[tuple[Path, Ended]]:
 
     The function that is given waits until the next one has ended.
     """
-    waiting, ended = list(answers), threading.Semaphore(0)
-
-    class Once(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            length = 0
-            while (line := self.rfile.readline()) not in (b"\r\n", b""):
-                if line.lower().startswith(b"content-length:"):
-                    length = int(line.split(b":")[1])
-            self.rfile.read(length)
-            self.wfile.write(waiting.pop(0))
-
-    class Server(socketserver.UnixStreamServer):
-        def shutdown_request(self, request: Any) -> None:
-            super().shutdown_request(request)
-            ended.release()
-
-    path = folder / "scripted.sock"
-    with Server(str(path), Once) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield path, lambda: assert_in_time(ended)
-        server.shutdown()
-        thread.join()
-
-
-def assert_in_time(ended: threading.Semaphore) -> None:
-    assert ended.acquire(timeout=60)
+    waiting, path = list(answers), folder / "scripted.sock"
+    with support.scripted(path, lambda *_: (waiting.pop(0), True)) as engine:
+        yield path, engine.wait_for_end
 
 
 def http(content: bytes, headers: str = "") -> bytes:
@@ -168,6 +144,15 @@ def test_an_engine_whose_pings_name_no_version_is_asked_for_it(way: str, tmp_pat
     ):
         client = WAYS[way](path, 30)
         assert client.newest_version() == "1.30"
+        client.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_events_come_also_where_the_connection_is_closed_after_them(way: str, tmp_path: Path) -> None:
+    answer = b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"Type": "network"}\n'
+    with scripted(tmp_path, answer) as (path, _):
+        client = WAYS[way](path, 30)
+        assert list(client.events("1.000000000", {})) == [{"Type": "network"}]
         client.close()
 
 

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from console.errors import DAMAGE, HostError
-from console.runbook.run.events import DAMAGED, Event
+from console.runbook.run.events import DAMAGED_LOG_HINT, Event
 from console.text import clean
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def value_from(kind: type[T], data: Any) -> T:
         return _validate(kind, data)
     except DAMAGE as error:
         raise HostError(
-            f"The stored data is not a {kind.__name__}: {clean(str(error), 200)}.", DAMAGED
+            f"The stored data is not a {kind.__name__}: {clean(str(error), 200)}.", DAMAGED_LOG_HINT
         ) from error
 
 

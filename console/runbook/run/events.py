@@ -377,7 +377,7 @@ Event: TypeAlias = (
 )
 
 
-DAMAGED = "Keep its folder, and begin another run."
+DAMAGED_LOG_HINT = "Keep its folder, and begin another run."
 """What to do about a log in which the order or the shape of entries is wrong."""
 
 

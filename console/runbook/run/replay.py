@@ -28,7 +28,7 @@ def initial_view(entry: events.LogEntry) -> RunView:
     """Return a run of which only the first entry is known. Raises HostError where that is another one."""
     event = entry.event
     if not isinstance(event, events.Began):
-        raise HostError("The run's log lacks its beginning.", events.DAMAGED)
+        raise HostError("The run's log lacks its beginning.", events.DAMAGED_LOG_HINT)
     steps = tuple(StepView(step) for step in event.steps)
     return RunView(
         event.header, event.who, entry.at, steps, entry.number, entry.at, boot_id=event.header.boot_id
@@ -51,7 +51,7 @@ def _replace_step(view: RunView, step_id: str, change: Callable[[StepView], Step
 
 
 def _refuse_second_beginning(_view: RunView, _event: events.Began, _entry: events.LogEntry) -> RunView:
-    raise HostError("The run's log has two beginnings.", events.DAMAGED)
+    raise HostError("The run's log has two beginnings.", events.DAMAGED_LOG_HINT)
 
 
 def _with_new_runner(view: RunView, event: events.RunnerStarted, _entry: events.LogEntry) -> RunView:

@@ -15,7 +15,8 @@ from pathlib import Path
 from console.durations import parse_time
 from console.errors import HostError, StoreFailed
 from console.runbook.run.codec import from_json, kind_of, to_json
-from console.runbook.run.events import DAMAGED, Event, LogEntry
+from console.runbook.run.events import DAMAGED_LOG_HINT, Event, LogEntry
+from console.storage.state import ROOM_HINT
 from console.text import clean
 
 BUSY_S = 10.0
@@ -35,7 +36,7 @@ def create(path: Path) -> sqlite3.Connection:
     except OSError as error:
         raise StoreFailed(
             f"The run's log {clean(str(path), 300)} cannot be created: {error.strerror}.",
-            "Free some room, or choose another folder with `--state-dir`.",
+            ROOM_HINT,
         ) from error
     connection = connect(path)
     with _failing(path, "made"):
@@ -141,7 +142,9 @@ def _entry(row: tuple[int, str, str, str]) -> LogEntry:
     try:
         return LogEntry(place, parse_time(at), event)
     except (TypeError, ValueError) as error:
-        raise HostError(f"Entry {place} of the run's log has no time that can be read.", DAMAGED) from error
+        raise HostError(
+            f"Entry {place} of the run's log has no time that can be read.", DAMAGED_LOG_HINT
+        ) from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from console.errors import HostError, UsageError
 from console.runbook.run.events import Began
 from console.runbook.store.database import append, create
 from console.runbook.store.finished import LOG, RUNS
-from console.storage.state import OWNER_HINT, make_private
+from console.storage.state import OWNER_HINT, ROOM_HINT, make_private
 from console.text import clean, listed
 
 RESERVE = "reserve"
@@ -109,7 +109,7 @@ def store_runbook(folder: Path, digest: str, runbook: bytes) -> None:
     except OSError as error:
         raise HostError(
             f"The runbook cannot be stored with the run: {error.strerror}.",
-            "Free some room, or choose another folder with `--state-dir`.",
+            ROOM_HINT,
         ) from error
 
 

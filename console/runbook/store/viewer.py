@@ -117,7 +117,7 @@ async def watch(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun, None]:
             for entry in await reading.call(news):
                 view = initial_view(entry) if view is None else after(view, entry)
             if view is None:
-                raise HostError("The run's log is empty.", events.DAMAGED)
+                raise HostError("The run's log is empty.", events.DAMAGED_LOG_HINT)
             mark = (view.number, *await asyncio.to_thread(_signs, folder))
             if mark != last_mark:
                 last_mark = mark

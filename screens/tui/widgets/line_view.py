@@ -25,7 +25,7 @@ Tone: TypeAlias = Callable[[str], Style]
 """Gives the style of a tone."""
 SELECTED = Style(bold=True, dim=False)
 """The row that keys act on, besides its mark in the margin."""
-_Look: TypeAlias = tuple[Spans, int, bool]
+_Appearance: TypeAlias = tuple[Spans, int, bool]
 """All that a line looks like but for the theme: its parts, its columns, and whether it is under the cursor."""
 
 
@@ -132,7 +132,7 @@ class LineView(ScrollView, can_focus=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
         self._strips: dict[int, Strip] = {}
-        self._looks: dict[int, _Look] = {}
+        self._appearances: dict[int, _Appearance] = {}
         self._tones: dict[str, Style] = {}
 
     def parts_at(self, y: int) -> Spans:
@@ -157,9 +157,9 @@ class LineView(ScrollView, can_focus=False):
 
     def render_line(self, y: int) -> Strip:
         """Return a line of the visible area, ready for the terminal."""
-        look = self._look(y, self.scrollable_content_region.width)
-        strip = self._strip(look)
-        self._strips[y], self._looks[y] = strip, look
+        appearance = self._appearance(y, self.scrollable_content_region.width)
+        strip = self._strip(appearance)
+        self._strips[y], self._appearances[y] = strip, appearance
         return strip
 
     def renew(self) -> None:
@@ -172,12 +172,12 @@ class LineView(ScrollView, can_focus=False):
             return
         width, height = self.scrollable_content_region.size
         # Comparing parts costs a tenth of making a line of them, and most lines are as they were.
-        looks = ((y, self._look(y, width)) for y in range(height))
+        appearances = ((y, self._appearance(y, width)) for y in range(height))
         regions = [
             Region(begin, y, end - begin, 1)
-            for y, look in looks
-            if look != self._looks.get(y)
-            for begin, end in changed_columns(self._strips.get(y), self._strip(look), width)
+            for y, appearance in appearances
+            if appearance != self._appearances.get(y)
+            for begin, end in changed_columns(self._strips.get(y), self._strip(appearance), width)
         ]
         if regions:
             self.refresh(*regions)
@@ -194,15 +194,15 @@ class LineView(ScrollView, can_focus=False):
     def notify_style_update(self) -> None:
         """Drop the styles of the old background."""
         self._tones = {}
-        self._looks = {}
+        self._appearances = {}
         super().notify_style_update()
 
-    def _look(self, y: int, width: int) -> _Look:
+    def _appearance(self, y: int, width: int) -> _Appearance:
         # Not inverted: a bar keeps its colour and its length.
         return self.parts_at(y), width, self.has_focus and y == self.cursor_line
 
-    def _strip(self, look: _Look) -> Strip:
-        parts, width, is_selected = look
+    def _strip(self, appearance: _Appearance) -> Strip:
+        parts, width, is_selected = appearance
         parts = truncate(parts, width, self.glyphs.more)
         strip = strip_of(parts, self.tone).adjust_cell_length(width, self.tone(PLAIN))
         return strip.apply_style(SELECTED) if is_selected else strip
