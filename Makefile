@@ -41,8 +41,10 @@ demo: $(VENV)/.runtime ## Open the console on a simulated swarm in which time pa
 	else $(BIN)/vipconsole glance --demo || test $$? -le 2; fi
 	@echo "To rehearse the whole maintenance window: $(BIN)/vipconsole run --demo"
 
-test: packages $(VENV)/.dev check ## Install what tests need, then run every gate and every test
+# While the gates run, which take one core, the tests are read once: else every worker would compile all of them.
+test: packages $(VENV)/.dev ## Install what tests need, then run every gate and every test
 	@$(ON_ENGINE) $(NEWEST) true
+	@$(BIN)/pytest --collect-only -q -m engine >/dev/null 2>&1 & $(MAKE) --no-print-directory check && wait
 	$(BIN)/pytest -m "not benchmark and not sweep and not package and not fuzz" -n $(WORKERS) --dist loadfile --mostly-near $(PYTEST_ARGS)
 	$(ON_ENGINE) $(NEWEST) $(BIN)/pytest -m "engine and not sweep" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) \
 	  --ignore tests/contract/test_membership.py --ignore tests/contract/test_recreation_order.py \
