@@ -1,5 +1,7 @@
 """Runs kinds with hypothesis: a few fixed examples of one, or all kinds in turn for minutes, going on where the last time ended."""
 
+import fcntl
+import json
 import sys
 import tempfile
 import time
@@ -66,7 +68,7 @@ def in_turn(names: list[str], minutes: float, cache: Path) -> dict[str, Tally]:
         for name, tally in tallies.items():
             if time.monotonic() >= end:
                 break
-            began = time.monotonic()
+            began, tried = time.monotonic(), tally.examples
             database = DirectoryBasedExampleDatabase(cache / "examples" / name)
             chunk = settings(
                 max_examples=SLOW_CHUNK if name in SLOW else CHUNK, database=database, deadline=None, suppress_health_check=_HEALTH,
@@ -76,8 +78,30 @@ def in_turn(names: list[str], minutes: float, cache: Path) -> dict[str, Tally]:
                 chunk(property_of(KINDS[name], tally))()
             except Exception as error:  # noqa: BLE001 - every kind of failure is what is looked for
                 _keep(name, tally, error, cache)
-            tally.seconds += time.monotonic() - began
+            took = time.monotonic() - began
+            tally.seconds += took
+            _add_to_total(name, tally.examples - tried, took, cache)
     return tallies
+
+
+def totals(cache: Path) -> dict[str, tuple[int, float]]:
+    """Return how many examples of a kind were tried in all runs so far, and for how many seconds."""
+    try:
+        kept = json.loads((cache / "totals.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return {name: (examples, seconds) for name, (examples, seconds) in kept.items()}
+
+
+def _add_to_total(name: str, examples: int, seconds: float, cache: Path) -> None:
+    cache.mkdir(exist_ok=True)
+    # Another run may be at other kinds.
+    with (cache / "totals.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = totals(cache)
+        before, before_s = kept.get(name, (0, 0.0))
+        kept[name] = (before + examples, before_s + seconds)
+        (cache / "totals.json").write_text(json.dumps(kept, indent=1))
 
 
 def _keep(name: str, tally: Tally, error: Exception, cache: Path) -> None:

@@ -27,7 +27,7 @@ LONGEST_S = 20.0
 """Nothing that is fuzzed takes a second on a quiet machine."""
 CODES = frozenset((0, 1, 2, 3, 4, 64, 130))
 """Every code of the manual page but that of a bug."""
-_HINTED = re.compile(r"vipconsole[a-z -]*: .")
+_HINTED = re.compile(r"vipconsole[a-z -]*:\s+\S")
 
 
 class Hang(BaseException):
@@ -162,7 +162,7 @@ def check(outcome: Outcome, width: int | None = None) -> Outcome:
             if width is not None and cell_len(line) > width and text is outcome.out:
                 raise Misbehaved(f"a line of {cell_len(line)} columns in {width}: {line!r}")
     if outcome.code in (3, 64) and not (outcome.out.strip() or _HINTED.search(outcome.err)):
-        raise Misbehaved(f"exit code {outcome.code} without a sentence")
+        raise Misbehaved(f"exit code {outcome.code} without a sentence: {outcome.arguments} {outcome.err!r}")
     _check_form(outcome)
     return outcome
 
