@@ -50,6 +50,14 @@ class Parser(argparse.ArgumentParser):
         ]
         self.error(f"unknown option {option}{nearest(option, names)}")
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # The words after a command are its own parser's.
+        words = arg_strings[:1] if action.dest == COMMAND else arg_strings
+        if "" in words and not action.option_strings:
+            # Such as "$NETWORK" where nothing was set.
+            raise argparse.ArgumentError(action, "it is empty")
+        return super()._get_values(action, arg_strings)
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return

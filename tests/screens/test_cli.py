@@ -88,6 +88,10 @@ def test_two_looks_some_time_apart_count_the_leak(evening: Simulation, tmp_path:
         (("--jsn", "glance"), "vipconsole glance: unknown option --jsn (did you mean --json?)"),
         (("--hots",), "vipconsole: unknown option --hots (did you mean --host?)"),
         (("guard", "proxy"), "vipconsole guard: unexpected argument proxy"),
+        # What a shell gives for a variable that is not set: never the default.
+        (("glance", ""), "vipconsole glance: argument NETWORK: it is empty"),
+        (("abandon", ""), "vipconsole abandon: argument RUN: it is empty"),
+        (("stack-rm", "web", ""), "vipconsole stack-rm: argument STACK: it is empty"),
         (("glance", "--require", "journall"), "journall is not one of journal (did you mean journal?)"),
         (("glance", "--evil\x1b[31m"), "unknown option --evil\\x1b[31m"),
         (("glance", "--json", "--prometheus"), "not allowed with"),
