@@ -7,14 +7,18 @@ import json
 import select
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
+from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 JSON = "application/json"
 _CHUNK = 65536
+PART_BYTES = 1 << 20
+LARGEST_BYTES = 1 << 30
+"""The tasks of a full /16 take a fifth of that."""
 VERSION_HEADER = "API-Version"
 """Stands in every answer of an engine (moby daemon/server/middleware/version.go)."""
 
@@ -34,6 +38,22 @@ class ErrorReply(Exception):
             return cls(status, str(json.loads(content)["message"]))
         except (ValueError, TypeError, KeyError, RecursionError):
             return cls(status, content.decode(errors="replace").strip())
+
+
+def whole(parts: Iterable[bytes], timeout_s: float) -> bytes:
+    """Return the body of an answer, of which parts come.
+
+    One without an end, such as a broken proxy sends, would fill the memory long after its caller has given up: TimeoutError is
+    raised where it has not ended in time, HTTPException where it is longer than any answer.
+    """
+    end_s, body = monotonic() + timeout_s, bytearray()
+    for part in parts:
+        body += part
+        if len(body) > LARGEST_BYTES:
+            raise HTTPException(f"its answer is longer than {LARGEST_BYTES >> 20} MB")
+        if monotonic() > end_s:
+            raise TimeoutError("its answer does not end")
+    return bytes(body)
 
 
 class EventStream(Protocol):
@@ -139,12 +159,16 @@ class SocketClient(EngineClient):
 
     def __init__(self, path: str, version: str, timeout_s: float) -> None:
         super().__init__(version)
+        self._timeout_s = timeout_s
         self._connection = UnixConnection(path, timeout_s)
 
     def call(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[bytes, str]:
         # An answer that halts keeps its own hold of the socket.
         with self._closed_on_failure(), self._ask(method, path, body, content_type) as response:
-            answer = response.read()
+            answer = whole(iter(lambda: response.read(PART_BYTES), b""), self._timeout_s)
+            if response.length:
+                # Read in parts, it ends without an error wherever the engine hangs up.
+                raise IncompleteRead(answer, response.length)
         if response.status >= 400:
             raise ErrorReply.of(response.status, answer)
         return answer, response.headers.get(VERSION_HEADER, "")

@@ -12,7 +12,14 @@ from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
 from console.swarm.contexts import Certificates
-from console.swarm.engine_client import VERSION_HEADER, EngineClient, ErrorReply, EventStream
+from console.swarm.engine_client import (
+    PART_BYTES,
+    VERSION_HEADER,
+    EngineClient,
+    ErrorReply,
+    EventStream,
+    whole,
+)
 
 
 class SdkClient(EngineClient):
@@ -20,6 +27,7 @@ class SdkClient(EngineClient):
 
     def __init__(self, address: str, tls: TLSConfig | Literal[False], version: str, timeout_s: float) -> None:
         super().__init__(version)
+        self._timeout_s = timeout_s
         with _as_plain_errors():
             # Given a version, it does not ask for one.
             self._sdk = _Client(
@@ -28,13 +36,17 @@ class SdkClient(EngineClient):
 
     def call(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[bytes, str]:
         headers = {"Content-Type": content_type} if content_type else {}
-        with _as_plain_errors():
-            answer = self._sdk.request(
-                method, f"{self._sdk.base_url}{path}", data=body, headers=headers, timeout=self._sdk.timeout
-            )
+        url = f"{self._sdk.base_url}{path}"
+        with (
+            _as_plain_errors(),
+            self._sdk.request(
+                method, url, data=body, headers=headers, timeout=self._sdk.timeout, stream=True
+            ) as answer,
+        ):
+            content = whole(answer.iter_content(PART_BYTES), self._timeout_s)
         if answer.status_code >= 400:
-            raise ErrorReply.of(answer.status_code, answer.content)
-        return answer.content, answer.headers.get(VERSION_HEADER, "")
+            raise ErrorReply.of(answer.status_code, content)
+        return content, answer.headers.get(VERSION_HEADER, "")
 
     def events(self, since: str, filters: Mapping[str, list[str]]) -> EventStream:
         # The SDK's types know moments as whole seconds only.

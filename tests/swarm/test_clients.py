@@ -4,11 +4,14 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from console.errors import MalformedReply
+from console.swarm import engine_client
 from console.swarm.engine_client import EngineClient, ErrorReply, SocketClient
 from console.swarm.failures import FAILURES, engine_error
 from console.swarm.sdk_client import SdkClient
@@ -165,4 +168,40 @@ def test_an_upload_that_failed_on_the_way_is_refused(way: str, tmp_path: Path) -
         ended()
         with pytest.raises(ErrorReply, match="no space left on device"):
             client.upload("/images/create", b"tar", {"fromSrc": "-"})
+        client.close()
+
+
+def unending(said: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(said), said)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_answer_without_end_is_given_up_before_it_fills_the_memory(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_client, "LARGEST_BYTES", 3 << 20)
+    with scripted(tmp_path, unending(b"[" * (4 << 20)), http(b"[]")) as (path, ended):
+        client = WAYS[way](path, 30)
+        with pytest.raises(FAILURES) as failure:
+            client.get("/tasks")
+        ended()
+        told_error = engine_error(failure.value, "HOST", "list the tasks")
+        assert isinstance(told_error, MalformedReply)
+        assert "(asked to list the tasks: its answer is longer than 3 MB)" in told_error.sentence
+        # Nothing of it is left for the next one.
+        assert client.get("/tasks") == b"[]"
+        client.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_answer_that_trickles_past_its_time_is_given_up(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = count(step=20)
+    with scripted(tmp_path, unending(b"[" * (4 << 20))) as (path, _):
+        client = WAYS[way](path, 30)
+        monkeypatch.setattr(engine_client, "monotonic", lambda: next(seconds))
+        with pytest.raises(TimeoutError):
+            client.get("/tasks")
+        monkeypatch.undo()
         client.close()
