@@ -42,6 +42,8 @@ READING: tuple[tuple[str, ...], ...] = (
     ("census", "proxy"),
     ("reclaim",),
     ("history", "--events"),
+    ("doctor", "--all"),
+    ("doctor", "--json"),
 )
 """What an operator runs; none of it changes anything: the word that confirms is missing."""
 RECORDED = (("history", "--events", "--json"), ("history", "--events"), ("history",), ("glance", "--json"))

@@ -176,11 +176,13 @@ def environment(draw: Draw, folder: Path) -> None:
             ("why",),
             ("run", "--check"),
             ("config", "show", "--json"),
+            ("doctor", "--all"),
+            ("doctor", "--json"),
         ),
     )
     answers = answers_of(SWARMS[0])
     with scripted(folder / "engine.sock", lambda _, asked: (plain(answers, asked), False)) as engine:
-        if command[0] in ("glance", "why", "history", "run") and "DOCKER_HOST" not in given:
+        if command[0] in ("glance", "why", "history", "run", "doctor") and "DOCKER_HOST" not in given:
             command = (*command, *where(engine.host, folder))
         check(run(command, folder, given))
 

@@ -32,6 +32,7 @@ ABOUT_DATABASES: tuple[tuple[str, ...], ...] = (
     ("report", "--json"),
     ("report", "--full"),
     ("abandon", "20260612"),
+    ("doctor", "--json"),
 )
 ABOUT_FILES: tuple[tuple[str, ...], ...] = (
     ("glance",),
@@ -45,6 +46,8 @@ ABOUT_FILES: tuple[tuple[str, ...], ...] = (
     ("stack-rm", "web"),
     ("run", "--check"),
     ("history", "--events"),
+    ("doctor", "--all"),
+    ("doctor", "--json"),
 )
 ALERT = '[[alert]]\nname = "pager"\ncommand = ["/bin/true"]\n[[node]]\nname = "other"\nhost = "unix:///nowhere.sock"\n'
 OF_RUNS = ("runs", "report", "decide", "abandon", "alert")
