@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextvars import copy_context
 from datetime import UTC, datetime
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 
 from console import __version__
@@ -67,10 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str] | None) -> int:
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            # Python has no stream where the caller closed it (`>&-`).
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+    _prepare_output()
     try:
         arguments = _arguments(sys.argv[1:] if argv is None else argv)
         if getattr(arguments, "state_dir", None) is not None:
@@ -96,6 +94,17 @@ def _main(argv: Sequence[str] | None) -> int:
     except Exception as error:  # noqa: BLE001 - the last net: a report instead of a traceback
         return _handle_unexpected(error)
     return code
+
+
+def _prepare_output() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Python has no stream where the caller closed it (`>&-`).
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+        elif isinstance(stream, TextIOWrapper):
+            # A name may have what the locale has not: an escape is better than an end in the middle.
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _arguments(words: Sequence[str]) -> Namespace:

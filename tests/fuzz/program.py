@@ -158,7 +158,7 @@ def check(outcome: Outcome, width: int | None = None) -> Outcome:
     for text in (outcome.out, outcome.err):
         for line in text.split("\n"):
             if not line.isprintable():
-                raise Misbehaved(f"a line that is not printable: {line!r}")
+                raise Misbehaved(f"a line that is not printable: {line!r} of {outcome.arguments}")
             if width is not None and cell_len(line) > width and text is outcome.out:
                 raise Misbehaved(f"a line of {cell_len(line)} columns in {width}: {line!r}")
     if outcome.code in (3, 64) and not (outcome.out.strip() or _HINTED.search(outcome.err)):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from console.simulator.scenarios import build
 from console.swarm.engine_client import SocketClient
 from screens.cli.arguments import build_parser
 from screens.cli.commands import glance
@@ -133,6 +134,21 @@ def test_there_is_no_colour_outside_a_terminal_and_ascii_without_utf8(evening: S
     assert "\x1b" not in said.out
     assert said.out.isascii()
     assert "#######. 249/253" in said.out
+
+
+def test_a_name_that_the_output_cannot_encode_is_an_escape() -> None:
+    engine = build("quiet")
+    engine.networks.create(
+        {"Name": "pröxy", "Driver": "overlay", "IPAM": {"Config": [{"Subnet": "10.88.0.0/24"}]}}
+    )
+    engine.advance(10)
+    with simulation(engine) as served:
+        for form in ("--prometheus", "--all"):
+            said = vipconsole(
+                "glance", form, "--host", served.host, environment={"PYTHONIOENCODING": "ascii"}
+            )
+            assert said.code < 3
+            assert "pr\\xf6xy" in said.out
 
 
 def test_a_reader_that_goes_away_is_no_bug(evening: Simulation, tmp_path: Path) -> None:

@@ -53,6 +53,21 @@ def test_markdown_takes_nothing_in_it_for_its_own() -> None:
     assert "before: It is \\# not." in text
 
 
+def test_a_log_that_somebody_changed_controls_no_terminal() -> None:
+    evil = "\x1b[2J\x9b\u202e\nnext"
+    header = StepHeader("only", evil, evil, Effect.CHANGE)
+    run = PaperRun((header,), Flags())
+    run.write(
+        events.Prepared(
+            "only", 1, Call("exec", {}), "d", "", CheckResult(Answer.NO, evil, {}), ActionPlan(evil)
+        )
+    )
+    stored_run = StoredRun(run.view, Live(lines={"only": (evil,)}))
+    for line in as_markdown(stored_run).split("\n"):
+        assert line.isprintable()
+    assert "\n        \\x1b[2J\\x9b\\u202e\\nnext\n" in as_markdown(stored_run)
+
+
 def test_in_the_demo_every_command_of_a_document_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ SECRET = frozenset(
 )
 """Keys, in small letters, whose values never leave the log."""
 HIDDEN = "(not shown)"
+LONGEST_TEXT = 100_000
+"""A longer line is cut."""
 
 
 def as_json(stored_run: StoredRun, forecast: Forecast | None = None) -> str:

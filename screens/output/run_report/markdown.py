@@ -8,7 +8,8 @@ from typing import Any
 from console.durations import duration, stamp
 from console.rehearsal.forecast import Forecast
 from console.runbook.run.view import StoredRun
-from screens.output.run_report.document import document
+from console.text import clean
+from screens.output.run_report.document import LONGEST_TEXT, document
 from screens.output.run_report.lines import summary_fields
 from screens.output.run_report.summary import summary_of
 from screens.present.text import typed_here
@@ -16,7 +17,9 @@ from screens.present.text import typed_here
 
 def as_markdown(stored_run: StoredRun, forecast: Forecast | None = None) -> str:
     """Return the report as Markdown; `forecast` is of the rehearsal that was about this run, if any."""
-    return "\n".join(map(typed_here, _markdown(stored_run, forecast))) + "\n"
+    # A log is a file, in which anything may stand by now.
+    lines = (clean(typed_here(line), LONGEST_TEXT) for line in _markdown(stored_run, forecast))
+    return "\n".join(lines) + "\n"
 
 
 def _markdown(stored_run: StoredRun, forecast: Forecast | None) -> Iterator[str]:

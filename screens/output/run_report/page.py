@@ -12,14 +12,13 @@ from console.rehearsal.forecast import Forecast
 from console.runbook.run.downtime import Interval, OutageSpan
 from console.runbook.run.view import StepView, StoredRun
 from console.text import clean
-from screens.output.run_report.document import document
+from screens.output.run_report.document import LONGEST_TEXT, document
 from screens.output.run_report.lines import span_text, summary_fields
 from screens.output.run_report.summary import RunSummary, summary_of
 from screens.present.text import typed_here
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """What a browser may do with the page: apply its own style."""
-LONGEST_TEXT = 100_000
 
 
 def as_html(stored_run: StoredRun, forecast: Forecast | None = None) -> str:
