@@ -77,17 +77,18 @@ def runs_in(state: Path) -> tuple[StoredRun | UnreadableRun, ...]:
 def newest(state: Path) -> Path:
     """Return the folder of the run that an operator most likely means; blocks.
 
-    It is the newest one that blocks others, else the newest that is not over, else the newest. Raises Declined where
-    there is none, and HostError.
+    It is the newest one that blocks others, else the newest that is not over, else the newest, also where that cannot be
+    read: what reads it says why. Raises Declined where there is none, and HostError.
     """
-    views = [run.view for run in runs_in(state) if isinstance(run, StoredRun)]
+    runs = runs_in(state)
+    views = [run.view for run in runs if isinstance(run, StoredRun)]
     candidates = (
-        [view for view in views if view.blocks and not view.is_over]
-        or [view for view in views if not view.is_over]
-        or views
+        [view.header.run_id for view in views if view.blocks and not view.is_over]
+        or [view.header.run_id for view in views if not view.is_over]
+        or [run.view.header.run_id if isinstance(run, StoredRun) else run.name for run in runs]
     )
     if candidates:
-        return folder_of(state, candidates[0].header.run_id)
+        return folder_of(state, candidates[0])
     raise Declined("There are no runs.", "`vipconsole run` starts one.")
 
 
