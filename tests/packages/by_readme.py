@@ -37,12 +37,14 @@ class Readme:
         deb, wheel, _ = self.blocks
         return {"deb": deb, "wheel": wheel}[way]
 
-    @property
-    def upgrade(self) -> list[str]:
-        """The lines that install a wheel over an older one."""
-        assert "repeat the first and the third line in the new checkout" in self.section
-        first, _, third, _ = self.installation("wheel")
-        return [first, third]
+    def upgrade(self, way: str) -> list[str]:
+        """Return the lines that install over an older version, also where its number is the same."""
+        lines, said = self.installation(way), " ".join(self.section.split())
+        if way == "deb":
+            assert "install the new package (with `--reinstall` where its number is the same)" in said
+            return [lines[0].replace("apt install", "apt install --reinstall")]
+        assert "repeat the first and the third line in the new checkout" in said
+        return [lines[0], lines[2]]
 
     @property
     def removal(self) -> list[str]:
@@ -120,7 +122,7 @@ def wheels(suite: str) -> Path:
         lock = making / "builders.lock"
         lock.write_text(builders)
         pip = Path(sys.executable).with_name("pip")
-        command = [CHECKOUT / "debian/wheels.sh", pip, suite, making, libraries, lock]
-        subprocess.run(command, check=True, timeout=280)
+        script = str(CHECKOUT / "debian/wheels.sh")
+        subprocess.run([script, pip, suite, making, libraries, lock], check=True, timeout=280)
         making.rename(folder)
     return folder

@@ -78,8 +78,8 @@ def test_what_readme_says_installs_for_root_and_for_group_docker_and_removes_all
     outside = guest.types("vipconsole glance")
     assert outside.returncode == 3
     assert "join the group that owns the socket" in " ".join(outside.stdout.decode().split())
+    upgrade(root, way, suite, text)
     if way == "wheel":
-        upgrade(root, suite, text)
         add_the_simulated_swarm(root, op, text.with_simulation)
     for person in (root, op):
         see_the_demo(person, tmp_path)
@@ -114,12 +114,12 @@ def see_the_swarm(person: Person) -> None:
     assert b"vipconsole.1" in person.types("man -w vipconsole").stdout
 
 
-def upgrade(root: Person, suite: str, text: Readme) -> None:
+def upgrade(root: Person, way: str, suite: str, text: Readme) -> None:
     """Install over what another version has left, also where its number is the same."""
     program = "/opt/vipconsole/lib/python3.*/site-packages/console"
     assert root.types(f"echo broken >$(echo {program}/text.py)").returncode == 0
     assert root.types("vipconsole glance").returncode == 1
-    follow(text.upgrade, root, suite)
+    follow(text.upgrade(way), root, suite)
     assert root.types("vipconsole glance").returncode == 2
 
 
