@@ -95,7 +95,7 @@ deb: packagers $(VENV)/.dev ## Build the wheel, and packages for Debian 12 and 1
 	$(BIN)/python -m hatchling build -t wheel -d dist
 	debian/build.sh dist/vipconsole-*.whl $(BIN)/pip $(RELEASES)
 
-installs: deb ## Install the packages in clean roots, upgrade and remove them there; four minutes
+installs: deb ## Install the packages in clean roots, upgrade and remove them there; ten minutes
 	for release in $(RELEASES); do debian/root.sh $$release-host true; done
 	$(BIN)/pytest -m package -n 2 --dist worksteal $(PYTEST_ARGS) tests/packages
 

@@ -7,7 +7,6 @@ set -eu
 cd "$(dirname "$0")/.."
 wheel=$1 pip=$2
 shift 2
-machine=$(uname -m)
 version=${wheel##*/vipconsole-}
 version=${version%%-*}
 work=$(mktemp -d)
@@ -16,19 +15,15 @@ trap 'exit 130' INT TERM HUP
 
 for suite in "$@"; do
   case $suite in
-    bookworm) number=12 python=311 libc=36 ;;
-    trixie) number=13 python=313 libc=41 ;;
+    bookworm) number=12 ;;
+    trixie) number=13 ;;
     *) echo "build.sh: $suite is no release that it knows: bookworm trixie" >&2; exit 1 ;;
   esac
   tree=$work/$suite
   mkdir -p "$tree/wheels" dist
   cp -r debian console requirements.lock "$tree"
   cp "$wheel" "$tree/wheels"
-  platforms=$(for minor in $(seq "$libc" -1 17); do echo "--platform manylinux_2_${minor}_$machine"; done)
-  # shellcheck disable=SC2086 - they are words
-  "$pip" download -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -d "$tree/wheels" \
-    --implementation cp --python-version "$python" --abi "cp$python" --abi abi3 --abi none $platforms \
-    --platform "manylinux2014_$machine" --platform any -r requirements.lock
+  debian/wheels.sh "$pip" "$suite" "$tree/wheels" requirements.lock
   # Of a release candidate Debian says that it is before the release.
   cat >"$tree/debian/changelog" <<CHANGES
 vipconsole ($(echo "$version" | sed 's/\(a\|b\|rc\|\.dev\)\([0-9]*\)$/~\1\2/')+deb$number) $suite; urgency=medium

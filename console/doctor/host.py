@@ -8,6 +8,7 @@ from pathlib import Path
 
 from console.doctor.engine import clock_lag_s
 from console.doctor.values import DoctorArea, Examination, Patient, Tools, failed, passed, unexamined, warned
+from console.durations import duration
 from console.errors import HostError, Result, Unknown
 from console.host.lock_probe import holder_of_lock
 from console.host.reader import has_systemd, property_blocks
@@ -120,7 +121,7 @@ async def _clock(engine: Result[Engine], tools: Tools) -> Examination:
         return warned(
             AREA,
             "clock",
-            f"The engine's clock is {abs(lag_s):.0f} s {direction} this host's.",
+            f"The engine's clock is {duration(abs(lag_s))} {direction} this host's.",
             "`timedatectl` on both hosts. Ages are counted by the engine's clock.",
         )
     if has_own_root() or not has_systemd(tools.booted):

@@ -17,7 +17,6 @@ from console.text import listed, plural
 AREA = DoctorArea.SERVICES
 RECORD, GUARD = "vipconsole-record.service", "vipconsole-guard.timer"
 TIMEOUT_S = 5.0
-_ENABLE = "`systemctl enable --now {}` (the unit files are in docs/{})."
 
 
 async def examine_services(patient: Patient, engine: Result[Engine], tools: Tools) -> tuple[Examination, ...]:
@@ -66,7 +65,7 @@ def _recorder(patient: Patient, engine: Result[Engine], units: Result[Mapping[st
         AREA,
         "recorder",
         "No recorder is at work: what happens while no console is open is not kept.",
-        _ENABLE.format(RECORD, "record.md"),
+        _enable(RECORD, units, "record.md") or "`vipconsole record` in a terminal (docs/record.md).",
     )
 
 
@@ -90,8 +89,18 @@ def _guard(settings: Settings, units: Result[Mapping[str, Unit]]) -> Examination
         AREA,
         "guard",
         f"No timer starts the guard. {may}",
-        f"Before a batch: `vipconsole guard`. {_ENABLE.format(GUARD, 'guard.md')}",
+        f"Before a batch: `vipconsole guard`. {_enable(GUARD, units, 'guard.md')}".rstrip(),
     )
+
+
+def _enable(name: str, units: Result[Mapping[str, Unit]], page: str) -> str:
+    """Return the command that enables a unit; nothing where no systemd runs."""
+    if units == {}:
+        return ""
+    unit = known(units, {}).get(name)
+    # A package has brought it, or whoever copied it.
+    files = "" if unit is not None and unit.load == "loaded" else f" (the unit files are in docs/{page})"
+    return f"`systemctl enable --now {name}`{files}."
 
 
 def _alerts(patient: Patient) -> Examination:

@@ -1,7 +1,9 @@
 """The unix socket of a simulated engine."""
 
 import asyncio
+import os
 import sys
+import sysconfig
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Protocol
@@ -11,9 +13,10 @@ from console.errors import SimulatorError
 try:
     from aiohttp import web
 except ImportError as error:
+    _SUDO = "" if os.access(sysconfig.get_path("purelib"), os.W_OK) else "sudo "
     raise SimulatorError(
         "The simulated engine needs aiohttp, which is not installed.",
-        f"`{sys.executable} -m pip install aiohttp`; after pipx: `pipx inject vipconsole aiohttp`.",
+        f"`{_SUDO}{sys.executable} -m pip install aiohttp`; after pipx: `pipx inject vipconsole aiohttp`.",
     ) from error
 
 __all__ = ["Door", "RequestHandler", "web"]

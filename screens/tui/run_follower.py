@@ -16,7 +16,7 @@ from console.runbook.run.view import StoredRun
 from console.runbook.runner.deciding import decide
 from console.runbook.runner.starting import Tell, silent
 from console.runbook.store.folders import run_folders
-from console.runbook.store.viewer import UnreadableRun, newest, runs_in, watch
+from console.runbook.store.viewer import newest, watch
 
 EVERY_S = 3.0
 """How often to check whether another run has started."""
@@ -62,10 +62,7 @@ async def follow_runs(state: Path, clock: Clock) -> AsyncGenerator[StoredRun | U
                     failure = None
                     yield view
         except Declined:
-            now = await asyncio.to_thread(_unreadable, state)
-            if now is not None and now != failure:
-                yield now
-            failure = now
+            failure = None
         except HostError as error:
             now = unknown_from(error)
             if now != failure:
@@ -91,14 +88,6 @@ async def follow_run(folder: Path, clock: Clock) -> AsyncGenerator[StoredRun | U
         else:
             return
         await clock.sleep(EVERY_S)
-
-
-def _unreadable(state: Path) -> Unknown | None:
-    """Return why none of the runs can be shown, or None if there is no run."""
-    for run in runs_in(state):
-        if isinstance(run, UnreadableRun):
-            return Unknown(f"The run {run.name} cannot be read. {run.why}", "`vipconsole runs` lists them.")
-    return None
 
 
 async def _until_another(

@@ -32,6 +32,7 @@ from tests.support.engines import Simulation, reader_of, simulation
 NOW = datetime(2026, 6, 12, tzinfo=UTC)
 SUBNET = IPv4Network("10.10.0.0/16")
 RUNNING = b"LoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=1\n"
+ENABLE = "`systemctl enable --now vipconsole-record.service`."
 SYNCHRONISED = b"NTPSynchronized=yes\n"
 UNITS = b"Id=vipconsole-record.service\nLoadState=not-found\nActiveState=inactive\n"
 
@@ -220,6 +221,8 @@ def test_a_clock_that_nobody_sets_is_told(host: Host, monkeypatch: pytest.Monkey
         assert "timedatectl set-ntp true" in host.examined(reader)[CLOCK].hint
         monkeypatch.setattr("console.doctor.host.time.time", lambda: at + 60)
         assert "60 s behind" in host.examined(reader)[CLOCK].sentence
+        monkeypatch.setattr("console.doctor.host.time.time", lambda: at - 14_860_800)
+        assert "172 d ahead of" in host.examined(reader)[CLOCK].sentence
 
 
 def test_the_state_directory_is_told_as_it_is(host: Host) -> None:
@@ -245,10 +248,25 @@ def test_a_disk_that_is_nearly_full_is_told(
 def test_a_recorder_that_failed_and_one_that_works_are_told(host: Host) -> None:
     subject = (DoctorArea.SERVICES, "recorder")
     with served() as (_, reader):
-        assert "systemctl enable --now vipconsole-record.service" in host.examined(reader)[subject].hint
+        assert host.examined(reader)[subject].hint == ENABLE.replace(
+            "`.", "` (the unit files are in docs/record.md)."
+        )
+        host.answers["vipconsole-guard.timer"] = UNITS.replace(b"not-found", b"loaded")
+        assert host.examined(reader)[subject].hint == ENABLE
         host.answers["vipconsole-guard.timer"] = UNITS.replace(b"inactive", b"failed")
         assert host.examined(reader)[subject].severity is Severity.WARNING
     assert not (host.state / RECORDER_LOCK).exists()
+
+
+def test_where_no_systemd_runs_nothing_is_enabled_with_it(host: Host) -> None:
+    host.booted.rmdir()
+    with served() as (_, reader):
+        examined = host.examined(reader)
+    hints = [examined[DoctorArea.SERVICES, subject].hint for subject in ("recorder", "guard")]
+    assert hints == [
+        "`vipconsole record` in a terminal (docs/record.md).",
+        "Before a batch: `vipconsole guard`.",
+    ]
 
 
 def test_alerts_that_do_not_get_through_are_told(host: Host) -> None:

@@ -14,7 +14,7 @@ NUMBERS = {"bookworm": 12, "trixie": 13}
 """The releases for which there is a package, and their numbers."""
 CACHE = Path(getpwuid(0).pw_dir) / ".cache/vipconsole-roots"
 STATE = "var/lib/vipconsole"
-_UNLISTED = ("/var/lib/dpkg", "/var/cache", "/var/log", "/tmp")  # noqa: S108 - what dpkg and man keep of everything
+_UNLISTED = ("/var/lib/dpkg", "/var/lib/apt", "/var/cache", "/var/log", "/tmp")  # noqa: S108 - as below
 
 
 def package(suite: str) -> str:
@@ -67,7 +67,7 @@ def older(machine: Machine, name: str) -> str:
 
 
 def files(machine: Machine) -> set[str]:
-    """Return every file and folder, but what dpkg and man keep about all packages."""
+    """Return every file and folder, but what dpkg, apt and man keep about all packages."""
     pruned = " -o ".join(f"-path {path}" for path in _UNLISTED)
     listed = machine.run("sh", "-c", f"find / -xdev \\( {pruned} \\) -prune -o -print")
     return set(listed.splitlines())

@@ -78,16 +78,19 @@ def newest(state: Path) -> Path:
     """Return the folder of the run that an operator most likely means; blocks.
 
     It is the newest one that blocks others, else the newest that is not over, else the newest. Raises Declined where
-    there is none, and HostError.
+    there is none, and HostError, also where that newest one cannot be read: nobody knows whether it is over.
     """
-    views = [run.view for run in runs_in(state) if isinstance(run, StoredRun)]
-    candidates = (
-        [view for view in views if view.blocks and not view.is_over]
-        or [view for view in views if not view.is_over]
-        or views
-    )
-    if candidates:
-        return folder_of(state, candidates[0].header.run_id)
+    runs = runs_in(state)
+    views = [run.view for run in runs if isinstance(run, StoredRun)]
+    unfinished = [view for view in views if view.blocks and not view.is_over] or [
+        view for view in views if not view.is_over
+    ]
+    if not unfinished and runs and isinstance(runs[0], UnreadableRun):
+        raise HostError(
+            f"The run {runs[0].name} cannot be read. {runs[0].why}", "`vipconsole runs` lists them."
+        )
+    if views:
+        return folder_of(state, (unfinished or views)[0].header.run_id)
     raise Declined("There are no runs.", "`vipconsole run` starts one.")
 
 
