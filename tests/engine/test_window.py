@@ -16,7 +16,7 @@ from console.swarm.client import EngineConnection
 from tests.contract.traits import EngineTraits
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine, running_engine
-from tests.engine.recreations import Stage, eight_services
+from tests.engine.recreations import Stage, small_stacks
 from tests.support.changes import Operator, operator
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -124,7 +124,7 @@ def test_the_window_makes_it_larger_as_it_was_and_undo_brings_it_back(tmp_path: 
     ):
         connection = EngineConnection(engine.host, 30)
         try:
-            stage = Stage(engine, world, connection, tmp_path, "proxy", OLD, eight_services())
+            stage = Stage(engine, world, connection, tmp_path, "proxy", OLD, small_stacks())
             stage.deploy()
             there_and_back(stage, root)
         finally:
@@ -133,7 +133,7 @@ def test_the_window_makes_it_larger_as_it_was_and_undo_brings_it_back(tmp_path: 
 
 def there_and_back(stage: Stage, root: Operator) -> None:
     before, held = stage.facts(), len(stage.held("proxy"))
-    assert len(before["specs"]) == 8
+    assert len(before["specs"]) == 6
     assert stage.leaked() == {}
     arguments = (
         *("run", quick(stage.folder), "--headless", "--host", stage.engine.host),
