@@ -24,6 +24,9 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 GRACE_S = 3.0
 """So long what leaks is there to be seen."""
 SETTINGS = """
+[thresholds]
+leak_warning = 0.01
+
 [[alert]]
 name = "ops"
 at = "warning"
