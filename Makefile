@@ -77,8 +77,8 @@ performance: painters $(VENV)/.dev ## Measure what docs/performance.md shows, an
 	$(BIN)/pytest -m benchmark -s --timeout 900 tests/benchmarks/test_scale.py
 	$(BIN)/python -m tests.support.performance
 
-faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engine, and make each of its writes fail once
-	$(BIN)/pytest -m sweep -s tests/faults tests/engine
+faults: packages $(VENV)/.dev ## Kill a run at every point, also on a real engine, make each of its writes fail once, and every other long sweep
+	$(BIN)/pytest -m sweep -s tests
 
 fuzz: packages $(VENV)/.dev ## Hostile input of all kinds in turn; MINUTES=60, KINDS=api,journal; goes on where it ended
 	nice -n 19 $(BIN)/pytest -m fuzz -s tests/fuzz/test_long.py --fuzz-minutes $(MINUTES) --fuzz-kinds "$(KINDS)" $(PYTEST_ARGS)

@@ -61,12 +61,11 @@ def _service(*networks: Any, **more: Any) -> JSON:
 
 
 def small_stacks() -> dict[str, JSON]:
-    """Return stacks of six services on `proxy`, by name: one of each shape that matters most."""
+    """Return two stacks of six services on `proxy`, by name: one of each shape that matters, and no container more than it takes."""
     mixed = {
         "web": _service("proxy", "internal", ports=["8080:80"]),
-        "aliased": _service({"proxy": {"aliases": ["shop", "shop.local"]}}, "internal"),
         "everywhere": _service("proxy", deploy={"mode": "global"}),
-        "round": _service("proxy", deploy={"endpoint_mode": "dnsrr", "replicas": 2}),
+        "round": _service("proxy", deploy={"endpoint_mode": "dnsrr"}),
         "idle": _service("proxy", deploy={"replicas": 0}),
         "careful": _service(
             "proxy",
@@ -77,7 +76,8 @@ def small_stacks() -> dict[str, JSON]:
             },
         ),
     }
-    return {"mixed": mixed}
+    aliased = _service({"proxy": {"aliases": ["shop", "shop.local"]}}, "internal", "backend")
+    return {"mixed": mixed, "shop": {"aliased": aliased}}
 
 
 def recipes(count: int) -> dict[str, JSON]:
@@ -89,11 +89,6 @@ def recipes(count: int) -> dict[str, JSON]:
         }
         for number in range(1, count + 1)
     }
-
-
-def eight_services() -> dict[str, JSON]:
-    """Return stacks of eight services on `proxy`, by name: every shape that `twenty_services` has."""
-    return {**small_stacks(), **recipes(1)}
 
 
 def twenty_services() -> dict[str, JSON]:

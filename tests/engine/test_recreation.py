@@ -15,7 +15,7 @@ from console.swarm.parse import PARKED_LABEL
 from console.swarm.reader import EngineReader
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine
-from tests.engine.recreations import WHOSE, Stage, eight_services
+from tests.engine.recreations import WHOSE, Stage, small_stacks
 from tests.support.change_records import ChangeRecordList, Killed
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
@@ -33,7 +33,7 @@ def world(engine: Engine) -> Iterator[World]:
 def deployed(engine: Engine, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     connection = EngineConnection(engine.host, 30)
     folder = tmp_path_factory.mktemp("stage")
-    stage = Stage(engine, world, connection, folder, "proxy", OLD, eight_services())
+    stage = Stage(engine, world, connection, folder, "proxy", OLD, small_stacks())
     try:
         stage.deploy()
         yield stage
@@ -70,11 +70,11 @@ def forget(folder: Path) -> None:
     folder.mkdir()
 
 
-async def test_eight_services_move_to_a_sixteen_and_back_and_nothing_leaks(
+async def test_every_kind_of_service_moves_to_a_sixteen_and_back_and_nothing_leaks(
     engine: Engine, world: World, stage: Stage
 ) -> None:
     before = stage.facts()
-    assert len(before["specs"]) == 8
+    assert len(before["specs"]) == 6
     assert stage.leaked() == {}
     settled: list[dict[str, set[str]]] = []
 
@@ -92,7 +92,7 @@ async def test_eight_services_move_to_a_sixteen_and_back_and_nothing_leaks(
     }
     assert there.rolls_back_to_parked == ()
     whole, floor = there.whole or (0, 0)
-    print(f"\n8 services: {whole:.1f} s down in all, at least {floor:.1f} s")  # noqa: T201 - a figure for -s
+    print(f"\n6 services: {whole:.1f} s down in all, at least {floor:.1f} s")  # noqa: T201 - a figure for -s
     # No task was replaced by the settling, and a rollback replaces none either.
     assert settled == [stage.tasks()]
     for each in stage.services():

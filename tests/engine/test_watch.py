@@ -75,7 +75,7 @@ def all_gone(shown: LiveMonitor) -> None:
 
 
 def test_a_day_with_real_stacks(engine: Engine, world: World, tmp_path: Path) -> None:
-    proxy = world.create_overlay("proxy", world.fresh_subnet(26), attachable=True)
+    proxy = world.create_overlay("proxy", world.fresh_subnet(27), attachable=True)
     before = world.free_addresses(proxy)
     with live(engine.host, Settings()) as shown:
         shown.until(lambda monitor_state: monitor_state.snapshot.value, "a first look")

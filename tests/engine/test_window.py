@@ -16,14 +16,14 @@ from console.swarm.client import EngineConnection
 from tests.contract.traits import EngineTraits
 from tests.contract.world import JSON, World
 from tests.engine.lab import Engine, running_engine
-from tests.engine.recreations import Stage, eight_services
+from tests.engine.recreations import Stage, small_stacks
 from tests.support.changes import Operator, operator
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 RUNBOOK = Path(__file__).parents[2] / "runbook.yaml"
-OLD, NEW = "10.0.1.0/25", "10.10.0.0/16"
-"""The old one is half of a usual one, so that its census, and each walk of a test's own, takes half as long."""
+OLD, NEW = "10.0.1.0/26", "10.10.0.0/16"
+"""The old one is a quarter of a usual one, so that its census, and each walk of a test's own, takes a quarter as long."""
 ROUNDED_S = 1.0
 """The report tells outages in whole seconds; with as much for the moment between a container and its task's state."""
 
@@ -124,7 +124,7 @@ def test_the_window_makes_it_larger_as_it_was_and_undo_brings_it_back(tmp_path: 
     ):
         connection = EngineConnection(engine.host, 30)
         try:
-            stage = Stage(engine, world, connection, tmp_path, "proxy", OLD, eight_services())
+            stage = Stage(engine, world, connection, tmp_path, "proxy", OLD, small_stacks())
             stage.deploy()
             there_and_back(stage, root)
         finally:
@@ -133,7 +133,7 @@ def test_the_window_makes_it_larger_as_it_was_and_undo_brings_it_back(tmp_path: 
 
 def there_and_back(stage: Stage, root: Operator) -> None:
     before, held = stage.facts(), len(stage.held("proxy"))
-    assert len(before["specs"]) == 8
+    assert len(before["specs"]) == 6
     assert stage.leaked() == {}
     arguments = (
         *("run", quick(stage.folder), "--headless", "--host", stage.engine.host),
@@ -156,7 +156,7 @@ def there_and_back(stage: Stage, root: Operator) -> None:
     assert (states["build"], states["switch"]) == ("skipped", "skipped")
     recreate = steps["recreate"]
     check_outages(recreate, before["running"], seen)
-    check_network(steps["before"], OLD, 125, held, stage.world.traits)
+    check_network(steps["before"], OLD, 61, held, stage.world.traits)
     check_network(steps["after"], NEW, 65_533, len(stage.held("proxy")), stage.world.traits)
     outputs = recreate["outputs"]
     assert (outputs["subnet"], outputs["differences"], outputs["newcomers"]) == (NEW, [], [])

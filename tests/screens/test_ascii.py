@@ -112,7 +112,9 @@ async def publish_all(shown: ConsoleDriver) -> None:
 
 
 @pytest.mark.parametrize("walk", WALKS, ids=lambda walk: "-".join(walk[:2]))
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 50)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(80, 24), pytest.param(160, 50, marks=pytest.mark.sweep)], ids=str
+)
 async def test_every_screen_has_a_character_for_whatever_it_draws(
     width: int, height: int, walk: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

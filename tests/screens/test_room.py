@@ -28,8 +28,9 @@ from tests.support.pictures import AT_S, evening
 from tests.support.widget_host import visible_lines
 
 SIZES = [(60, 20), (80, 24), (120, 35), (160, 50), (200, 60)]
+IN_BETWEEN = ((120, 35), (200, 60))
 WIDE_SIZES = [size for size in SIZES if size[0] >= 120]
-HUGE = (600, 200)
+HUGE = (320, 120)
 """So large that nothing is cut or wrapped."""
 PAGES = {
     "overview": (),
@@ -101,7 +102,10 @@ def known_words() -> set[str]:
     return asyncio.run(collect())
 
 
-@pytest.mark.parametrize("size", SIZES)
+# Each of them takes seconds. The others are between two of these, or beyond them.
+@pytest.mark.parametrize(
+    "size", [pytest.param(size, marks=pytest.mark.sweep if size in IN_BETWEEN else ()) for size in SIZES]
+)
 async def test_what_is_cut_says_so_on_every_page(size: tuple[int, int], known_words: set[str]) -> None:
     async with whole_console(size) as shown:
         for page in PAGES:

@@ -1,7 +1,7 @@
 """What is printed, at every width: no line is wider than it may be, no word is broken, what is cut says so."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.support.demo import DemoHost, demo_host
 from tests.support.program import vipconsole
 from tests.support.terminal import on_terminal
 
-WIDTHS = (60, 80, 120, 200)
+NARROW, WIDER = (60, 80), (120, 200)
 WIDE = 2000
 """So wide that nothing is wrapped or cut."""
 COMMAND = re.compile(
@@ -79,10 +79,10 @@ def test_what_only_looks_keeps_to_every_width(
     check_widths(printed)
 
 
-def check_widths(printed: Callable[[int], str]) -> None:
+def check_widths(printed: Callable[[int], str], widths: Sequence[int] = (*NARROW, *WIDER)) -> None:
     whole = printed(WIDE)
     assert len(whole.splitlines()) >= 1
-    for width in WIDTHS:
+    for width in widths:
         text = printed(width)
         assert not faults_of(text, whole, width), (width, text)
 
@@ -92,7 +92,9 @@ def host(tmp_path: Path) -> DemoHost:
     return demo_host(tmp_path)
 
 
-def test_what_runs_and_changes_print_keeps_to_every_width(host: DemoHost) -> None:
+# A start of the program for each: what holds where it is narrow, holds where it is wider.
+@pytest.mark.parametrize("widths", [NARROW, pytest.param(WIDER, marks=pytest.mark.sweep)], ids=str)
+def test_what_runs_and_changes_print_keeps_to_every_width(host: DemoHost, widths: tuple[int, ...]) -> None:
     def printed_by(*command: str) -> Callable[[int], str]:
         def printed(width: int) -> str:
             outcome = vipconsole(*command, "--demo", environment={**host.environment, "COLUMNS": str(width)})
@@ -101,14 +103,14 @@ def test_what_runs_and_changes_print_keeps_to_every_width(host: DemoHost) -> Non
         return printed
 
     for command in BEFORE_A_RUN:
-        check_widths(printed_by(*command))
+        check_widths(printed_by(*command), widths)
     run_text = vipconsole(
         "run", str(host.runbook), *host.words, "--demo", environment={**host.environment, "COLUMNS": "60"}
     )
     text = run_text.out + run_text.err
     assert not [line for line in text.splitlines() if is_too_wide(line, 60)], text
     for command in AFTER_A_RUN:
-        check_widths(printed_by(*command))
+        check_widths(printed_by(*command), widths)
 
 
 @pytest.mark.parametrize(

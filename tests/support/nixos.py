@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import marshal
 import os
 import subprocess
 import sys
@@ -136,8 +137,8 @@ class Host:
 
     def behave(self, **how: Any) -> None:
         """Let the stand-ins behave in this way from now on; see `nixos_commands`."""
-        path = self.folder / "behaviour.json"
-        (path.with_suffix(".new")).write_text(json.dumps({"help": HELP, **how}))
+        path = self.folder / "behaviour"
+        (path.with_suffix(".new")).write_bytes(marshal.dumps({"help": HELP, **how}))
         path.with_suffix(".new").replace(path)
 
     def hold(self, what: str) -> Path:
