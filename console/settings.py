@@ -205,12 +205,15 @@ def user_file(environment: Mapping[str, str]) -> Path:
     return Path(base) / "vipconsole" / "config.toml"
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
     """Return what a file says. Raises OSError, and ValueError for what is no TOML."""
     text = path.read_text("utf-8")
     import tomllib  # noqa: PLC0415 - most hosts have no settings
 
-    return tomllib.loads(text)
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def load_settings(paths: Iterable[Path], required_path: Path | None = None) -> Settings:
@@ -222,7 +225,7 @@ def load_settings(paths: Iterable[Path], required_path: Path | None = None) -> S
     settings = Settings()
     for path in (*paths, *((required_path,) if required_path else ())):
         try:
-            data = _read_toml(path)
+            data = read_toml(path)
         except FileNotFoundError:
             if path is required_path:
                 raise SettingsError(

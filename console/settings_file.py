@@ -8,13 +8,12 @@ import inspect
 import json
 import re
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from console.settings import LISTS, Settings
+from console.settings import LISTS, Settings, read_toml
 from console.text import clean
 
 _SETTING = re.compile(r"\w+ = ")
@@ -83,8 +82,8 @@ def origins_of(files: Sequence[Path]) -> Mapping[str, Path]:
     origins: dict[str, Path] = {}
     for path in files:
         try:
-            data = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+            data = read_toml(path)
+        except (OSError, ValueError):
             continue
         for key, value in data.items():
             names = [f"{key}.{name}" for name in value] if isinstance(value, dict) else [key]

@@ -135,6 +135,8 @@ def test_later_files_go_over_earlier_ones_key_by_key(tmp_path: Path) -> None:
             "journal must be ssh://[user@]host, an absolute path or none, not x",
         ),
         ("network = ", "cannot be read"),
+        (f"network = {'[' * 5000}", "cannot be read: it is nested too deeply."),
+        (f"docker_unit = {'9' * 5000}", "cannot be read: "),
         ('"\x1b[2Jx" = 1', "cannot be read"),
         ('"\\u001b[2Jx" = 1', "unknown key \\x1b[2Jx"),
     ],

@@ -71,8 +71,8 @@ def api(draw: Draw, folder: Path) -> None:
 def _document(answer: bytes) -> object:
     try:
         return json.loads(answer) if answer[:1] in b"[{" else None
-    except RecursionError:
-        # It was mutated before, into what is nested without end.
+    except (RecursionError, ValueError):
+        # It was mutated before, into what is nested without end or has a number without end.
         return None
 
 
