@@ -21,7 +21,7 @@ from console.monitor.monitor import Sources
 from console.rehearsal.forecast import Forecast
 from console.runbook.run.view import StoredRun
 from console.runbook.runner.starting import start_runner
-from console.runbook.store.folders import folder_of
+from console.runbook.store.folders import folder_of, run_names
 from console.runbook.store.viewer import UnreadableRun, forecast_of, newest, read_stored_run, runs_in
 from console.simulator.host.demo_host import demo_folder
 from console.storage.state import state_folder, write_atomically
@@ -125,8 +125,8 @@ def select_run_folder(arguments: Namespace) -> Path:
     try:
         return folder_of(state, arguments.run) if arguments.run else newest(state)
     except UsageError as error:
-        demo = demo_folder(os.environ) / "var/lib/vipconsole/runs" / arguments.run
-        if arguments.run and not has_own_root() and "/" not in arguments.run and demo.is_dir():
+        of_demo = run_names(demo_folder(os.environ) / "var/lib/vipconsole")
+        if arguments.run and not has_own_root() and arguments.run in of_demo:
             raise UsageError(error.sentence, "It is a run of the demo: add --demo.") from error
         raise
 
