@@ -98,7 +98,7 @@ def _enable(name: str, units: Result[Mapping[str, Unit]], page: str) -> str:
     if units == {}:
         return ""
     unit = known(units, {}).get(name)
-    # A package has brought it, or whoever copied it.
+    # A package has brought it, or somebody has copied it.
     files = "" if unit is not None and unit.load == "loaded" else f" (the unit files are in docs/{page})"
     return f"`systemctl enable --now {name}`{files}."
 

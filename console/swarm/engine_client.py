@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 JSON = "application/json"
 _CHUNK = 65536
 PART_BYTES = 1 << 20
-LARGEST_BYTES = 1 << 30
+LONGEST_ANSWER_BYTES = 1 << 30
 """The tasks of a full /16 take a fifth of that."""
 VERSION_HEADER = "API-Version"
 """Stands in every answer of an engine (moby daemon/server/middleware/version.go)."""
@@ -40,7 +40,7 @@ class ErrorReply(Exception):
             return cls(status, content.decode(errors="replace").strip())
 
 
-def whole(parts: Iterable[bytes], timeout_s: float) -> bytes:
+def read_body(parts: Iterable[bytes], timeout_s: float) -> bytes:
     """Return the body of an answer, of which parts come.
 
     One without an end, such as a broken proxy sends, would fill the memory long after its caller has given up: TimeoutError is
@@ -49,8 +49,8 @@ def whole(parts: Iterable[bytes], timeout_s: float) -> bytes:
     end_s, body = monotonic() + timeout_s, bytearray()
     for part in parts:
         body += part
-        if len(body) > LARGEST_BYTES:
-            raise HTTPException(f"its answer is longer than {LARGEST_BYTES >> 20} MB")
+        if len(body) > LONGEST_ANSWER_BYTES:
+            raise HTTPException(f"its answer is longer than {LONGEST_ANSWER_BYTES >> 20} MB")
         if monotonic() > end_s:
             raise TimeoutError("its answer does not end")
     return bytes(body)
@@ -165,10 +165,7 @@ class SocketClient(EngineClient):
     def call(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[bytes, str]:
         # An answer that halts keeps its own hold of the socket.
         with self._closed_on_failure(), self._ask(method, path, body, content_type) as response:
-            answer = whole(iter(lambda: response.read(PART_BYTES), b""), self._timeout_s)
-            if response.length:
-                # Read in parts, it ends without an error wherever the engine hangs up.
-                raise IncompleteRead(answer, response.length)
+            answer = self._body_of(response)
         if response.status >= 400:
             raise ErrorReply.of(response.status, answer)
         return answer, response.headers.get(VERSION_HEADER, "")
@@ -181,7 +178,7 @@ class SocketClient(EngineClient):
             stream = self._connection.sock
             response = self._connection.getresponse()
             if response.status >= 400:
-                raise ErrorReply.of(response.status, response.read())
+                raise ErrorReply.of(response.status, self._body_of(response))
         # Hours may pass between two events.
         stream.settimeout(None)
         return _SocketEvents(stream, response)
@@ -192,6 +189,13 @@ class SocketClient(EngineClient):
     def _ask(self, method: str, path: str, body: bytes | None, content_type: str) -> HTTPResponse:
         self._send(method, path, body, content_type)
         return self._connection.getresponse()
+
+    def _body_of(self, response: HTTPResponse) -> bytes:
+        body = read_body(iter(lambda: response.read(PART_BYTES), b""), self._timeout_s)
+        if response.length:
+            # Read in parts, it ends without an error wherever the engine hangs up.
+            raise IncompleteRead(body, response.length)
+        return body
 
     def _send(self, method: str, path: str, body: bytes | None, content_type: str) -> None:
         if self._connection.sock is not None and _has_ended(self._connection.sock):

@@ -18,7 +18,7 @@ from console.swarm.engine_client import (
     EngineClient,
     ErrorReply,
     EventStream,
-    whole,
+    read_body,
 )
 
 
@@ -43,7 +43,7 @@ class SdkClient(EngineClient):
                 method, url, data=body, headers=headers, timeout=self._sdk.timeout, stream=True
             ) as answer,
         ):
-            content = whole(answer.iter_content(PART_BYTES), self._timeout_s)
+            content = read_body(answer.iter_content(PART_BYTES), self._timeout_s)
         if answer.status_code >= 400:
             raise ErrorReply.of(answer.status_code, content)
         return content, answer.headers.get(VERSION_HEADER, "")

@@ -1,7 +1,6 @@
 """The arguments of maintenance runs, and how a command line is parsed."""
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -26,11 +25,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end with the exit code of wrong usage."""
         # Not the usage of the whole program: one word is wrong. argparse's own code 2 would mean `critical` to a monitor.
-        line = (
-            f"{self.prog}: {clean(message, SENTENCE_LIMIT)}\n  `{self.prog} --help` lists what it accepts.\n"
-        )
-        encoding = sys.stderr.encoding or "ascii"
-        self.exit(ExitCode.USAGE, line.encode(encoding, "backslashreplace").decode(encoding))
+        sentence = f"{self.prog}: {clean(message, SENTENCE_LIMIT)}"
+        self.exit(ExitCode.USAGE, f"{sentence}\n  `{self.prog} --help` lists what it accepts.\n")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Return the parsed arguments. An unknown argument is an error of its command, not of the whole program."""

@@ -179,7 +179,7 @@ def unending(said: bytes) -> bytes:
 def test_an_answer_without_end_is_given_up_before_it_fills_the_memory(
     way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_client, "LARGEST_BYTES", 3 << 20)
+    monkeypatch.setattr(engine_client, "LONGEST_ANSWER_BYTES", 3 << 20)
     with scripted(tmp_path, unending(b"[" * (4 << 20)), http(b"[]")) as (path, ended):
         client = WAYS[way](path, 30)
         with pytest.raises(FAILURES) as failure:
