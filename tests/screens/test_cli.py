@@ -89,8 +89,6 @@ def test_two_looks_some_time_apart_count_the_leak(evening: Simulation, tmp_path:
         (("--jsn", "glance"), "vipconsole glance: unknown option --jsn (did you mean --json?)"),
         (("--hots",), "vipconsole: unknown option --hots (did you mean --host?)"),
         (("guard", "proxy"), "vipconsole guard: unexpected argument proxy"),
-        # Longer than the name of any file.
-        (("report", "x" * 300), "vipconsole: Run xxx"),
         # What a shell gives for a variable that is not set: never the default.
         (("glance", ""), "vipconsole glance: argument NETWORK: it is empty"),
         (("abandon", ""), "vipconsole abandon: argument RUN: it is empty"),

@@ -83,6 +83,9 @@ def test_nothing_outside_of_the_demo_is_touched_or_blocked(whole_run: WholeRun) 
     assert isinstance(run, StoredRun)
     told = vipconsole("report", run.view.header.run_id, environment=host.environment)
     assert (told.code, "It is a run of the demo: add --demo." in told.err) == (64, True)
+    # No file can have such a name.
+    told = vipconsole("report", "x" * 300, environment=host.environment)
+    assert (told.code, told.err.startswith("vipconsole: Run xxx")) == (64, True)
 
 
 def test_reclaim_and_guard_do_their_real_thing_on_it(host: DemoHost) -> None:
