@@ -12,9 +12,12 @@ AREA = DoctorArea.SETTINGS
 
 
 def examine_settings(
-    files: Sequence[Path], required: Path | None
+    files: Sequence[Path], required: Path | None, own: Path
 ) -> tuple[Settings, tuple[Examination, ...]]:
-    """Return the settings, the defaults where a file cannot be used, and what was found of the files."""
+    """Return the settings, the defaults where a file cannot be used, and what was found of the files.
+
+    `own` is the file that `vipconsole config init` writes for the one who asks.
+    """
     try:
         settings = load_settings(files, required)
     except SettingsError as error:
@@ -26,7 +29,7 @@ def examine_settings(
                 AREA,
                 "files",
                 "No settings file is there: everything has its default.",
-                f"`vipconsole config init` writes {clean(str(files[0]), 300)} with every key and what it means.",
+                f"`vipconsole config init` writes {clean(str(own), 300)} with every key and what it means.",
             ),
         )
     names = listed([clean(str(path), 300) for path in there])

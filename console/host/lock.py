@@ -52,12 +52,18 @@ def _note(command: str, who: Who, since: datetime) -> str:
 
 def _open(path: Path) -> int:
     try:
-        path.parent.mkdir(mode=0o755, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        if not path.parent.is_dir():
+            path.parent.mkdir(exist_ok=True)
+            path.parent.chmod(0o755)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        # Whatever its maker keeps to itself otherwise, as a runner does: every user may see whether maintenance is under way.
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            os.fchmod(descriptor, 0o644)
     except OSError as error:
         raise HostError(
             f"The maintenance lock {path} cannot be created: {error.strerror}.", "Run this as root."
         ) from error
+    return descriptor
 
 
 def _try_lock(descriptor: int) -> bool:

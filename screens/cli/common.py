@@ -43,6 +43,14 @@ def settings_files() -> tuple[Path, ...]:
     return files[::-1] if has_own_root() else files
 
 
+def own_settings_file() -> Path:
+    """Return the settings file of the one who asks: for root the system's, for others their own.
+
+    It is the one that `vipconsole config init` makes.
+    """
+    return SYSTEM_FILE if os.geteuid() == 0 else user_file(os.environ)
+
+
 def read_settings(arguments: Namespace) -> Settings:
     """Return the settings of the system and the user, overridden by those of the command line."""
     return load_settings(settings_files(), arguments.config)

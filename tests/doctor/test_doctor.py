@@ -283,12 +283,14 @@ def test_alerts_that_do_not_get_through_are_told(host: Host) -> None:
 
 def test_settings_that_cannot_be_used_are_told_and_the_defaults_hold(tmp_path: Path) -> None:
     system, user = tmp_path / "system.toml", tmp_path / "user.toml"
-    assert "No settings file" in examine_settings((system, user), None)[1][0].sentence
+    (found,) = examine_settings((system, user), None, user)[1]
+    assert "No settings file" in found.sentence
+    assert f"config init` writes {user} " in found.hint
     system.write_text('network = "shared"\n')
-    settings, (found,) = examine_settings((system, user), None)
+    settings, (found,) = examine_settings((system, user), None, user)
     assert (settings.network, found.severity) == ("shared", Severity.OK)
     user.write_text("networc = 1\n")
-    settings, (found,) = examine_settings((system, user), None)
+    settings, (found,) = examine_settings((system, user), None, user)
     assert (settings, found.severity) == (Settings(), Severity.CRITICAL)
     assert "did you mean network?" in found.sentence
 

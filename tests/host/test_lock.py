@@ -89,6 +89,15 @@ def test_it_is_free_again_afterwards_whatever_happened_and_the_note_is_gone(lock
     assert lock.stat().st_mode & 0o777 == 0o644
 
 
+def test_every_user_may_see_who_holds_it_whatever_its_holder_keeps_to_itself(lock: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with held(lock):
+            assert [path.stat().st_mode & 0o777 for path in (lock, lock.parent)] == [0o644, 0o755]
+    finally:
+        os.umask(before)
+
+
 def test_the_kernel_frees_the_lock_of_a_killed_holder(lock: Path) -> None:
     with another(HOLD, lock, b"held\n") as holder:
         assert f"vipconsole first, process {holder.pid}" in holder_of_lock(lock)

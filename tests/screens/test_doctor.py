@@ -67,3 +67,19 @@ def test_wrong_settings_and_a_wrong_address_are_findings_and_no_end(
     assert "did you mean network?" in out
     assert "ftp://x is not an engine address." in out
     assert out.splitlines()[0].startswith("2 things do not work")
+
+
+@pytest.mark.process
+def test_a_user_is_told_of_the_file_that_config_init_writes_for_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    main(["doctor", "--all", "--json", "--host", "ftp://x"])
+    (found,) = (
+        each for each in json.loads(capsys.readouterr().out)["examinations"] if each["area"] == "settings"
+    )
+    path = tmp_path / "vipconsole" / "config.toml"
+    assert f"config init` writes {path} " in found["hint"]
+    assert main(["config", "init"]) == 0
+    assert path.is_file()

@@ -6,12 +6,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from console.errors import UsageError
-from console.settings import SYSTEM_FILE, user_file
 from console.settings_file import as_json, in_effect, origins_of, template
 from console.settings_schema import schema_text
 from console.storage.state import make_private, write_atomically
 from console.text import clean
-from screens.cli.common import read_settings, settings_files
+from screens.cli.common import own_settings_file, read_settings, settings_files
 from screens.output.plain import json_text, say
 
 SCHEMA = "vipconsole.settings/1"
@@ -41,7 +40,7 @@ def _show(arguments: Namespace) -> None:
 
 
 def _init(arguments: Namespace) -> None:
-    path: Path = arguments.config or (SYSTEM_FILE if os.geteuid() == 0 else user_file(os.environ))
+    path: Path = arguments.config or own_settings_file()
     if os.path.lexists(path):
         raise UsageError(
             f"{clean(str(path), 300)} is there already, and stays as it is.",

@@ -18,7 +18,7 @@ from console.storage.state import state_folder
 from console.swarm.reader import EngineReader
 from console.text import clean
 from screens.cli.commands.console import can_show
-from screens.cli.common import engine_and_log, result_of, settings_files
+from screens.cli.common import engine_and_log, own_settings_file, result_of, settings_files
 from screens.output.doctor import as_json, lines
 from screens.output.plain import say, size_of
 
@@ -29,7 +29,7 @@ _SUBNET = "subnet"
 
 def run(arguments: Namespace) -> int:
     """Examine everything, print what was found, and return the exit code of the worst of it."""
-    settings, of_settings = examine_settings(settings_files(), arguments.config)
+    settings, of_settings = examine_settings(settings_files(), arguments.config, own_settings_file())
     host, of_engine = _examine_engine(arguments, settings)
     examinations = (*of_engine, *of_settings, *_examine_terminal())
     if arguments.json:
