@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -56,8 +57,9 @@ def _open(path: Path) -> int:
             path.parent.mkdir(exist_ok=True)
             path.parent.chmod(0o755)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        # Whatever its maker keeps to itself otherwise, as a runner does: every user may see whether maintenance is under way.
-        if os.fstat(descriptor).st_uid == os.geteuid():
+        # Whatever its maker keeps to itself otherwise, as a runner does: who may enter the folder may see who holds the lock.
+        is_open = path.parent.stat().st_mode & stat.S_IXOTH
+        if is_open and os.fstat(descriptor).st_uid == os.geteuid():
             os.fchmod(descriptor, 0o644)
     except OSError as error:
         raise HostError(
