@@ -183,7 +183,7 @@ def _spread(points: Sequence[Point]) -> list[int]:
 
 
 def _mean_leak(entries: Iterable[LeakEntry]) -> float | None:
-    """Return how many addresses each of the last removals leaked, on the average."""
+    """Return how many addresses each of the last removals leaked, on the average; None where none did."""
     removals: list[tuple[str, datetime, int]] = []
     for entry in sorted(
         entries, key=lambda leak_entry: (leak_entry.stack or leak_entry.service_name, leak_entry.ended_at)
@@ -195,4 +195,5 @@ def _mean_leak(entries: Iterable[LeakEntry]) -> float | None:
         else:
             removals.append((owner, entry.ended_at, len(entry.addresses)))
     latest = sorted(removals, key=lambda removal: removal[1])[-AVERAGED_REMOVALS:]
-    return sum(count for _, _, count in latest) / len(latest) if latest else None
+    # A record that somebody has changed may name a leak without an address.
+    return sum(count for _, _, count in latest) / len(latest) or None if latest else None

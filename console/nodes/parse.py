@@ -44,7 +44,7 @@ def network_copy(data: Mapping[str, Any]) -> NetworkCopy:
         id=clean(data["Id"]),
         name=clean(data["Name"]),
         subnets=tuple(
-            ip_network(config["Subnet"], strict=False)
+            ip_network(str(config["Subnet"]), strict=False)
             for config in (data.get("IPAM") or {}).get("Config") or ()
             if config.get("Subnet")
         ),

@@ -18,7 +18,7 @@ PATH_LIMIT = 1000
 def engine(data: Mapping[str, Any], api_version: tuple[int, int]) -> Engine:
     """Return the engine from `GET /info`; the caller has made sure that it is a manager."""
     swarm = data["Swarm"]
-    pools = (ip_network(pool) for pool in swarm["Cluster"].get("DefaultAddrPool") or ())
+    pools = (ip_network(str(pool)) for pool in swarm["Cluster"].get("DefaultAddrPool") or ())
     return Engine(
         name=clean(data["Name"]),
         version=clean(data["ServerVersion"]),

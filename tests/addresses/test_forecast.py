@@ -1,5 +1,6 @@
 """What points say about the time to come, and when they say nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -111,6 +112,12 @@ def test_only_the_last_removals_count() -> None:
         for each in range(5)
     ]
     assert trend_of((), 10, [*old, *new]).mean_leak == 1
+
+
+def test_of_removals_that_leaked_no_address_nothing_is_said() -> None:
+    nothing = replace(entry("id-proxy", "10.0.1.3"), addresses=())
+    found = trend_of((), 9, [nothing])
+    assert (found.mean_leak, found.remaining_removals) == (None, None)
 
 
 def test_without_removals_nothing_is_said_of_them() -> None:

@@ -169,6 +169,14 @@ def test_the_script_names_the_stacks_safely_and_is_a_script() -> None:
     subprocess.run(["sh", "-n"], input=said.out, check=True, text=True, timeout=20)
 
 
+@pytest.mark.parametrize("name", ["\x1b[2J", "web\nrm -rf /", "\u202egnp"])
+def test_no_script_speaks_to_the_terminal(name: str) -> None:
+    said = vipconsole("stack-rm", "--explain", "web", name)
+    assert (said.code, said.out) == (64, "")
+    assert "it holds a character that cannot be printed" in said.err
+    assert name not in said.err
+
+
 @pytest.mark.parametrize("arguments", [("stack-rm",), ("stack-rm", "web", "--timeout", "soon")])
 def test_wrong_usage_is_64(arguments: tuple[str, ...]) -> None:
     assert vipconsole(*arguments).code == 64

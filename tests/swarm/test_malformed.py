@@ -8,6 +8,7 @@ import pytest
 from console.errors import MalformedReply, Unknown
 from console.swarm.client import EngineConnection
 from console.swarm.membership import EngineMembership
+from console.swarm.model import Engine
 from tests.support.engines import read_swarm
 from tests.support.scripted import Reply, response, scripted
 
@@ -22,6 +23,7 @@ SERVICE = {
     "Version": {"Index": 1},
 }
 REPLICAS = {"Name": "web", "Mode": {"Replicated": {"Replicas": "many"}}}
+RECORDED = Path(__file__).parent / "recorded"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffff\r\nx"
 
 
@@ -56,6 +58,19 @@ async def test_what_cannot_be_read_is_unknown_and_no_bug(path: str, data: bytes,
     assert isinstance(part, Unknown)
     assert part.reason.endswith(".")
     assert part.hint
+
+
+@pytest.mark.parametrize(
+    ("pool", "kind"), [("10.0.0.0/8", Engine), (True, Unknown), (17, Unknown), ("10.0.0.1/8", Unknown)]
+)
+async def test_a_pool_of_addresses_is_a_network_in_words(
+    pool: object, kind: type[object], tmp_path: Path
+) -> None:
+    info = json.loads((RECORDED / "20.10.24/info.json").read_text())
+    info["Swarm"]["Cluster"]["DefaultAddrPool"] = [pool]
+    with scripted(tmp_path / "engine.sock", only("/info", response(json.dumps(info).encode()))) as engine:
+        state = await read_swarm(engine.host, timeout_s=10)
+    assert isinstance(state.engine, kind)
 
 
 @pytest.mark.parametrize(("path", "row"), [("/networks", NETWORK), ("/services", SERVICE)])

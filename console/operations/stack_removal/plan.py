@@ -112,7 +112,15 @@ takes seconds for each on a loaded host."""
 
 
 def removal_script(stacks: Sequence[str], timeout_s: float | None, margin_s: float) -> str:
-    """Return a POSIX shell script that removes these stacks unless it is given others."""
+    """Return a POSIX shell script that removes these stacks unless it is given others.
+
+    Raises UsageError for a name that would speak to the terminal on which the script is shown.
+    """
+    if unprintable := [stack for stack in stacks if not stack.isprintable()]:
+        raise UsageError(
+            f"No stack has the name {clean(unprintable[0])!r}: it holds a character that cannot be printed.",
+            "Give the names as `docker stack ls` prints them.",
+        )
     return (
         _SCRIPT.replace("@STACKS@", " ".join(shlex.quote(stack) for stack in stacks))
         .replace("@LIMIT@", "" if timeout_s is None else str(round(timeout_s)))
