@@ -210,6 +210,29 @@ def test_what_was_seen_leaking_since_is_added_and_what_was_before_is_in_it() -> 
     assert (leak.count, leak.certainty, leak.observed_count) == (3, LeakCertainty.AT_LEAST, 1)
 
 
+def test_an_address_that_has_a_holder_again_did_not_leak_since() -> None:
+    leak = moving(counted_before(entry("id-proxy", "10.0.1.3", ended_at=NOW)))
+    assert (leak.count, leak.certainty, leak.observed_count) == (2, LeakCertainty.EXACT, 0)
+
+
+def seen_leaking(count: int) -> tuple[LeakEntry, ...]:
+    """Return so many leaks of just now, from 10.0.1.5 on."""
+    return tuple(
+        entry("id-proxy", f"10.0.1.{5 + number}", stack=f"s{number}", ended_at=NOW) for number in range(count)
+    )
+
+
+def test_no_more_leaked_since_a_count_than_is_missing_now() -> None:
+    # Of 13 addresses 3 have a holder and 7 are free.
+    leak = moving(counted_before(*seen_leaking(9)))
+    assert (leak.count, leak.observed_count) == (3, 3)
+
+
+@pytest.mark.parametrize(("count", "known"), [(3, 3), (4, None)])
+def test_more_leaks_than_is_missing_tell_nothing_of_now(count: int, known: int | None) -> None:
+    assert moving(EarlierLeaks(entries=seen_leaking(count))).count == known
+
+
 def test_watched_leaks_are_added_to_a_census() -> None:
     found = only_part(EarlierLeaks({PROXY: census("10.0.1.8")}, (entry(PROXY, "10.0.1.8", "10.0.1.9"),)))
     leak = found.leak
