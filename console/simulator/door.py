@@ -6,7 +6,7 @@ import sys
 import sysconfig
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from console.errors import SimulatorError
 
@@ -25,6 +25,8 @@ _END_WITHIN_S = 0.1
 _ROUNDS = 3
 """In so many rounds of the loop asyncio makes a connection of a client that connected."""
 _ANNOUNCE_S = 0.05
+_STAYS: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+"""The socket of a daemon that is down is still there, as that of systemd's docker.socket is."""
 
 
 class RequestHandler(Protocol):
@@ -54,7 +56,8 @@ class Door:
 
     async def listen(self) -> None:
         """Let clients connect, at first or again."""
-        self._listener = await asyncio.get_running_loop().create_unix_server(self._server, str(self.socket))
+        create = asyncio.get_running_loop().create_unix_server
+        self._listener = await create(self._server, str(self.socket), **_STAYS)
 
     def shut_for(self, seconds: float) -> None:
         """Refuse connections for a while, and end those that there are."""

@@ -6,6 +6,7 @@ exists, that a placeholder names something) only `vipconsole validate` tells.
 
 import json
 from collections.abc import Iterable, Mapping
+from inspect import cleandoc
 from typing import Any
 
 from pydantic import BaseModel
@@ -89,7 +90,7 @@ def _definition(of: Action[Any] | Predicate[Any]) -> str:
 
 
 def _sentence(of: Action[Any] | Predicate[Any]) -> str:
-    text = (type(of).__doc__ or "").strip()
+    text = cleandoc(type(of).__doc__ or "")
     effect = getattr(of, "effect", None)
     return f"{text} Effect: {effect}." if effect else text
 
