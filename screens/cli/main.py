@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
 
 from console import __version__
 from console.errors import ExitCode, RunbookError, SettingsError, UsageError, VipconsoleError
@@ -62,14 +61,6 @@ OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 """The errors of writing to a full disk or to a terminal that has closed."""
 
 
-def program() -> NoReturn:
-    """Run `vipconsole` as a process of its own, and end that process with its exit code."""
-    code = main()
-    # Python looks for cycles among all that is left before it ends: a tenth of a glance, for memory that goes with the process.
-    gc.freeze()
-    sys.exit(code)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `vipconsole` and return its exit code."""
     # What is chosen for one command, such as the demo, holds for no other one of this process.
@@ -88,6 +79,8 @@ def _main(argv: Sequence[str] | None) -> int:
             from screens.cli.demo import enter_demo
 
             enter_demo(arguments)
+        # The process began without (`screens.cli.program`).
+        gc.enable()
         if arguments.command in BRIEF:
             gc.set_threshold(*RARE_COLLECTIONS)
         module, _, function = COMMANDS[arguments.command].partition(":")

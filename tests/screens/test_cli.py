@@ -5,9 +5,7 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from console.swarm.engine_client import SocketClient
 from screens.cli.arguments import build_parser
 from screens.cli.commands import glance
 from screens.cli.demo import SIMULATED
-from screens.cli.main import RARE_COLLECTIONS, main, program
+from screens.cli.main import RARE_COLLECTIONS, main
 from screens.present.text import typed_here
 from tests.support.engines import Simulation, read_swarm, simulation
 from tests.support.program import PATIENT, PROGRAM, vipconsole
@@ -188,25 +186,6 @@ def test_only_what_soon_ends_seldom_looks_for_garbage(monkeypatch: pytest.Monkey
     assert thresholds == []
     main(["glance", "--output", "file"])
     assert thresholds == [RARE_COLLECTIONS]
-
-
-def test_as_a_process_it_ends_with_its_code_and_looks_for_no_cycles_then() -> None:
-    code = (
-        "import atexit, gc, sys, screens.cli.main\n"
-        "atexit.register(lambda: print(gc.get_freeze_count() > 10_000, len(gc.get_objects()) < 1_000))\n"
-        "sys.argv[1:] = ['glance', '--host', 'unix:///nonexistent']\n"
-        "screens.cli.main.program()\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 3
-    assert done.stdout.splitlines()[-1] == "True True"
-
-
-def test_the_program_that_is_installed_ends_so() -> None:
-    (script,) = (each for each in entry_points(group="console_scripts") if each.name == "vipconsole")
-    assert script.load() is program
 
 
 def test_an_interrupted_look_is_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,7 +174,7 @@ def run(request: dict[str, Any], root: str | None) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _MASK)
     code = 1
     try:
-        importlib.import_module("screens.cli.main").program()
+        sys.exit(importlib.import_module("screens.cli.main").main())
     except SystemExit as ending:
         code = _code_of(ending)
     except KeyboardInterrupt as error:
