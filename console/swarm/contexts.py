@@ -6,7 +6,6 @@ They are read as the docker command reads them. The docker SDK looks into the wo
 
 import json
 import os
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +43,8 @@ def context_address(name: str) -> EngineAddress:
     """Return where the engine is that a docker context names, and its certificates. Raises UsageError."""
     if name == "default":
         return EngineAddress(LOCAL)
+    from hashlib import sha256  # noqa: PLC0415 - few engines are named by a context
+
     key = sha256(name.encode()).hexdigest()
     try:
         store = Path(os.environ.get("DOCKER_CONFIG") or Path(_STORE).expanduser()) / "contexts"

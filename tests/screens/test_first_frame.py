@@ -61,7 +61,7 @@ def test_what_goes_wrong_while_it_loads_is_told_on_the_terminal_as_it_was(tmp_pa
     with loading(tmp_path, "fail") as shown:
         shown.until_shown(WORDS)
         assert shown.end() == 1
-        assert shown.got.find(b"ValueError: broken") > shown.got.find(b"\x1b[?1049l") > 0
+        assert shown.got.find(b"Traceback") > shown.got.find(b"\x1b[?1049l") > 0
         assert shown.is_given_back
 
 
