@@ -39,9 +39,12 @@ def test_what_json_has_no_form_for_is_kept_as_text() -> None:
         ("Stopped", '{"why": "because", "sentence": "x"}'),
         ("Undone", '{"step": "x", "took_s": "long"}'),
         ("Noted", "[" * 30_000),
+        (None, "{}"),
+        (7, "{}"),
+        (b"Noted", "{}"),
     ],
 )
-def test_what_is_no_event_is_said_to_be_none(kind: str, text: str) -> None:
+def test_what_is_no_event_is_said_to_be_none(kind: object, text: str) -> None:
     with pytest.raises(HostError, match=f"an event that cannot be read: {kind}"):
         from_json(kind, text)
 

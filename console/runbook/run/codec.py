@@ -30,13 +30,17 @@ def to_json(event: Event) -> str:
     return json.dumps(plain(event), allow_nan=False, separators=(",", ":"))
 
 
-def from_json(kind: str, text: str) -> Event:
-    """Return the event that was kept. Raises HostError for what this version does not know."""
+def from_json(kind: object, text: str) -> Event:
+    """Return the event that was kept. Raises HostError for what this version does not know.
+
+    `kind` is a name, but a database that somebody has changed may have anything in its place.
+    """
+    name = str(kind)
     try:
-        event: Event = _validate(_BY_NAME[kind], json.loads(text))
+        event: Event = _validate(_BY_NAME[name], json.loads(text))
     except DAMAGE as error:
         raise HostError(
-            f"The run's log holds an event that cannot be read: {clean(kind)} ({type(error).__name__}).",
+            f"The run's log holds an event that cannot be read: {clean(name)} ({type(error).__name__}).",
             "Another version of vipconsole wrote it: use that version for this run.",
         ) from error
     return event
