@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from console.clock import SystemClock
@@ -85,11 +86,14 @@ def journal_for(arguments: Namespace, settings: Settings) -> DaemonLog:
     unit = settings.docker_unit
     if path is None:
         return DaemonLog(open_journal(unit))
-    if not path.exists():
-        raise UsageError(
-            f"Journal not found: {clean(str(path))}.", "--journal takes a recording or a directory."
-        )
-    if path.is_dir():
+    hint = "--journal takes a recording or a directory."
+    try:
+        is_directory = S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError as error:
+        raise UsageError(f"Journal not found: {clean(str(path))}.", hint) from error
+    except OSError as error:
+        raise UsageError(f"The journal {clean(str(path))} cannot be read: {error.strerror}.", hint) from error
+    if is_directory:
         return DaemonLog(open_journal(unit, path), is_recorded=True)
     return DaemonLog(RecordedJournal(path, unit), is_recorded=True, is_growing=False)
 

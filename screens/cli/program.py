@@ -1,6 +1,6 @@
 """The program as a process: it is loaded without a search for garbage, and ends without being taken apart.
 
-Both took a quarter of a `glance` at 200 services. What is loaded above `program` is loaded before that begins.
+Both took a seventh of a `glance` at 200 services. What is loaded above `program` is loaded before that begins.
 """
 
 import gc

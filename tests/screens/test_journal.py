@@ -117,6 +117,8 @@ def test_dropped_messages_make_the_answer_incomplete(quiet: Simulation, tmp_path
         (("--since", "1y"), "is not a duration"),
         (("--since", "-1"), "is not a duration"),
         (("--journal", "/none"), "Journal not found: /none."),
+        (("--journal", "9" * 300), "cannot be read: File name too long."),
+        (("--journal", "/dev/null/x"), "The journal /dev/null/x cannot be read: Not a directory."),
     ],
 )
 def test_wrong_usage_is_64(arguments: tuple[str, ...], said: str) -> None:
