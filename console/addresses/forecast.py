@@ -195,5 +195,6 @@ def _mean_leak(entries: Iterable[LeakEntry]) -> float | None:
         else:
             removals.append((owner, entry.ended_at, len(entry.addresses)))
     latest = sorted(removals, key=lambda removal: removal[1])[-AVERAGED_REMOVALS:]
-    # A record that somebody has changed may name a leak without an address.
-    return sum(count for _, _, count in latest) / len(latest) or None if latest else None
+    # None of a removal without an address either: a record that somebody has changed may have one.
+    leaked = sum(count for _, _, count in latest)
+    return leaked / len(latest) if leaked else None

@@ -56,10 +56,10 @@ def _open(path: Path) -> int:
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
             path.parent.chmod(0o755)
+        may_enter = path.parent.stat().st_mode & stat.S_IXOTH
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         # Whatever its maker keeps to itself otherwise, as a runner does: who may enter the folder may see who holds the lock.
-        is_open = path.parent.stat().st_mode & stat.S_IXOTH
-        if is_open and os.fstat(descriptor).st_uid == os.geteuid():
+        if may_enter and os.fstat(descriptor).st_uid == os.geteuid():
             os.fchmod(descriptor, 0o644)
     except OSError as error:
         raise HostError(

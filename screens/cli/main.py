@@ -79,7 +79,7 @@ def _main(argv: Sequence[str] | None) -> int:
             from screens.cli.demo import enter_demo
 
             enter_demo(arguments)
-        # The process began without (`screens.cli.program`).
+        # It is off while the program is loaded (`screens.cli.program`).
         gc.enable()
         if arguments.command in BRIEF:
             gc.set_threshold(*RARE_COLLECTIONS)

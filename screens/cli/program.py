@@ -1,6 +1,6 @@
-"""The program as a process: it is loaded without a search for garbage, and ends without being taken apart.
+"""The program as a process: it is loaded without garbage collection, and ends without tearing its modules down.
 
-Both took a seventh of a `glance` at 200 services. What is loaded above `program` is loaded before that begins.
+Both took a seventh of a `glance` at 200 services. What is loaded here at the top is loaded with garbage collection.
 """
 
 import gc
@@ -10,7 +10,7 @@ import sys
 
 def program() -> None:
     """Run `vipconsole`, and end this process with its exit code."""
-    # All that loading makes stays. `main` lets the search begin, once it knows what is to be done.
+    # All that loading makes stays, so nothing would be freed. `main` turns it on again, once it knows the command.
     gc.disable()
     from screens.cli.main import main
 
@@ -25,7 +25,7 @@ def program() -> None:
 
 
 def _end(code: int) -> None:
-    """End as Python does, but for a search among all that is left, and for taking every module apart."""
+    """End as Python does, but without collecting garbage once more and without tearing down every module."""
     import atexit
     import threading
 

@@ -118,7 +118,7 @@ def removal_script(stacks: Sequence[str], timeout_s: float | None, margin_s: flo
     """
     if unprintable := [stack for stack in stacks if not stack.isprintable()]:
         raise UsageError(
-            f"No stack has the name {clean(unprintable[0])!r}: it holds a character that cannot be printed.",
+            f"{clean(unprintable[0])} is no name of a stack: it holds a character that cannot be printed.",
             "Give the names as `docker stack ls` prints them.",
         )
     return (

@@ -29,8 +29,7 @@ CERTS = "certs.service"
 """The unit that fails where a switch is to leave a failed unit."""
 _ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz"
 _PAUSE_S = 0.3
-"""A build and a switch take a moment, so that their output is seen to come line by line."""
-"""Between two lines of a build: long enough to be read, short enough to be waited for."""
+"""Between two lines of a build or a switch, which are seen to come one by one. What plays these commands has no event loop."""
 
 
 def nixos_rebuild(root: Path, arguments: Sequence[str]) -> int:
