@@ -75,6 +75,7 @@ def test_a_full_disk_is_said_at_the_end_too() -> None:
         os.close(full)
     assert done.returncode == 120
     assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(("arguments", "threshold"), [(("schema",), 700), (SILENT, 50_000)])
