@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from dataclasses import FrozenInstanceError, asdict, field, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,14 @@ class Place:
     tags: tuple[str, ...] = field(default_factory=tuple)
     note: str = field(default="", repr=False, compare=False)
     kind: str = field(default="x", kw_only=True)
+    seen: list[str] = field(default_factory=list, kw_only=True, hash=False)
+    fixed: int = field(default=7, init=False)
+    own: list[str] = field(default_factory=list, init=False, hash=False)
+    length: int = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name.strip())
+        object.__setattr__(self, "length", len(self.name))
 
 
 KNOWN: Any = make_dataclass(
@@ -33,6 +39,10 @@ KNOWN: Any = make_dataclass(
         ("tags", tuple, field(default_factory=tuple)),
         ("note", str, field(default="", repr=False, compare=False)),
         ("kind", str, field(default="x", kw_only=True)),
+        ("seen", list, field(default_factory=list, kw_only=True, hash=False)),
+        ("fixed", int, field(default=7, init=False)),
+        ("own", list, field(default_factory=list, init=False, hash=False)),
+        ("length", int, field(init=False)),
     ],
     namespace={"__post_init__": Place.__post_init__},
     frozen=True,
@@ -72,6 +82,22 @@ def test_a_value_is_what_the_library_makes(given: dict[str, Any]) -> None:
     assert value != known
     assert replace(value, size=9) == Place(**{**given, "size": 9})
     assert [each.name for each in fields(Place)] == [each.name for each in fields(KNOWN)]
+
+
+def test_no_two_values_share_what_a_factory_makes() -> None:
+    one, other = Place("a"), Place("a")
+    assert one.seen is not other.seen
+    assert one.own is not other.own
+    assert Place("a", seen=one.seen).seen is one.seen
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(
+        TypeError, match=re.escape("Place.__init__() missing 1 required positional argument: 'name'")
+    ):
+        Place()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fixed'"):
+        Place("a", fixed=8)  # type: ignore[call-arg]
 
 
 def test_what_is_not_compared_makes_no_difference() -> None:

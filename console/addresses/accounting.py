@@ -185,6 +185,8 @@ def account(
 
 @frozen
 class _EarlierEvidence:
+    """What is known of all networks from before this snapshot."""
+
     snapshot: EarlierSnapshot | None
     earlier_leaks: EarlierLeaks
     leak_times: Mapping[str, Mapping[IPv4Address, datetime]]

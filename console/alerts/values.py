@@ -3,7 +3,6 @@
 from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
 
 from console.diagnosis.values import Severity
 from console.frozen import frozen
@@ -48,6 +47,8 @@ class Notification:
     @property
     def id(self) -> str:
         """The same for each attempt to deliver it: one that is killed in between may deliver it twice."""
+        from hashlib import sha256  # noqa: PLC0415 - most commands deliver nothing
+
         parts = (self.occasion, self.at.isoformat(), self.host, self.code, self.subject)
         return sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
 

@@ -5,7 +5,6 @@ import os
 import select
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from shutil import which
 from typing import Any
 
 from console.errors import HostError
@@ -160,6 +159,8 @@ class RunningCommand:
         code = await self._process.wait()
         await self._ending
         await self._listening
+        from shutil import which  # noqa: PLC0415 - it loads bz2 and lzma, and most commands are there
+
         if code == _NOT_FOUND and which(self._argv[0], path=PATH) is None:
             raise HostError(
                 f"The command `{clean(self._argv[0])}` is not on this host.", "Install what brings it."

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -81,6 +80,8 @@ def series_of(
         # A series that was begun before there were borrowed managers goes on.
         *((allocator.rebuilt,) if allocator.rebuilt else ()),
     )
+    from hashlib import sha256  # noqa: PLC0415 - a glance at a swarm without a recorder knows no series
+
     key = sha256(repr(parts).encode()).hexdigest()[:16]
     return Series(engine.cluster_id, account.network.id, key)
 

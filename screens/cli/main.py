@@ -115,7 +115,9 @@ def _arguments(words: Sequence[str]) -> Namespace:
         from screens.cli.commands.completion import complete
 
         complete()
-    return console_arguments(words) or build_parser(words[0] if words else "").parse_args(words)
+    first = words[0] if words else ""
+    console = None if first in COMMANDS else console_arguments(words)
+    return console or build_parser(first).parse_args(words)
 
 
 def _print_error(error: VipconsoleError) -> int:

@@ -1,6 +1,7 @@
 """The arguments of maintenance runs, and how a command line is parsed."""
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, NoReturn
 
 from console.errors import ExitCode
 from console.text import SENTENCE_LIMIT, clean, nearest
+from screens.output.plain import size_of
 
 COMMAND = "command"
 """Where the parser of the whole program puts the name of the command."""
@@ -45,6 +47,10 @@ class Parser(argparse.ArgumentParser):
             string for action in self._actions for string in action.option_strings if string.startswith("--")
         ]
         self.error(f"unknown option {option}{nearest(option, names)}")
+
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        # Every argument that is added is tried with one. Without a width it loads `shutil` for it, and so bz2 and lzma.
+        return argparse.HelpFormatter(self.prog, width=size_of(sys.stdout)[0] - 2)
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         # The words after a command are its own parser's.
