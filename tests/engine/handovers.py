@@ -19,8 +19,8 @@ from tests.support import mortal
 from tests.support.changes import Operator
 
 ON_MANAGERS = ("node.role==manager",)
-Point = tuple[str, int]
-"""`before` or `after`, and the number of the change of a node at which the program is killed."""
+Point = tuple[str, str]
+"""`before` or `after`, and the change of a node at which the program is killed (`tests.support.mortal`)."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Managers:
         through = self.others
         arguments = ("reclaim", "--yes", "--by", "handover", "--host", f"unix://{through.socket}")
         if kill is not None:
-            program = (sys.executable, str(Path(mortal.__file__)), kill[0], str(kill[1]))
+            program = (sys.executable, str(Path(mortal.__file__)), *kill)
             with root.start(*arguments, program=program) as process:
                 _, err = process.communicate(timeout=240)
             assert process.returncode == -signal.SIGKILL, err

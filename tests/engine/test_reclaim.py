@@ -7,11 +7,12 @@ import pytest
 
 from tests.engine.handovers import Managers, Point, three_managers
 from tests.support.changes import operator
+from tests.support.mortal import CHANGES
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
-POINTS: tuple[Point, ...] = tuple((when, number) for number in (1, 2, 3, 4) for when in ("before", "after"))
-"""Before and after each change of a node: pause, demote, promote, restore."""
+POINTS: tuple[Point, ...] = tuple((when, change) for change in CHANGES for when in ("before", "after"))
+"""Before and after each change of a node."""
 ROUNDS = 10
 
 
@@ -62,11 +63,11 @@ def test_a_hand_over_gives_everything_back_and_loses_no_container(managers: Mana
 
 
 def test_killed_once_the_leader_is_paused_the_next_call_hands_over(managers: Managers) -> None:
-    assert "was made" in check(managers, ("after", 1))
+    assert "was made" in check(managers, ("after", "pause"))
 
 
 def test_killed_once_the_leader_is_demoted_the_next_call_finishes_it(managers: Managers) -> None:
-    assert "was finished" in check(managers, ("after", 2))
+    assert "was finished" in check(managers, ("after", "demote"))
 
 
 def test_a_leader_that_is_drained_stays_so(managers: Managers) -> None:
