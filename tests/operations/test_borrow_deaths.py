@@ -1,9 +1,14 @@
 """The temporary manager dies at any moment of a borrowed manager, alone or with the program: it is started again."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from console.host.temporary.values import Cable
+from console.operations.borrow.quorum import LOST_AFTER_S
+from console.simulator.host.borrowing import SimulatedHost
+from console.simulator.host.temporary import SimulatedTemporaryEngine
 from tests.support.simulated_borrows import borrow_world, happening_at, kill_program, until_killed
 
 LEADS = 30
@@ -49,4 +54,30 @@ async def test_both_killed_at_once_are_finished_from_what_is_on_disk(moment: int
         assert done is not None
         # Where the real one was elected again, its allocator begins without the leaks too, and nothing proves who led before.
         assert (done.lost, done.result.gave_back and not world.is_free()) == ((), False)
+        await world.require_as_before()
+
+
+async def test_one_that_takes_long_to_start_again_is_waited_for(tmp_path: Path) -> None:
+    start = SimulatedTemporaryEngine.start
+    with borrow_world(tmp_path) as world:
+
+        async def start_slowly(self: SimulatedTemporaryEngine, cable: Cable) -> None:
+            await start(self, cable)
+            world.pass_time(2 * LOST_AFTER_S)
+
+        def kill_both() -> None:
+            world.kill_temporary()
+            kill_program()
+
+        with happening_at(LEADS, kill_both):
+            assert await until_killed(world) is None
+        with (
+            patch.object(SimulatedTemporaryEngine, "start", start_slowly),
+            # A worker has none.
+            patch.object(SimulatedHost, "has_log", lambda *_: False),
+        ):
+            done = await world.finish()
+        assert done is not None
+        assert done.lost == ()
+        assert not any("lost its part of the swarm" in line for line in world.told)
         await world.require_as_before()

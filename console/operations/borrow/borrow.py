@@ -156,6 +156,7 @@ class ManagerBorrow:
             self._was_restarted = True
             await self._needs.engine.start(self._now.cable)
         self._watch.member = self._temporary
+        self._watch.expect_answers()
         async with self._kept_alive():
             await self._put_back(await self._find_leader())
             await self._release()
@@ -360,6 +361,7 @@ class ManagerBorrow:
                         self._tell("the temporary manager died: starting it again")
                         self._was_restarted = True
                         await self._needs.engine.start(self._now.cable)
+                        self._watch.expect_answers()
                     # systemd may have started it again. Once it is demoted it must not be asked (`AnswerWatch`).
                     if self._needs.unlock_key and self._now.phase is not BorrowPhase.RELEASING:
                         await self._unlock_if_locked()

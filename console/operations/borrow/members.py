@@ -55,6 +55,7 @@ class AnswerWatch:
     member: Member
     """Who is asked. One that is being demoted must not be: a call that is under way delays the end of its manager by 8 s."""
     _answered_at_s: float | None = field(default=None, init=False)
+    _expected_from_s: float = field(default=0.0, init=False)
     _longest_s: float = field(default=0.0, init=False)
 
     @property
@@ -64,8 +65,14 @@ class AnswerWatch:
 
     @property
     def unanswered_s(self) -> float:
-        """For how long nobody has answered, in seconds."""
-        return 0.0 if self._answered_at_s is None else self.clock.monotonic() - self._answered_at_s
+        """For how long nobody has answered who could have, in seconds."""
+        if self._answered_at_s is None:
+            return 0.0
+        return self.clock.monotonic() - max(self._answered_at_s, self._expected_from_s)
+
+    def expect_answers(self) -> None:
+        """Note that the engine which is asked runs from now on: while it started, it could not answer."""
+        self._expected_from_s = self.clock.monotonic()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
