@@ -129,7 +129,7 @@ async def test_events_tell_what_no_snapshot_showed(
         if when == AWAY:
             await shown.stop()
         # No time passes for the recorder meanwhile: it sees what there was before, and what there is after it.
-        shown.do(lambda engine: act(engine, stack))
+        await shown.heard(lambda engine: act(engine, stack))
         if when == AWAY:
             shown.start()
         await shown.let(10)
@@ -191,7 +191,7 @@ async def test_nothing_is_invented_and_nothing_is_missing_without_a_doubt(seed: 
             if end is not None:
                 await end()
             act = random.choice(ACTS)
-            shown.do(lambda engine, act=act, stack=stack: act(engine, stack))  # type: ignore[misc]
+            await shown.heard(lambda engine, act=act, stack=stack: act(engine, stack))  # type: ignore[misc]
             await shown.let(random.choice((0.1, 5)))
             if end is not None:
                 shown.start()
