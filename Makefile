@@ -14,8 +14,8 @@ PAINTERS := rsvg-convert:librsvg2-bin fc-match:fontconfig
 PACKAGERS := mmdebstrap:mmdebstrap
 RELEASES := bookworm trixie
 PYTEST_ARGS ?=
-# Much of the time is waiting for real engines: with fewer, cores are idle for a sixth of it.
-WORKERS ?= 5
+# Much of the time is waiting for real engines, so more than there are cores.
+WORKERS ?= 6
 # Besides the installed engine; tests/engine/on_engine.sh fetches them.
 ENGINES := 26.1 28.5
 NEWEST := $(lastword $(ENGINES))

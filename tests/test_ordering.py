@@ -1,0 +1,70 @@
+"""In which order workers take files of tests, and which of them give way to the others."""
+
+import os
+
+import pytest
+
+from tests.support.ordering import GIVES_WAY, begins_with_quick
+
+pytest_plugins = "pytester"
+
+CONFTEST = """
+from tests.support import ordering
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "engine: as everywhere")
+    config.pluginmanager.register(ordering)
+"""
+FILE = """
+import os
+from pathlib import Path
+import pytest
+
+{mark}
+@pytest.mark.parametrize("number", range(3))
+def test_it(number, worker_id):
+    with Path("{seen}").open("a") as seen:
+        seen.write(f"{name} {{worker_id}} {{os.nice(0)}}\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("count", "those"), [(1, []), (2, []), (3, [2]), (4, [3]), (5, [4]), (6, [4, 5]), (9, [6, 7, 8])]
+)
+def test_a_third_of_the_workers_begins_with_quick_tests(count: int, those: list[int]) -> None:
+    assert [number for number in range(count) if begins_with_quick(f"gw{number}", count)] == those
+
+
+@pytest.mark.process
+def test_files_with_engines_come_first_and_who_begins_with_the_others_gives_way(
+    pytester: pytest.Pytester,
+) -> None:
+    seen = pytester.path / "seen"
+    pytester.makeconftest(CONFTEST)
+    names = ("test_a_quick", "test_b_engine", "test_c_engine", "test_d_quick")
+    pytester.makepyfile(
+        **{
+            name: FILE.format(mark="@pytest.mark.engine" if "engine" in name else "", seen=seen, name=name)
+            for name in names
+        }
+    )
+    done = pytester.runpytest_subprocess(
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:asyncio",
+        "-n",
+        "3",
+        "--dist",
+        "loadfile",
+        "--no-loadscope-reorder",
+    )
+    assert done.ret == 0
+    usual = os.nice(0)
+    lines = set(seen.read_text("utf-8").splitlines())
+    assert {
+        f"test_b_engine gw0 {usual}",
+        f"test_c_engine gw1 {usual}",
+        f"test_d_quick gw2 {min(usual + GIVES_WAY, 19)}",
+    } <= lines
+    assert len(lines) == len(names)
