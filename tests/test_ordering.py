@@ -12,9 +12,11 @@ CONFTEST = """
 from tests.support import ordering
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "engine: as everywhere")
+    for mark in ("long", "engine"):
+        config.addinivalue_line("markers", f"{mark}: as everywhere")
     config.pluginmanager.register(ordering)
 """
+MARKS = {"test_b_engine": "@pytest.mark.engine", "test_c_long": "@pytest.mark.long"}
 FILE = """
 import os
 from pathlib import Path
@@ -36,17 +38,14 @@ def test_a_third_of_the_workers_begins_with_quick_tests(count: int, those: list[
 
 
 @pytest.mark.process
-def test_files_with_engines_come_first_and_who_begins_with_the_others_gives_way(
+def test_long_files_and_engines_come_first_and_who_begins_with_the_others_gives_way(
     pytester: pytest.Pytester,
 ) -> None:
     seen = pytester.path / "seen"
     pytester.makeconftest(CONFTEST)
-    names = ("test_a_quick", "test_b_engine", "test_c_engine", "test_d_quick")
+    names = ("test_a_quick", "test_b_engine", "test_c_long", "test_d_quick")
     pytester.makepyfile(
-        **{
-            name: FILE.format(mark="@pytest.mark.engine" if "engine" in name else "", seen=seen, name=name)
-            for name in names
-        }
+        **{name: FILE.format(mark=MARKS.get(name, ""), seen=seen, name=name) for name in names}
     )
     done = pytester.runpytest_subprocess(
         "-p",
@@ -63,8 +62,8 @@ def test_files_with_engines_come_first_and_who_begins_with_the_others_gives_way(
     usual = os.nice(0)
     lines = set(seen.read_text("utf-8").splitlines())
     assert {
-        f"test_b_engine gw0 {usual}",
-        f"test_c_engine gw1 {usual}",
+        f"test_c_long gw0 {usual}",
+        f"test_b_engine gw1 {usual}",
         f"test_d_quick gw2 {min(usual + GIVES_WAY, 19)}",
     } <= lines
     assert len(lines) == len(names)

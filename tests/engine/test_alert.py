@@ -13,7 +13,7 @@ import pytest
 from tests.engine.lab import Engine
 from tests.support.program import PROGRAM, program_environment
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(400)]
 
 PATIENCE_S = 180
 SETTINGS = """

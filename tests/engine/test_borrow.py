@@ -16,7 +16,7 @@ from tests.engine.lab import running_engine
 from tests.engine.namespaces import only_child
 from tests.support.forked import ForkedProgram
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(900)]
 
 HANDING_OVER = 15
 """The moment when the real manager has been demoted (`tests.support.mortal_borrow`)."""

@@ -12,7 +12,7 @@ from tests.engine.lab import running_engine
 from tests.support.program import PROGRAM, vipconsole
 from tests.support.quiet_command import quiet_process
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 DWELL_S = 4.0
 SOON_S = 2.0

@@ -18,7 +18,7 @@ from tests.engine.lab import Engine
 from tests.engine.recreations import WHOSE, Stage, small_stacks
 from tests.support.change_records import ChangeRecordList, Killed
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(400)]
 
 OLD = "10.0.200.0/26"
 

@@ -24,7 +24,7 @@ from tests.engine.recreations import Stage, small_stacks
 from tests.engine.test_window import listening, quick, report, run_of
 from tests.support.changes import Operator, operator
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(600)]
 
 OLD = "10.0.1.0/26"
 """A quarter of a usual one, so that a census takes a quarter as long."""

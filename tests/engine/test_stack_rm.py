@@ -15,7 +15,7 @@ from tests.engine.lab import Engine
 from tests.support.forked import Inside
 from tests.support.program import PATIENT, PROGRAM, Outcome, run_to_its_end, start_program
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(300)]
 
 STACKS, TASKS = 2, 2
 LOST = STACKS * TASKS

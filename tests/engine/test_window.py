@@ -19,7 +19,7 @@ from tests.engine.lab import Engine, running_engine
 from tests.engine.recreations import Stage, small_stacks
 from tests.support.changes import Operator, operator
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(600)]
 
 RUNBOOK = Path(__file__).parents[2] / "runbook.yaml"
 OLD, NEW = "10.0.1.0/26", "10.10.0.0/16"

@@ -169,6 +169,8 @@ async def test_a_switch_outlives_its_terminal_and_whoever_began_it(
     ours, theirs = pty.openpty()
 
     def with_terminal() -> None:
+        # Where these tests were started by nohup(1), it would be ignored.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.setsid()
         fcntl.ioctl(theirs, 0x540E, 0)  # TIOCSCTTY: it is this session's terminal now
 

@@ -8,7 +8,7 @@ from console.simulator.host.processes import unit_processes
 from tests.support.demo import NEW, OLD, demo_host
 from tests.support.program import vipconsole
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.long]
 
 
 def test_a_build_that_fails_leaves_everything_as_it_was(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files of tests in the order in which several workers finish soonest: those with real engines first, then with processes.
+"""Files of tests in the order in which several workers finish soonest: long ones first, then real engines, then processes.
 
 A worker takes a whole file. One that takes minutes must not begin when the others have nothing left to do, so xdist keeps
 this order (`--no-loadscope-reorder`); its own puts the files with most tests first, and those are the quick ones.
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+RANKS = ("long", "engine", "process")
 GIVES_WAY = 10
 """The niceness of those that begin with the quick tests. Real engines have deadlines."""
 
@@ -42,9 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Sort the files; the tests of one stay as they are. Those that begin with the quick ones give way from here on."""
     ranks: dict[object, int] = {}
     for item in items:
-        rank = next(
-            (rank for rank, mark in enumerate(("engine", "process")) if item.get_closest_marker(mark)), 2
-        )
+        rank = next((rank for rank, mark in enumerate(RANKS) if item.get_closest_marker(mark)), len(RANKS))
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
     items.sort(key=lambda item: ranks[item.path])
     worker = getattr(config, "workerinput", None)
