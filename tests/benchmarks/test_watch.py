@@ -102,7 +102,7 @@ class Journal:
             while number < due:
                 now, count = datetime.now(UTC), min(500, due - number)
                 yield Batch(tuple(
-                    JournalEntry(f"c{number + one}", now, 0.0, "b", "stdout", "docker.service", "dockerd", 1,
+                    JournalEntry(f"c{number + one}", now, "b", "stdout", "docker.service", "dockerd", 1,
                           VIP_LINE if one % 100 == 0 else PLAIN, stream="s")
                     for one in range(count)))
                 number += count
