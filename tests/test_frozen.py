@@ -98,6 +98,8 @@ def test_what_is_missing_is_named() -> None:
         Place()  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="unexpected keyword argument 'fixed'"):
         Place("a", fixed=8)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="takes from 2 to 5 positional arguments"):
+        Place("a", 3, (), "", "x")  # type: ignore[call-arg]
 
 
 def test_what_is_not_compared_makes_no_difference() -> None:

@@ -1,5 +1,6 @@
 """The temporary manager dies at any moment of a borrowed manager, alone or with the program: it is started again."""
 
+import asyncio
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,6 +14,8 @@ from tests.support.simulated_borrows import borrow_world, happening_at, kill_pro
 
 LEADS = 30
 """After the real manager was demoted."""
+PROMOTED = 32
+"""After it was made a manager again, and before it votes."""
 RUNS_FROM, RUNS_TO = 10, 56
 """When there is a temporary manager that can die."""
 GONE = 60
@@ -57,26 +60,41 @@ async def test_both_killed_at_once_are_finished_from_what_is_on_disk(moment: int
         await world.require_as_before()
 
 
-async def test_one_that_takes_long_to_start_again_is_waited_for(tmp_path: Path) -> None:
-    start = SimulatedTemporaryEngine.start
+@pytest.mark.parametrize(("moment", "dies_with_program"), [(PROMOTED, False), (LEADS, True)])
+async def test_one_that_takes_long_to_start_again_is_waited_for(
+    moment: int,
+    dies_with_program: bool,  # noqa: FBT001 - a case
+    tmp_path: Path,
+) -> None:
+    start, died = SimulatedTemporaryEngine.start, list[bool]()
     with borrow_world(tmp_path) as world:
 
+        def elapsed_s() -> float:
+            return world.model.store.timeline.elapsed_s
+
         async def start_slowly(self: SimulatedTemporaryEngine, cable: Cable) -> None:
+            if died and dies_with_program:
+                world.pass_time(2 * LOST_AFTER_S)
+            elif died:
+                # What waits for it goes on meanwhile, and lets the time pass.
+                end_s = elapsed_s() + 2 * LOST_AFTER_S
+                while elapsed_s() < end_s:  # noqa: ASYNC110 - the time is simulated
+                    await asyncio.sleep(0)
             await start(self, cable)
-            world.pass_time(2 * LOST_AFTER_S)
 
-        def kill_both() -> None:
+        def kill() -> None:
+            died.append(True)
             world.kill_temporary()
-            kill_program()
+            if dies_with_program:
+                kill_program()
 
-        with happening_at(LEADS, kill_both):
-            assert await until_killed(world) is None
         with (
             patch.object(SimulatedTemporaryEngine, "start", start_slowly),
             # A worker has none.
             patch.object(SimulatedHost, "has_log", lambda *_: False),
+            happening_at(moment, kill),
         ):
-            done = await world.finish()
+            done = await until_killed(world) or await world.finish()
         assert done is not None
         assert done.lost == ()
         assert not any("lost its part of the swarm" in line for line in world.told)

@@ -154,9 +154,9 @@ class ManagerBorrow:
         async with self._progress.step("start the temporary manager again"):
             # Its vote may be what the swarm lacks; and only it knows whether it has joined.
             self._was_restarted = True
-            await self._needs.engine.start(self._now.cable)
+            with self._watch.starting():
+                await self._needs.engine.start(self._now.cable)
         self._watch.member = self._temporary
-        self._watch.expect_answers()
         async with self._kept_alive():
             await self._put_back(await self._find_leader())
             await self._release()
@@ -360,8 +360,8 @@ class ManagerBorrow:
                     if not await self._needs.engine.is_running():
                         self._tell("the temporary manager died: starting it again")
                         self._was_restarted = True
-                        await self._needs.engine.start(self._now.cable)
-                        self._watch.expect_answers()
+                        with self._watch.starting():
+                            await self._needs.engine.start(self._now.cable)
                     # systemd may have started it again. Once it is demoted it must not be asked (`AnswerWatch`).
                     if self._needs.unlock_key and self._now.phase is not BorrowPhase.RELEASING:
                         await self._unlock_if_locked()

@@ -1,9 +1,10 @@
 """The two engines of a borrowed manager, and for how long neither of them answers for the swarm."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import ClassVar
 
 from console.clock import Clock
@@ -70,9 +71,14 @@ class AnswerWatch:
             return 0.0
         return self.clock.monotonic() - max(self._answered_at_s, self._expected_from_s)
 
-    def expect_answers(self) -> None:
-        """Note that the engine which is asked runs from now on: while it started, it could not answer."""
-        self._expected_from_s = self.clock.monotonic()
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Let the engine that is asked be started: until then it cannot answer."""
+        self._expected_from_s = inf
+        try:
+            yield
+        finally:
+            self._expected_from_s = self.clock.monotonic()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
