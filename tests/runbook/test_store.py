@@ -26,7 +26,15 @@ from console.runbook.store.folders import (
     run_folders,
 )
 from console.runbook.store.log import RunLog, append_if_allowed
-from console.runbook.store.output import LINES_KEPT, Output, beat, last_lines, pulse_age_s
+from console.runbook.store.output import (
+    LINES_KEPT,
+    OUTPUT,
+    Output,
+    beat,
+    last_lines,
+    last_number,
+    pulse_age_s,
+)
 from tests.support.runs import ALICE, START, header
 
 HEADS = (StepHeader("only", "Only", "test.do", Effect.CHANGE),)
@@ -189,6 +197,21 @@ def test_what_steps_say_is_bounded_and_clean(tmp_path: Path) -> None:
         "other": ("\\x1b[31mred\\r\\n",),
     }
     assert len(last_lines(tmp_path, ("loud",), 10**6)["loud"]) < LINES_KEPT + 500
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("CREATE TABLE lines (number INTEGER PRIMARY KEY, step TEXT, line)", (1, "loud", b"\xff")),
+        ("CREATE TABLE lines (number, step TEXT, line TEXT)", (b"\xff", "loud", "a line")),
+    ],
+)
+def test_output_that_is_no_text_is_not_shown(table: str, row: tuple[object, ...], tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / OUTPUT)) as connection, connection:
+        connection.execute(table)
+        connection.execute("INSERT INTO lines VALUES (?, ?, ?)", row)
+    with pytest.raises(HostError, match="The output of the steps cannot be read: it is damaged, or another"):
+        (last_number(tmp_path), last_lines(tmp_path, ("loud",), 3))
 
 
 def test_a_pulse_tells_its_age(tmp_path: Path) -> None:

@@ -178,13 +178,18 @@ class Output:
         return self._connection
 
 
+NOT_OURS = "it is damaged, or another program wrote it"
+
+
 def last_number(folder: Path) -> int:
     """Return a number that grows with every line; 0 where there is none."""
     with _reading(folder) as connection:
         if connection is None:
             return 0
         (number,) = connection.execute("SELECT coalesce(max(number), 0) FROM lines").fetchone()
-    return int(number)
+        if not isinstance(number, int):
+            raise sqlite3.DataError(NOT_OURS)
+    return number
 
 
 def last_lines(folder: Path, steps: tuple[str, ...], most: int) -> Mapping[str, tuple[str, ...]]:
@@ -197,6 +202,8 @@ def last_lines(folder: Path, steps: tuple[str, ...], most: int) -> Mapping[str, 
             rows = connection.execute(
                 "SELECT line FROM lines WHERE step = ? ORDER BY number DESC LIMIT ?", (step, most)
             ).fetchall()
+            if any(not isinstance(line, str) for (line,) in rows):
+                raise sqlite3.DataError(NOT_OURS)
             if rows:
                 lines[step] = tuple(line for (line,) in reversed(rows))
     return lines
