@@ -112,6 +112,11 @@ def test_a_glance_loads_what_it_uses_and_no_more(
     assert not loaded & (NO_FORM_OF_A_GLANCE | spared)
 
 
+def test_a_command_that_is_there_loads_nothing_to_look_for_it() -> None:
+    code = "import asyncio\nfrom console.host.process import output_of\nasyncio.run(output_of(['true'], 60))"
+    assert "bz2" not in modules_after(code)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -135,6 +135,12 @@ class CommandFailed(HostError):
         super().__init__(f"`{command}` failed: {self.complaint.removesuffix('.')}.")
 
 
+def _is_here(command: str) -> bool:
+    from shutil import which  # noqa: PLC0415 - it loads bz2 and lzma, and most commands are here
+
+    return which(command, path=PATH) is not None
+
+
 class RunningCommand:
     """A command that runs: what it writes comes from `out`."""
 
@@ -159,9 +165,7 @@ class RunningCommand:
         code = await self._process.wait()
         await self._ending
         await self._listening
-        from shutil import which  # noqa: PLC0415 - it loads bz2 and lzma, and most commands are there
-
-        if code == _NOT_FOUND and which(self._argv[0], path=PATH) is None:
+        if code == _NOT_FOUND and not _is_here(self._argv[0]):
             raise HostError(
                 f"The command `{clean(self._argv[0])}` is not on this host.", "Install what brings it."
             )
