@@ -6,7 +6,7 @@ equality, hashes, copies.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from types import new_class
 from typing import Any, TypeVar, dataclass_transform
 
@@ -58,20 +58,22 @@ def _init_of(kind: type[Any]) -> Callable[..., None]:
     known: dict[str, Any] = {"__set": object.__setattr__, "__missing": MISSING}
     by_place, by_name, lines = ["self"], list[str](), list[str]()
     for each in fields(kind):
-        value = each.name
+        parameter = value = each.name
         if each.default_factory is not MISSING:
             known[f"__make_{each.name}"] = each.default_factory
+            parameter += "=__missing"
             value = f"__make_{each.name}()"
             if each.init:
                 value += f" if {each.name} is __missing else {each.name}"
-        if each.init:
-            (by_name if each.kw_only else by_place).append(_parameter(each, known))
         elif each.default is not MISSING:
             known[f"__default_{each.name}"] = each.default
-            value = f"__default_{each.name}"
-        elif each.default_factory is MISSING:
+            parameter += f"=__default_{each.name}"
+            value = each.name if each.init else f"__default_{each.name}"
+        elif not each.init:
             # `__post_init__` fills it.
             continue
+        if each.init:
+            (by_name if each.kw_only else by_place).append(parameter)
         lines.append(f"__set(self, {each.name!r}, {value})")
     if hasattr(kind, "__post_init__"):
         lines.append("self.__post_init__()")
@@ -79,16 +81,6 @@ def _init_of(kind: type[Any]) -> Callable[..., None]:
     exec(f"def __init__({parameters}):\n " + "\n ".join(lines or ["pass"]), known)  # noqa: S102 - as `dataclass` does
     method: Callable[..., None] = known["__init__"]
     return method
-
-
-def _parameter(each: "Field[Any]", known: dict[str, Any]) -> str:
-    """Return a field as a parameter, whose default is put into `known`."""
-    if each.default_factory is not MISSING:
-        return f"{each.name}=__missing"
-    if each.default is MISSING:
-        return each.name
-    known[f"__default_{each.name}"] = each.default
-    return f"{each.name}=__default_{each.name}"
 
 
 def _written_by_dataclass(kind: type[Any], name: str) -> Callable[..., Any]:
