@@ -16,7 +16,11 @@ def pytest_configure(config):
         config.addinivalue_line("markers", f"{mark}: as everywhere")
     config.pluginmanager.register(ordering)
 """
-MARKS = {"test_b_engine": "@pytest.mark.engine", "test_c_long": "@pytest.mark.long"}
+MARKS = {
+    "test_b_engine": "@pytest.mark.engine",
+    "test_c_long": "@pytest.mark.long",
+    "test_e_engine": "@pytest.mark.engine",
+}
 FILE = """
 import os
 from pathlib import Path
@@ -37,33 +41,34 @@ def test_a_third_of_the_workers_begins_with_quick_tests(count: int, those: list[
     assert [number for number in range(count) if begins_with_quick(f"gw{number}", count)] == those
 
 
+def run(pytester: pytest.Pytester, *names: str) -> set[str]:
+    """Run files with three workers, and return of each: its name, its worker, and how nice that is."""
+    seen = pytester.path / "seen"
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(
+        **{name: FILE.format(mark=MARKS.get(name, ""), seen=seen, name=name) for name in names}
+    )
+    options = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:asyncio", *options)
+    assert done.ret == 0
+    return set(seen.read_text("utf-8").splitlines())
+
+
 @pytest.mark.process
 def test_long_files_and_engines_come_first_and_who_begins_with_the_others_gives_way(
     pytester: pytest.Pytester,
 ) -> None:
-    seen = pytester.path / "seen"
-    pytester.makeconftest(CONFTEST)
-    names = ("test_a_quick", "test_b_engine", "test_c_long", "test_d_quick")
-    pytester.makepyfile(
-        **{name: FILE.format(mark=MARKS.get(name, ""), seen=seen, name=name) for name in names}
-    )
-    done = pytester.runpytest_subprocess(
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:asyncio",
-        "-n",
-        "3",
-        "--dist",
-        "loadfile",
-        "--no-loadscope-reorder",
-    )
-    assert done.ret == 0
     usual = os.nice(0)
-    lines = set(seen.read_text("utf-8").splitlines())
+    lines = run(pytester, "test_a_quick", "test_b_engine", "test_c_long", "test_d_quick")
     assert {
         f"test_c_long gw0 {usual}",
         f"test_b_engine gw1 {usual}",
         f"test_d_quick gw2 {min(usual + GIVES_WAY, 19)}",
     } <= lines
-    assert len(lines) == len(names)
+    assert len(lines) == 4
+
+
+@pytest.mark.process
+def test_where_no_test_is_quick_nobody_gives_way(pytester: pytest.Pytester) -> None:
+    lines = run(pytester, "test_b_engine", "test_c_long", "test_e_engine")
+    assert {line.split()[2] for line in lines} == {str(os.nice(0))}

@@ -47,5 +47,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
     items.sort(key=lambda item: ranks[item.path])
     worker = getattr(config, "workerinput", None)
-    if worker is not None and begins_with_quick(worker["workerid"], worker["workercount"]):
+    has_quick = len(RANKS) in ranks.values()
+    if worker is not None and has_quick and begins_with_quick(worker["workerid"], worker["workercount"]):
         os.nice(GIVES_WAY)
