@@ -28,6 +28,12 @@ def evening() -> Iterator[Simulation]:
         yield running
 
 
+@pytest.mark.parametrize("width", [60, 100])
+def test_help_is_as_wide_as_columns_says(width: int) -> None:
+    lines = vipconsole("glance", "--help", environment={"COLUMNS": str(width)}).out.splitlines()
+    assert width - 12 < max(map(len, lines)) < width
+
+
 def test_the_demo_tells_the_evening_before_in_one_command() -> None:
     said = vipconsole("glance", "--demo")
     assert said.code == 2
