@@ -65,7 +65,11 @@ def test_a_proc_that_hides_others_is_an_error_with_a_hint(proc: Path) -> None:
 
 
 def test_this_process_and_a_child_are_among_those_of_this_host() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()", "a word"], stdin=subprocess.PIPE) as child:
+    # For an instant after its beginning a process has no arguments: it is looked at once it says something.
+    command = [sys.executable, "-c", "print(flush=True); input()", "a word"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
         found = {each.pid: each for each in read_processes()}
         child.communicate(b"\n")
     assert found[child.pid].argv[-1] == "a word"
