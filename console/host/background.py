@@ -18,7 +18,7 @@ from typing import Protocol
 from console.clock import Clock
 from console.errors import HostError
 from console.frozen import frozen
-from console.host.process import OUTPUT_HINT, CommandFailed, output_of
+from console.host.process import MALFORMED_HINT, OUTPUT_HINT, CommandFailed, output_of
 from console.host.reader import Run
 from console.host.streaming import LINE_LIMIT_BYTES, Listen, Program
 from console.text import clean
@@ -231,7 +231,7 @@ class TransientUnit:
         )
         properties = dict(line.partition("=")[::2] for line in output.decode("utf-8", "replace").splitlines())
         if "ActiveState" not in properties:
-            raise HostError(f"`systemctl show` did not answer for {self.name}.")
+            raise HostError(f"`systemctl show` did not answer for {self.name}.", MALFORMED_HINT)
         if properties.get("LoadState") != "loaded":
             return ProgramStatus(ProgramState.LOST)
         if properties["ActiveState"] not in _OVER and properties.get("SubState") != "exited":
@@ -277,7 +277,9 @@ class DetachedSession:
             {"PATH": self._path, **program.environment},
         )
         if not self._pid.exists():
-            raise HostError(f"{self._name} could not be started: its process ID could not be recorded.")
+            raise HostError(
+                f"{self._name} could not be started: its process ID could not be recorded.", OUTPUT_HINT
+            )
 
     async def status(self) -> ProgramStatus:
         """Return how far it is."""

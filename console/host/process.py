@@ -26,6 +26,7 @@ NOT_STARTED_HINT = "Check that it is there, and that this user may run it."
 TOO_SLOW_HINT = "Try it by hand: it may hang, or this machine is overloaded."
 OUTPUT_HINT = "Free some room there, and check whose folder it is."
 """What helps where the output of a command cannot be written."""
+MALFORMED_HINT = "Run it by hand, and see what it prints."
 _CHUNK_BYTES = 65_536
 _NOT_FOUND = 127
 """What env(1) ends with when there is no such command; a shell behind ssh does too, for a command of its own."""

@@ -24,7 +24,7 @@ from console.host.activity import (
     Unit,
 )
 from console.host.lock_probe import LOCK, holder_of_lock
-from console.host.process import output_of
+from console.host.process import MALFORMED_HINT, output_of
 from console.host.root import under_root
 from console.settings import QuiescenceSettings
 from console.text import clean
@@ -60,7 +60,9 @@ async def read_jobs(timeout_s: float, run: Run = output_of) -> tuple[SystemdJob,
         if not words or line.startswith("No jobs"):
             continue
         if len(words) < 4 or not words[0].isdecimal():
-            raise HostError(f"`systemctl list-jobs` gave a malformed reply: {clean(line, 100)}.")
+            raise HostError(
+                f"`systemctl list-jobs` gave a malformed reply: {clean(line, 100)}.", MALFORMED_HINT
+            )
         jobs.append(SystemdJob(clean(words[1]), clean(words[2]), clean(words[3])))
     return tuple(jobs)
 
@@ -74,7 +76,7 @@ async def read_units(patterns: Sequence[str], timeout_s: float, run: Run = outpu
     units = []
     for properties in property_blocks(output):
         if "Id" not in properties or "ActiveState" not in properties:
-            raise HostError("`systemctl show` gave a malformed reply.")
+            raise HostError("`systemctl show` gave a malformed reply.", MALFORMED_HINT)
         changed_us = properties.get("StateChangeTimestampMonotonic", "0")
         since = (
             now - timedelta(seconds=now_s - int(changed_us) / 1e6)
@@ -157,7 +159,7 @@ async def _from_logind(timeout_s: float, run: Run) -> tuple[Login, ...]:
             if row.get("tty")
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HostError("`loginctl list-sessions` gave a malformed reply.") from error
+        raise HostError("`loginctl list-sessions` gave a malformed reply.", MALFORMED_HINT) from error
     without_state = [session for session, state in states.items() if state is None]
     if without_state:
         states.update(await _states(without_state, timeout_s, run))

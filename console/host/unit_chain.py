@@ -12,7 +12,7 @@ from console.durations import duration
 from console.errors import HostError, StepFailed
 from console.frozen import frozen
 from console.host.activity import full_name, is_glob
-from console.host.process import output_of
+from console.host.process import MALFORMED_HINT, output_of
 from console.host.reader import Run, property_blocks
 from console.text import SENTENCE_LIMIT, clean
 
@@ -129,7 +129,7 @@ async def read_links(names: Sequence[str], run: Run) -> tuple[ChainUnit, ...]:
         if not properties:
             continue
         if "Id" not in properties or "ActiveState" not in properties:
-            raise HostError("`systemctl show` gave a malformed reply.")
+            raise HostError("`systemctl show` gave a malformed reply.", MALFORMED_HINT)
         values = {key: clean(value) for key, value in properties.items() if key != "After"}
         links.append(
             ChainUnit(

@@ -9,6 +9,7 @@ from console.errors import Declined, HostError
 from console.frozen import frozen
 from console.host.activity import full_name
 from console.host.background import ProgramState, ProgramStatus
+from console.host.process import MALFORMED_HINT
 from console.host.reader import property_blocks
 from console.host.streaming import LINE_LIMIT_BYTES, Program, run_streaming
 from console.nixos.file import NixosPaths
@@ -204,7 +205,7 @@ async def _read_units(units: Sequence[str], places: NixosPaths) -> dict[str, _Un
     blocks = tuple(property_blocks(await places.run(command, SYSTEMCTL_TIMEOUT_S)))
     # It answers in the order in which it was asked.
     if len(blocks) != len(units) or not all("Id" in block and "LoadState" in block for block in blocks):
-        raise HostError("`systemctl show` did not answer with the requested units.")
+        raise HostError("`systemctl show` did not answer with the requested units.", MALFORMED_HINT)
     return {
         unit: _UnitFacts(
             clean(block["Id"]),

@@ -108,7 +108,9 @@ def means_of_this_host(state: Path) -> Means:
         place = next(folder for folder in (state, *state.parents) if folder.exists())
         return Means(free // 1024, shutil.disk_usage(place).free // MB, missing)
     except (OSError, ValueError, StopIteration) as error:
-        raise HostError(f"The memory and disk of this host are unknown: {error}.") from error
+        raise HostError(
+            f"The memory and disk of this host are unknown: {error}.", "Check that /proc is mounted."
+        ) from error
 
 
 def require_means(means: Means) -> None:

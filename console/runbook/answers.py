@@ -137,7 +137,7 @@ async def why_this_host_is_refused(context: Context) -> str:
 async def require_this_host(context: Context, places: NixosPaths) -> None:
     """Raise HostError where this is no NixOS, and Declined where it is not the engine's host."""
     if not places.is_nixos:
-        raise HostError(NOT_NIXOS)
+        raise HostError(NOT_NIXOS, "Skip this step: it is for a host with NixOS.")
     refusal = await why_this_host_is_refused(context)
     if refusal:
         raise Declined(refusal)

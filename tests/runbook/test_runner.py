@@ -1,7 +1,7 @@
 """A runner in this process, on a simulated swarm, with a clock that does not keep anybody waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -245,6 +245,33 @@ async def test_another_machine_is_refused(run: Swept, monkeypatch: pytest.Monkey
     assert view.stop_reason is not None
     assert view.stop_reason.why is run_events.Why.REFUSED
     assert "another machine" in view.stop_reason.sentence
+    assert not view.has_changed
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence", "hint"),
+    [
+        (lambda copy: copy.unlink(), "cannot be read: No such file or directory", "vipconsole abandon {run}"),
+        (
+            lambda copy: copy.write_text(copy.read_text() + "\n#"),
+            "not the planned one",
+            "vipconsole abandon {run}",
+        ),
+        (lambda copy: copy.write_text("runbook: 99\n"), "runbook", "the version of vipconsole that began"),
+    ],
+    ids=["lost", "changed", "of another version"],
+)
+async def test_without_its_own_copy_of_the_runbook_it_changes_nothing_and_says_what_helps(
+    run: Swept, damage: Callable[[Path], object], sentence: str, hint: str
+) -> None:
+    (copy,) = run.folder.glob("runbook-*.yaml")
+    damage(copy)
+    async with working(run) as made:
+        view = await made.work()
+    assert view.stop_reason is not None
+    assert view.stop_reason.why is run_events.Why.REFUSED
+    assert sentence in view.stop_reason.sentence
+    assert hint.format(run=run.folder.name) in view.stop_reason.hint
     assert not view.has_changed
 
 

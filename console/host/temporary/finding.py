@@ -8,7 +8,7 @@ from shutil import which
 
 from console.errors import Declined, HostError
 from console.frozen import frozen
-from console.host.process import PATH, output_of
+from console.host.process import MALFORMED_HINT, PATH, output_of
 from console.host.reader import PROC, Run
 from console.text import clean
 
@@ -33,7 +33,7 @@ async def version_of(dockerd: str, run: Run = output_of) -> str:
     output = (await run((dockerd, "--version"), _TIMEOUT_S)).decode("utf-8", "replace")
     if found := _VERSION.search(output):
         return clean(found[1])
-    raise HostError(f"`{clean(dockerd)} --version` gave a malformed reply.")
+    raise HostError(f"`{clean(dockerd)} --version` gave a malformed reply.", MALFORMED_HINT)
 
 
 async def find_dockerd(version: str, proc: Path = PROC, run: Run = output_of) -> DockerdProgram:

@@ -13,7 +13,7 @@ from typing import Any
 
 from console.errors import HostError
 from console.frozen import frozen
-from console.host.process import CommandFailed, output_of
+from console.host.process import MALFORMED_HINT, CommandFailed, output_of
 from console.host.reader import Run
 from console.host.temporary.values import Cable
 
@@ -173,7 +173,7 @@ class Firewall:
             rules = tuple(tuple(shlex.split(line)) for line in lines if line.startswith("-A "))
             policies = dict(line[1:].split()[:2] for line in lines if line.startswith(":"))
         except ValueError as error:
-            raise HostError(f"`{command}-save` gave a malformed reply.") from error
+            raise HostError(f"`{command}-save` gave a malformed reply.", MALFORMED_HINT) from error
         return _Filter(command, policies, rules)
 
     async def _ruleset(self) -> tuple[dict[str, Any], ...] | None:
@@ -187,7 +187,7 @@ class Firewall:
             items = json.loads(output or "{}").get("nftables", [])
             return tuple(item for item in items if isinstance(item, dict))
         except (ValueError, AttributeError, TypeError) as error:
-            raise HostError("`nft --json list ruleset` gave a malformed reply.") from error
+            raise HostError("`nft --json list ruleset` gave a malformed reply.", MALFORMED_HINT) from error
 
     async def _text(self, command: tuple[str, ...]) -> str:
         return (await self._run(command, TIMEOUT_S)).decode("utf-8", "replace")

@@ -48,7 +48,7 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, str]:
         if not equals or not name:
             raise UsageError(f"{clean(text)} sets no variable.", "Write it as NAME=VALUE.")
         if name in assignments:
-            raise UsageError(f"{clean(name)} is set twice.")
+            raise UsageError(f"{clean(name)} is set twice.", "Give it once.")
         assignments[name] = value
     return assignments
 

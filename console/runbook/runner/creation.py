@@ -230,7 +230,9 @@ def new_variables(view: RunView, runbook: Runbook) -> Mapping[str, Json]:
     }
     unset = [name for name, value in values.items() if value is None]
     if unset:
-        raise RunbookError(f"The changed runbook has variables without a value: {listed(unset)}.")
+        raise RunbookError(
+            f"The changed runbook has variables without a value: {listed(unset)}.", "Give each a default."
+        )
     return values
 
 

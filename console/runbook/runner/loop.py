@@ -256,7 +256,7 @@ class Runner:
         try:
             runbook = stored_runbook(self._log.folder, header.digest, header.source)
         except RunbookError as error:
-            await self._stop(error.sentence, "Use the version of vipconsole that began the run.")
+            await self._stop(error.sentence, error.hint)
             return None
         waits = Waits(self._log.folder, self._clock)
         runner = RunnerContext(self._log.folder, self._log, runbook, self._world, self._output, waits)
@@ -280,10 +280,16 @@ class Runner:
 
 def stored_runbook(folder: Path, digest: str, source: str) -> Runbook:
     """Return the runbook of a digest as it is kept with the run. Raises RunbookError where it is not, or no longer so."""
+    lost = f"Put {runbook_path(folder, digest)} back from a backup, or give the run up: vipconsole abandon {folder.name}."
     try:
         runbook = parse_runbook(runbook_path(folder, digest).read_bytes(), source)
     except OSError as error:
-        raise RunbookError(f"The run's copy of the runbook cannot be read: {error.strerror}.") from error
+        raise RunbookError(
+            f"The run's copy of the runbook cannot be read: {error.strerror}.", lost
+        ) from error
+    except RunbookError as error:
+        hint = "Use the version of vipconsole that began the run."
+        raise RunbookError(error.sentence, hint, error.problems) from error
     if runbook.digest != digest:
-        raise RunbookError("The run's copy of the runbook is not the planned one.")
+        raise RunbookError("The run's copy of the runbook is not the planned one.", lost)
     return runbook

@@ -20,6 +20,7 @@ MOST_PATH_BYTES = 107
 """A unix socket has no longer path (unix(7))."""
 _FORBIDDEN = " '\"$\\#?\n\t"
 """Characters that a path in a Nix store or of a flake has not."""
+_ELSEWHERE = "Set XDG_STATE_HOME to another folder."
 
 
 def demo_folder(environment: Mapping[str, str]) -> Path:
@@ -65,7 +66,9 @@ def _locked(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(folder.with_name("demo.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise SimulatorError(f"The demo's host cannot be made in {clean(str(folder))}: {error}.") from error
+        raise SimulatorError(
+            f"The demo's host cannot be made in {clean(str(folder))}: {error}.", _ELSEWHERE
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -75,12 +78,13 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _make(folder: Path) -> None:
     where = clean(str(folder), 300)
-    hint = "Set XDG_STATE_HOME to another folder."
     if any(character in str(folder) for character in _FORBIDDEN):
-        raise SimulatorError(f"The demo's host cannot be in {where}: its path has a special character.", hint)
+        raise SimulatorError(
+            f"The demo's host cannot be in {where}: its path has a special character.", _ELSEWHERE
+        )
     if len(os.fsencode(folder / JOURNAL_SOCKET)) > MOST_PATH_BYTES:
         raise SimulatorError(
-            f"The demo's host cannot be in {where}: the path is too long for a socket.", hint
+            f"The demo's host cannot be in {where}: the path is too long for a socket.", _ELSEWHERE
         )
     from console.runbook.language.source import shipped_runbook  # noqa: PLC0415 - it takes its paths when it is loaded
 
@@ -88,7 +92,7 @@ def _make(folder: Path) -> None:
     try:
         make_tree(folder, shorter(shipped_runbook().read_text("utf-8")))
     except OSError as error:
-        raise SimulatorError(f"The demo's host cannot be made in {where}: {error}.", hint) from error
+        raise SimulatorError(f"The demo's host cannot be made in {where}: {error}.", _ELSEWHERE) from error
     finally:
         os.umask(before)
 
