@@ -1,43 +1,57 @@
 """Examines the engine: its socket, its place in the swarm, whether it counts addresses, and whether it is this host's own."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 from console.doctor.values import DoctorArea, Examination, Patient, failed, passed, unexamined, warned
 from console.errors import Result, Unknown, VipconsoleError, known, unknown_from
 from console.host.identity import why_engine_is_foreign
 from console.swarm.model import Engine, Network, Node, SwarmState
+from console.swarm.reader import SwarmReader
 from console.text import clean, listed, plural
 
 AREA = DoctorArea.ENGINE
 
 
-async def examine_engine(patient: Patient) -> tuple[Result[Engine], tuple[Examination, ...]]:
-    """Return the engine, or why it cannot be asked, and what was found."""
+async def examine_engine(
+    patient: Patient,
+) -> tuple[Result[Engine], float | None, tuple[Examination, ...]]:
+    """Return the engine, or why it cannot be asked, by how many seconds its clock is ahead of this host's, and what was found."""
     reader, network = patient.reader, patient.settings.network
+    if isinstance(reader, VipconsoleError):
+        return unknown_from(reader), None, (failed(AREA, "address", reader),)
     deadline_s = patient.settings.snapshot.deadline_s
+    asked_s = time.time()
     try:
         engine = await asyncio.wait_for(reader.engine(), deadline_s)
     except VipconsoleError as error:
-        return unknown_from(error), (failed(AREA, "swarm", error),)
+        return unknown_from(error), None, (failed(AREA, "swarm", error),)
     except TimeoutError:
         silence = Unknown(
             f"The engine at {reader.host} did not answer within {deadline_s:g} s.",
             "`systemctl status docker`, then `journalctl -u docker -e`.",
         )
-        return silence, (failed(AREA, "swarm", silence),)
+        return silence, None, (failed(AREA, "swarm", silence),)
+    lag_s = _clock_lag_s(engine, asked_s, time.time())
     swarm = await reader.lists(deadline_s)
-    return engine, (
-        passed(
-            AREA,
-            "swarm",
-            f"{reader.host} answers: {engine.name}, a manager of {plural(engine.managers, 'manager')} "
-            f"and {plural(engine.nodes, 'node')}.",
+    return (
+        engine,
+        lag_s,
+        (
+            passed(
+                AREA,
+                "swarm",
+                f"{reader.host} answers: {engine.name}, a manager of {plural(engine.managers, 'manager')} "
+                f"and {plural(engine.nodes, 'node')}.",
+            ),
+            _version(engine, network),
+            *_leader(engine, swarm.nodes),
+            *_networks(swarm, network),
+            *_lists(swarm),
+            *await _shared(reader, swarm, network),
+            await _place(reader.host, engine),
         ),
-        _version(engine, network),
-        *_leader(engine, swarm.nodes),
-        *_networks(swarm, network),
-        await _place(reader.host, engine),
     )
 
 
@@ -109,6 +123,23 @@ def _others(overlays: list[Network]) -> str:
     return f"Overlays: {listed(names[:5])}{' and others' if len(names) > 5 else ''}."
 
 
+def _lists(swarm: SwarmState) -> Iterator[Examination]:
+    for subject, found in (("services", swarm.services), ("tasks", swarm.tasks)):
+        if isinstance(found, Unknown):
+            yield unexamined(AREA, subject, found)
+
+
+async def _shared(reader: SwarmReader, swarm: SwarmState, network: str) -> tuple[Examination, ...]:
+    """Return that the network that stacks share cannot be inspected: some proxies allow its list alone."""
+    if not any(overlay.name == network for overlay in known(swarm.networks, ())):
+        return ()
+    try:
+        await reader.attachments(network)
+    except VipconsoleError as error:
+        return (unexamined(AREA, "attachments", error),)
+    return ()
+
+
 async def _place(host: str, engine: Engine) -> Examination:
     refusal = await asyncio.to_thread(why_engine_is_foreign, host, engine.name)
     if refusal is None:
@@ -123,7 +154,7 @@ async def _place(host: str, engine: Engine) -> Examination:
     )
 
 
-def clock_lag_s(engine: Result[Engine], now_s: float) -> float | None:
-    """Return by how many seconds the engine's clock is ahead of this host's; None where it does not answer."""
-    found = known(engine, None)
-    return None if found is None else found.time.timestamp() - now_s
+def _clock_lag_s(engine: Engine, asked_s: float, answered_s: float) -> float:
+    """Return by how many seconds the engine's clock is ahead of this host's, which read so before and after it was asked."""
+    told_s = engine.time.timestamp()
+    return told_s - min(max(told_s, asked_s), answered_s)

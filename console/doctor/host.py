@@ -1,26 +1,21 @@
-"""Examines this host: who runs this, systemd, the state directory and its disk, the clock, the maintenance lock."""
+"""Examines this host: who runs this, systemd, the state directory, the clock, the maintenance lock."""
 
+import asyncio
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from console.doctor.engine import clock_lag_s
+from console.doctor.state import examine_state
 from console.doctor.values import DoctorArea, Examination, Patient, Tools, failed, passed, unexamined, warned
 from console.durations import duration
-from console.errors import HostError, Result, Unknown
+from console.errors import HostError, Unknown
 from console.host.lock_probe import holder_of_lock
 from console.host.reader import has_systemd, property_blocks
 from console.host.root import has_own_root, search_path
 from console.host.unit_chain import read_daemon_unit
-from console.storage.state import OWNER_HINT
-from console.swarm.model import Engine
-from console.text import clean
 
 AREA = DoctorArea.HOST
-LOW_MB, VERY_LOW_MB = 500, 50
-"""Free space where the state is: less makes a run refuse to write, sooner or later."""
 MOST_LAG_S = 2.0
 TIMEOUT_S = 5.0
 COMMANDS = {
@@ -30,15 +25,14 @@ COMMANDS = {
 """Commands of the host that are used, and for what."""
 
 
-async def examine_host(patient: Patient, engine: Result[Engine], tools: Tools) -> tuple[Examination, ...]:
-    """Return what was found."""
+async def examine_host(patient: Patient, lag_s: float | None, tools: Tools) -> tuple[Examination, ...]:
+    """Return what was found. `lag_s` is by how many seconds the engine's clock is ahead; None where it does not answer."""
     return (
         _user(),
         await _systemd(patient.settings.docker_unit, tools),
         *_commands(),
-        _state(patient.state),
-        *_disk(patient.state),
-        await _clock(engine, tools),
+        *await asyncio.to_thread(lambda: tuple(examine_state(patient.state))),
+        await _clock(lag_s, tools),
         _lock(tools.lock),
     )
 
@@ -81,41 +75,7 @@ def _commands() -> Iterator[Examination]:
             )
 
 
-def _state(state: Path) -> Examination:
-    shown = clean(str(state), 300)
-    if not state.exists():
-        place = _existing(state)
-        if os.access(place, os.W_OK | os.X_OK):
-            return passed(AREA, "state", f"{shown} is not there yet, and can be made when something is kept.")
-        return warned(AREA, "state", f"{shown} is not there, and this user may not make it.", OWNER_HINT)
-    if os.access(state, os.R_OK | os.W_OK | os.X_OK):
-        return passed(AREA, "state", f"Runs, censuses and history are kept in {shown}.")
-    if os.access(state, os.R_OK | os.X_OK):
-        return warned(AREA, "state", f"{shown} can be read, and not written, by this user.", OWNER_HINT)
-    return failed(AREA, "state", Unknown(f"{shown} cannot be read by this user.", OWNER_HINT))
-
-
-def _disk(state: Path) -> Iterator[Examination]:
-    place = _existing(state)
-    try:
-        free_mb = shutil.disk_usage(place).free / 1e6
-    except OSError as error:
-        yield unexamined(
-            AREA, "disk", Unknown(f"The free space of {place} cannot be read: {error.strerror}.")
-        )
-        return
-    shown = f"{free_mb / 1000:.1f} GB" if free_mb >= 1000 else f"{free_mb:.0f} MB"
-    hint = f"`df -h {place}`; `docker system df` shows what Docker takes."
-    if free_mb < VERY_LOW_MB:
-        yield failed(AREA, "disk", Unknown(f"Only {shown} are free where the state is kept.", hint))
-    elif free_mb < LOW_MB:
-        yield warned(AREA, "disk", f"Only {shown} are free where the state is kept.", hint)
-    else:
-        yield passed(AREA, "disk", f"{shown} are free where the state is kept.")
-
-
-async def _clock(engine: Result[Engine], tools: Tools) -> Examination:
-    lag_s = clock_lag_s(engine, time.time())
+async def _clock(lag_s: float | None, tools: Tools) -> Examination:
     if lag_s is not None and abs(lag_s) > MOST_LAG_S:
         direction = "ahead of" if lag_s > 0 else "behind"
         return warned(
@@ -154,8 +114,3 @@ def _lock(lock: Path) -> Examination:
             "Other changing commands wait for it, or refuse.",
         )
     return passed(AREA, "lock", "No maintenance is under way on this host.")
-
-
-def _existing(path: Path) -> Path:
-    """Return the nearest folder above a path that is there."""
-    return next((folder for folder in (path, *path.absolute().parents) if folder.exists()), Path("/"))

@@ -1,10 +1,11 @@
 """Examines dockerd's log: by what it is read, whether it can be, and whether anything is in it."""
 
-from console.doctor.values import DoctorArea, Examination, Patient, passed, unexamined, warned
+from console.doctor.values import DoctorArea, Examination, Patient, failed, passed, unexamined, warned
 from console.durations import duration
-from console.errors import Result, Unknown
+from console.errors import Result, Unknown, VipconsoleError
 from console.journal import native
 from console.journal.reader import read_recent, why_foreign_unless_silent
+from console.journal.values import Batch
 from console.swarm.model import Engine
 from console.text import clean, plural
 
@@ -13,11 +14,17 @@ AREA = DoctorArea.LOG
 
 async def examine_log(patient: Patient, engine: Result[Engine]) -> tuple[Examination, ...]:
     """Return what was found."""
-    log, unit, limits = patient.log, patient.settings.docker_unit, patient.settings.snapshot
-    window_s = limits.journal_s
+    log, limits = patient.log, patient.settings.snapshot
+    if isinstance(log, VipconsoleError):
+        return (failed(AREA, "reader", log),)
     if log.is_recorded:
-        return (passed(AREA, "reader", "A recording is read instead of this host's journal."),)
-    refusal = await why_foreign_unless_silent(patient.reader.host, engine)
+        recorded = passed(AREA, "reader", "A recording is read instead of this host's journal.")
+        return (
+            recorded,
+            _found(patient, await read_recent(log, None, patient.at, None, limits.call_timeout_s)),
+        )
+    host = "" if isinstance(patient.reader, VipconsoleError) else patient.reader.host
+    refusal = await why_foreign_unless_silent(host, engine)
     if refusal is not None and not log.is_proven:
         return (
             passed(
@@ -27,24 +34,44 @@ async def examine_log(patient: Patient, engine: Result[Engine]) -> tuple[Examina
                 "Where this is the engine's own host, mend what is said about the engine first.",
             ),
         )
-    batch = await read_recent(log, None, patient.at, window_s, limits.call_timeout_s)
+    batch = await read_recent(log, None, patient.at, limits.journal_s, limits.call_timeout_s)
+    return (_reader(), _found(patient, batch, limits.journal_s))
+
+
+def _found(patient: Patient, batch: Result[Batch], window_s: float | None = None) -> Examination:
+    """Return whether there are lines of dockerd; of a recording (no window) those of any time."""
+    unit = clean(patient.settings.docker_unit)
     if isinstance(batch, Unknown):
-        return (_reader(), unexamined(AREA, "journal", batch))
+        return unexamined(AREA, "journal", batch)
+    time = "" if window_s is None else f" of the last {duration(window_s)}"
     if batch.entries:
-        lines = plural(len(batch.entries), "line")
-        return (
-            _reader(),
-            passed(AREA, "journal", f"{lines} of {unit} of the last {duration(window_s)} can be read."),
-        )
-    return (
-        _reader(),
-        warned(
+        return passed(AREA, "journal", f"{plural(len(batch.entries), 'line')} of {unit}{time} can be read.")
+    reasons = [gap.reason for gap in batch.gaps]
+    if batch.unreadable:
+        reasons.append(f"{plural(batch.unreadable, 'entry', 'entries')} could not be read.")
+    if batch.is_partial:
+        reasons.append("It was not read whole within the time that there is.")
+    if reasons:
+        return unexamined(
             AREA,
             "journal",
-            f"The journal can be read, and has no line of {clean(unit)} of the last {duration(window_s)}.",
-            f"`journalctl -u {clean(unit)} -n 3`. Where dockerd has another unit, set `docker_unit`. On Debian this "
-            "user must be in the group systemd-journal or adm to see the lines of the system.",
-        ),
+            Unknown(
+                f"Whether dockerd logs to the journal is not known. {' '.join(reasons)}",
+                "`journalctl --verify` finds damaged files."
+                if window_s is not None
+                else "Name another recording.",
+            ),
+        )
+    if window_s is None:
+        return warned(
+            AREA, "journal", f"The recording has no line of {unit}.", "Set `docker_unit` to the unit in it."
+        )
+    return warned(
+        AREA,
+        "journal",
+        f"The journal can be read, and has no line of {unit}{time}.",
+        f"`journalctl -u {unit} -n 3`. Where dockerd has another unit, set `docker_unit`. On Debian this "
+        "user must be in the group systemd-journal or adm to see the lines of the system.",
     )
 
 
@@ -55,5 +82,5 @@ def _reader() -> Examination:
         AREA,
         "reader",
         "The journal is read with `journalctl`: systemd-python is not installed.",
-        "It works. With `pip install 'vipconsole[journal]'` it starts no process for it.",
+        "It works. With systemd-python beside vipconsole (`pip install systemd-python`) it starts no process for it.",
     )

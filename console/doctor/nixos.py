@@ -1,5 +1,7 @@
 """Examines the NixOS configuration: whether the file that creates the network can be edited, now, exactly."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
@@ -8,7 +10,9 @@ from console.errors import Declined, HostError, Unknown
 from console.host.root import under_root
 from console.nixos.edit import Edit, inspect_edit
 from console.nixos.file import PLACES, NixosPaths
+from console.nixos.rebuild import flake_folder
 from console.nixos.swarm_nix import SubnetVerdict
+from console.settings import Nixos
 from console.text import SENTENCE_LIMIT, clean
 
 AREA = DoctorArea.NIXOS
@@ -24,7 +28,7 @@ async def examine_nixos(patient: Patient, places: NixosPaths = PLACES) -> tuple[
         edit = await inspect_edit(nixos.file, under_root(nixos.repository), network, subnet, places.run)
     except (Declined, HostError) as error:
         return (warned(AREA, "file", error.sentence, error.hint or _SETTINGS),)
-    return (_edit(edit, subnet), *_git(edit))
+    return (_edit(edit, subnet), *_git(edit), *_means(edit, nixos, places))
 
 
 def _edit(edit: Edit, subnet: IPv4Network) -> Examination:
@@ -43,6 +47,41 @@ def _edit(edit: Edit, subnet: IPv4Network) -> Examination:
             edit.nix.hint or "Run this on the NixOS host itself, where Nix is.",
         )
     return passed(AREA, "file", sentence)
+
+
+def _means(edit: Edit, nixos: Nixos, places: NixosPaths) -> Iterator[Examination]:
+    """Yield what keeps a run from writing the file, or from building the system."""
+    path = clean(str(edit.file.path), SENTENCE_LIMIT)
+    try:
+        is_fixed = bool(os.statvfs(edit.file.path).f_flag & os.ST_RDONLY)
+    except OSError as error:
+        yield unexamined(
+            AREA, "writing", Unknown(f"Whether {path} can be written is not known: {error.strerror}.")
+        )
+    else:
+        if is_fixed:
+            hint = f"`findmnt -T {path}`, then mount it for writing."
+            yield warned(AREA, "writing", f"{path} is on a file system that is mounted read-only.", hint)
+    if shutil.which("nixos-rebuild", path=places.path) is None:
+        yield warned(
+            AREA,
+            "nixos-rebuild",
+            "The command `nixos-rebuild` is not on this host: no run can build its system.",
+            f"`ls -l /run/current-system/sw/bin/nixos-rebuild`. Commands are searched in {clean(places.path)}.",
+        )
+    try:
+        folder = flake_folder(nixos.flake, under_root(nixos.repository))
+    except Declined as error:
+        yield warned(AREA, "flake", error.sentence, error.hint)
+        return
+    # Nix looks for the file in the folders above, too.
+    if folder is not None and not any((place / "flake.nix").is_file() for place in (folder, *folder.parents)):
+        yield warned(
+            AREA,
+            "flake",
+            f"There is no flake.nix in {clean(str(folder), 300)}: nothing can be built.",
+            _SETTINGS,
+        )
 
 
 def _git(edit: Edit) -> Iterator[Examination]:

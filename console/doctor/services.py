@@ -1,5 +1,6 @@
 """Examines what works while nobody looks: the recorder, the guard and the alerts."""
 
+import os
 from collections.abc import Mapping
 
 from console.doctor.values import DoctorArea, Examination, Patient, Tools, passed, unexamined, warned
@@ -12,7 +13,7 @@ from console.settings import Settings
 from console.storage.alerts import read_failing_alerts
 from console.storage.recorder_lock import recorder_of
 from console.swarm.model import Engine
-from console.text import listed, plural
+from console.text import clean, listed, plural
 
 AREA = DoctorArea.SERVICES
 RECORD, GUARD = "vipconsole-record.service", "vipconsole-guard.timer"
@@ -25,7 +26,7 @@ async def examine_services(patient: Patient, engine: Result[Engine], tools: Tool
     return (
         _recorder(patient, engine, units),
         _guard(patient.settings, units),
-        _alerts(patient),
+        _alerts(patient, units),
     )
 
 
@@ -53,18 +54,21 @@ def _recorder(patient: Patient, engine: Result[Engine], units: Result[Mapping[st
         )
     if recorder_of(patient.state):
         return passed(AREA, "recorder", "A recorder is at work.")
+    state = clean(str(patient.state), 300)
+    if unit is not None and unit.state == "active":
+        return passed(AREA, "recorder", f"{RECORD} is at work. What it keeps is not in {state}.")
     if watching is not None:
         since = duration((patient.at - watching.since).total_seconds())
         return warned(
             AREA,
             "recorder",
             f"The last recorder stopped {since} ago: leaks and failures since then are not kept.",
-            f"`systemctl start {RECORD}`, or `vipconsole record` in a terminal.",
+            _start(units),
         )
     return passed(
         AREA,
         "recorder",
-        "No recorder is at work: what happens while no console is open is not kept.",
+        f"No recorder is at work in {state}: what happens while no console is open is not kept.",
         _enable(RECORD, units, "record.md") or "`vipconsole record` in a terminal (docs/record.md).",
     )
 
@@ -103,7 +107,30 @@ def _enable(name: str, units: Result[Mapping[str, Unit]], page: str) -> str:
     return f"`systemctl enable --now {name}`{files}."
 
 
-def _alerts(patient: Patient) -> Examination:
+def _start(units: Result[Mapping[str, Unit]]) -> str:
+    """Return how a recorder is started."""
+    unit = known(units, {}).get(RECORD)
+    by_systemd = f"`systemctl start {RECORD}`, or " if unit is not None and unit.load == "loaded" else ""
+    return f"{by_systemd}`vipconsole record` in a terminal."
+
+
+def _is_recorded(patient: Patient, units: Result[Mapping[str, Unit]]) -> bool:
+    unit = known(units, {}).get(RECORD)
+    return (unit is not None and unit.state == "active") or bool(recorder_of(patient.state))
+
+
+def _cannot_run(program: str) -> bool:
+    """Whether a program is not there, or not to be run; nothing is said of what this user cannot see."""
+    try:
+        os.lstat(program)
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return os.geteuid() == 0 and not (os.access(program, os.X_OK) and os.path.isfile(program))  # noqa: PTH113 - it raises nothing
+
+
+def _alerts(patient: Patient, units: Result[Mapping[str, Unit]]) -> Examination:
     alerts = patient.settings.alert
     if not alerts:
         return passed(
@@ -123,9 +150,21 @@ def _alerts(patient: Patient) -> Examination:
             f"Alerts that do not get through: {names}.",
             f"`vipconsole alert --test {failing[0].name}`.",
         )
+    missing = [alert for alert in alerts if alert.command and _cannot_run(alert.command[0])]
+    if missing:
+        programs = listed([clean(alert.command[0], 300) for alert in missing])
+        return warned(
+            AREA, "alerts", f"Programs that alerts start cannot be run: {programs}.",
+            f"`ls -l {clean(missing[0].command[0], 300)}`; correct `command` of the [[alert]] in the settings.",
+        )  # fmt: skip
+    those = f"{plural(len(alerts), 'alert')} set: {listed([alert.title for alert in alerts])}."
+    if not _is_recorded(patient, units):
+        return warned(
+            AREA, "alerts", f"{those} No recorder is at work, and only a recorder sends them.", _start(units)
+        )
     return passed(
         AREA,
         "alerts",
-        f"{plural(len(alerts), 'alert')} set: {listed([alert.title for alert in alerts])}.",
+        those,
         "`vipconsole alert --test` sends a test through each.",
     )

@@ -21,7 +21,8 @@ def examine_settings(
     try:
         settings = load_settings(files, required)
     except SettingsError as error:
-        return Settings(), (failed(AREA, "files", error),)
+        hint = f"{error.hint} Until then nothing of it is used: what is told here is of the defaults."
+        return Settings(), (failed(AREA, "files", SettingsError(error.sentence, hint)),)
     there = [path for path in (*files, *((required,) if required else ())) if path.exists()]
     if not there:
         return settings, (

@@ -13,6 +13,7 @@ from console.host.lock_probe import LOCK
 from console.host.process import output_of
 from console.host.reader import BOOTED, Run
 from console.journal.reader import DaemonLog
+from console.nodes.reader import NodesReader
 from console.settings import Settings
 from console.swarm.reader import SwarmReader
 from console.text import clean
@@ -25,6 +26,7 @@ class DoctorArea(StrEnum):
     LOG = "log"
     HOST = "host"
     NIXOS = "nixos"
+    NODES = "nodes"
     SERVICES = "services"
     SETTINGS = "settings"
     TERMINAL = "terminal"
@@ -49,14 +51,18 @@ class Examination:
 class Patient:
     """What is examined, and the settings that say where it is."""
 
-    reader: SwarmReader
-    log: DaemonLog
+    reader: SwarmReader | VipconsoleError
+    """Or why the engine's address cannot be used."""
+    log: DaemonLog | VipconsoleError
+    """Or why the recording that was named cannot be."""
     state: Path
     """The state directory."""
     subnet: IPv4Network
     """What the runbook would give the network that stacks share."""
     settings: Settings
     at: datetime
+    nodes: NodesReader | None = None
+    """The other nodes that the settings name."""
 
 
 @frozen

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 _BY_HAND = "Add the subnet by hand to the command that creates the network, then try the step again."
 _DRESSING = str.maketrans("", "", ' "()')
+_UNTRUSTED = re.compile(r"in repository at '([^']+)'")
 
 
 def require_only_insertion(old: bytes, new: bytes, insertion: Insertion) -> None:
@@ -210,6 +211,12 @@ def commit_command(edit: Edit, network: str, subnet: IPv4Network) -> str:
     return clean(shlex.join(("git", "-C", folder, "commit", "-m", message, "--", name)), SENTENCE_LIMIT)
 
 
+def _repository_in(complaint: str) -> str:
+    """Return the repository that git names where it does not trust it: the top, whichever folder was asked about."""
+    named = _UNTRUSTED.search(complaint)
+    return named[1] if named else ""
+
+
 async def git_state(path: Path, run: Run) -> Result[str]:
     """Return a sentence about a file in its repository, "" where it is committed as it is."""
     # Else git would write its index, as root, into a repository that may be another user's.
@@ -227,7 +234,7 @@ async def git_state(path: Path, run: Run) -> Result[str]:
             return Unknown(
                 f"git does not trust the repository of {clean(path.name)}, because another user owns it.",
                 "Nix uses git too. If you trust the repository, run: git config --global --add "
-                f"safe.directory {clean(str(path.parent), 300)}",
+                f"safe.directory {shlex.quote(_repository_in(error.sentence) or clean(str(path.parent), 300))}",
             )
         return Unknown(f"The git state of {clean(path.name)} is unknown. {error.sentence}", error.hint)
     match output[:2]:

@@ -46,17 +46,26 @@ _STORE_NAME = re.compile(r"/[^' ]*/[a-z0-9]{32}-([^/' ]+?)(?:\.drv)?(?=$|[/' ])"
 
 def flake_at(flake: str, repository: Path) -> str:
     """Return a flake reference whose path, if it is one, is absolute: `.#host` is meant from the repository."""
-    cut = min((at for sign in "#?" if (at := flake.find(sign)) >= 0), default=len(flake))
-    path, rest = flake[:cut], flake[cut:]
+    absolute = flake_folder(flake, repository)
+    return flake if absolute is None else f"{absolute}{flake[_end_of_path(flake) :]}"
+
+
+def flake_folder(flake: str, repository: Path) -> Path | None:
+    """Return the folder of a flake reference; None for one that is no path. Raises Declined for a path that Nix cannot take."""
+    path = flake[: _end_of_path(flake)]
     if path and not path.startswith(_RELATIVE):
-        return flake
+        return None
     absolute = (repository / path).resolve()
     if any(sign in str(absolute) for sign in "#?"):
         raise Declined(
             f"{clean(str(absolute), SENTENCE_LIMIT)} is not a valid flake path.",
             "Choose a path without `#` and `?`.",
         )
-    return f"{absolute}{rest}"
+    return absolute
+
+
+def _end_of_path(flake: str) -> int:
+    return min((at for sign in "#?" if (at := flake.find(sign)) >= 0), default=len(flake))
 
 
 def build_command(flake: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ TITLES = {
     DoctorArea.LOG: "dockerd's log",
     DoctorArea.HOST: "This host",
     DoctorArea.NIXOS: "NixOS",
+    DoctorArea.NODES: "Other nodes",
     DoctorArea.SERVICES: "While nobody looks",
     DoctorArea.SETTINGS: "Settings",
     DoctorArea.TERMINAL: "Terminal",

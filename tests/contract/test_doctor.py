@@ -23,8 +23,9 @@ async def test_it_finds_a_manager_that_leads_and_the_network_that_is_set(
     settings, subnet, now = Settings(network=name), IPv4Network("10.10.0.0/16"), datetime.now(UTC)
     with reader_of(f"unix://{world.socket}") as reader:
         patient = Patient(reader, DaemonLog(open_journal()), tmp_path, subnet, settings, now)
-        engine, found = await examine_engine(patient)
+        engine, lag_s, found = await examine_engine(patient)
     assert not isinstance(engine, Unknown)
+    assert lag_s is not None
     wrong = {each.subject for each in found if each.severity is not Severity.OK}
     # A private engine has its own network, and a simulated one another name.
     assert wrong == {"place"}

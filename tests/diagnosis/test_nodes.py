@@ -8,6 +8,7 @@ import pytest
 from console.addresses.holders import HolderKind
 from console.addresses.leaks import Census, allocator_of
 from console.diagnosis.assess import assess
+from console.diagnosis.findings.sources import DOCTOR
 from console.diagnosis.values import Assessment, Finding, Severity, Snapshot
 from console.errors import Unknown
 from console.journal.summary import summarise
@@ -325,7 +326,7 @@ def test_a_journal_that_was_to_be_read_and_is_not_is_a_note() -> None:
     (finding,) = about_nodes(seen(told("ci-host", copy(*ALL)), b))
     assert (finding.code, finding.severity, finding.names) == ("node-journal-unread", Severity.OK, ("b",))
     assert finding.sentence == f"The journal of dockerd on b was not read. {refused.reason}"
-    assert finding.hint == "hint"
+    assert finding.hint == f"hint {DOCTOR}"
     # Where the node is silent too, that is what is told.
     both = replace(silent("c"), journal=refused)
     assert [each.code for each in about_nodes(seen(told("ci-host", copy(*ALL)), both))] == ["node-unread"]

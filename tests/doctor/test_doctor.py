@@ -18,9 +18,9 @@ from console.doctor.examination import examine
 from console.doctor.nixos import examine_nixos
 from console.doctor.settings import examine_settings
 from console.doctor.values import DoctorArea, Examination, Patient, Tools, worst
-from console.errors import HostError
+from console.errors import HostError, UsageError
 from console.journal.reader import DaemonLog
-from console.journal.values import Batch, Window
+from console.journal.values import Batch, JournalGap, Window
 from console.nixos.file import NixosPaths
 from console.settings import Nixos, Settings
 from console.storage.alerts import write_alerts
@@ -38,17 +38,18 @@ UNITS = b"Id=vipconsole-record.service\nLoadState=not-found\nActiveState=inactiv
 
 
 class Journal:
-    """A journal with so many lines, or one that cannot be read."""
+    """A journal with so many lines, one with a gap, or one that cannot be read."""
 
-    def __init__(self, entries: int = 3, error: HostError | None = None) -> None:
+    def __init__(self, entries: int = 3, error: HostError | None = None, gap: str = "") -> None:
         self._entries = entries
         self._error = error
+        self._gaps = (JournalGap(gap),) if gap else ()
 
     async def read(self, _: Window) -> Batch:
         if self._error is not None:
             raise self._error
         entries: Any = (object(),) * self._entries
-        return Batch(entries)
+        return Batch(entries, self._gaps)
 
     def follow(self, *_: object) -> Any:
         raise NotImplementedError
@@ -217,12 +218,16 @@ def test_a_clock_that_nobody_sets_is_told(host: Host, monkeypatch: pytest.Monkey
     host.answers["timedatectl"] = b"NTPSynchronized=no\n"
     with served() as (running, reader):
         at = running.model.now.timestamp()
-        monkeypatch.setattr("console.doctor.host.time.time", lambda: at)
+        monkeypatch.setattr("console.doctor.engine.time.time", lambda: at)
         assert "timedatectl set-ntp true" in host.examined(reader)[CLOCK].hint
-        monkeypatch.setattr("console.doctor.host.time.time", lambda: at + 60)
+        monkeypatch.setattr("console.doctor.engine.time.time", lambda: at + 60)
         assert "60 s behind" in host.examined(reader)[CLOCK].sentence
-        monkeypatch.setattr("console.doctor.host.time.time", lambda: at - 14_860_800)
+        monkeypatch.setattr("console.doctor.engine.time.time", lambda: at - 14_860_800)
         assert "172 d ahead of" in host.examined(reader)[CLOCK].sentence
+        # It told its time at some moment in between: that it took its time is no difference of clocks.
+        times = iter((at - 4,))
+        monkeypatch.setattr("console.doctor.engine.time.time", lambda: next(times, at + 4))
+        assert "timedatectl set-ntp true" in host.examined(reader)[CLOCK].hint
 
 
 def test_the_state_directory_is_told_as_it_is(host: Host) -> None:
@@ -273,12 +278,82 @@ def test_alerts_that_do_not_get_through_are_told(host: Host) -> None:
     subject = (DoctorArea.SERVICES, "alerts")
     host.settings = replace(host.settings, alert=(Alert("ops", ("/bin/true",)),))
     with served() as (_, reader):
-        assert "1 alert set: ops." in host.examined(reader)[subject].sentence
+        found = host.examined(reader)[subject]
+        assert found.severity is Severity.WARNING
+        assert "1 alert set: ops. No recorder is at work, and only a recorder sends them." in found.sentence
+        assert found.hint == "`vipconsole record` in a terminal."
+        host.answers["vipconsole-guard.timer"] = UNITS.replace(b"inactive", b"active").replace(
+            b"not-found", b"loaded"
+        )
+        assert host.examined(reader)[subject].severity is Severity.OK
+        recorder = host.examined(reader)[DoctorArea.SERVICES, "recorder"]
+        assert "is at work. What it keeps is not in" in recorder.sentence
         trouble = AlertState(lost=2, lost_at=NOW - timedelta(hours=1))
         write_alerts(host.state, {"ops": trouble})
         found = host.examined(reader)[subject]
     assert found.severity is Severity.WARNING
     assert found.hint == "`vipconsole alert --test ops`."
+
+
+def test_an_alert_whose_program_is_not_there_is_told_before_it_is_needed(host: Host, tmp_path: Path) -> None:
+    program = str(tmp_path / "notify")
+    host.settings = replace(host.settings, alert=(Alert("ops", (program,)),))
+    with served() as (_, reader):
+        found = host.examined(reader)[DoctorArea.SERVICES, "alerts"]
+    assert f"cannot be run: {program}." in found.sentence
+    assert f"`ls -l {program}`" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "subject"), [("/services*", "services"), ("/tasks*", "tasks"), ("/networks/*", "attachments")]
+)
+def test_a_part_that_a_proxy_refuses_is_told(host: Host, path: str, subject: str) -> None:
+    with served() as (running, reader):
+        running.break_call(path, "status:403")
+        found = host.examined(reader)
+    assert found[DoctorArea.ENGINE, "swarm"].severity is Severity.OK
+    assert found[DoctorArea.ENGINE, subject].severity is Severity.UNKNOWN
+
+
+def test_a_damaged_journal_is_not_taken_for_one_without_a_line(host: Host) -> None:
+    host.log = DaemonLog(Journal(0, gap="The journal is empty, so nothing is known."), is_proven=True)
+    with served() as (_, reader):
+        found = host.examined(reader)[DoctorArea.LOG, "journal"]
+    assert found.severity is Severity.UNKNOWN
+    assert "is not known. The journal is empty" in found.sentence
+
+
+def test_a_recording_is_read_and_one_without_a_line_is_told(host: Host) -> None:
+    host.log = DaemonLog(Journal(), is_recorded=True)
+    with served() as (_, reader):
+        assert (
+            "3 lines of docker.service can be read"
+            in host.examined(reader)[DoctorArea.LOG, "journal"].sentence
+        )
+        host.log = DaemonLog(Journal(0), is_recorded=True)
+        found = host.examined(reader)[DoctorArea.LOG, "journal"]
+    assert (found.severity, found.sentence) == (
+        Severity.WARNING,
+        "The recording has no line of docker.service.",
+    )
+
+
+def test_an_address_that_cannot_be_used_keeps_nothing_else_from_being_examined(host: Host) -> None:
+    patient = Patient(
+        UsageError("x is not an engine address.", "Write unix:///…"),
+        host.log,
+        host.state,
+        SUBNET,
+        host.settings,
+        NOW,
+    )
+    found = {(each.area, each.subject): each for each in asyncio.run(examine(patient, host.tools()))}
+    assert found[DoctorArea.ENGINE, "address"].severity is Severity.CRITICAL
+    assert found[DoctorArea.HOST, "state"].severity is Severity.OK
+    assert found[DoctorArea.LOG, "journal"].severity is Severity.OK
+    patient = replace(patient, log=UsageError("Journal not found: /x.", "Name another."))
+    found = {(each.area, each.subject): each for each in asyncio.run(examine(patient, host.tools()))}
+    assert found[DoctorArea.LOG, "reader"].severity is Severity.CRITICAL
 
 
 def test_settings_that_cannot_be_used_are_told_and_the_defaults_hold(tmp_path: Path) -> None:
@@ -322,13 +397,23 @@ def test_the_edit_of_the_nix_file_is_told_before_it_is_needed(
         absent = asyncio.run(examine_nixos(host.patient(reader), NixosPaths(marker=marker)))
         marker.touch()
         # There is no Nix on this path: then its own check of the edit is what is missing.
-        found, git = asyncio.run(
+        found, git, *means = asyncio.run(
             examine_nixos(host.patient(reader), NixosPaths(marker=marker, path="/nonexistent"))
+        )
+        (tmp_path / "flake.nix").touch()
+        tool = tmp_path / "nixos-rebuild"
+        tool.touch(0o755)
+        with_all = asyncio.run(
+            examine_nixos(host.patient(reader), NixosPaths(marker=marker, path=str(tmp_path)))
         )
     assert [each.severity for each in absent] == [Severity.OK]
     assert (found.severity, sentence in found.sentence) == (severity, True)
     assert found.hint or severity is Severity.OK
     assert git.subject == "git"
+    # Without these an edit that is exact leads nowhere.
+    assert [each.subject for each in means] == ["nixos-rebuild", "flake"]
+    assert {each.severity for each in means} == {Severity.WARNING}
+    assert [each.subject for each in with_all] == ["file", "git"]
 
 
 def test_the_worst_decides() -> None:

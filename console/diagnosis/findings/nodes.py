@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from console.diagnosis.findings.sources import SEVERITIES, is_past
+from console.diagnosis.findings.sources import DOCTOR, SEVERITIES, is_past
 from console.diagnosis.values import Finding, Severity, Snapshot
 from console.durations import duration, stamp
 from console.errors import Unknown, known
@@ -106,7 +106,7 @@ def _find_silent(status: NodeStatus, snapshot: Snapshot, *, is_stopped: bool) ->
             name,
             "",
             f"{name} was not read. {silent}",
-            status.failure.hint,
+            f"{status.failure.hint} {DOCTOR}".lstrip(),
             (name,),
         )
         return
@@ -367,7 +367,7 @@ def _find_unread_journal(status: NodeStatus) -> Iterator[Finding]:
         status.name,
         "",
         f"The journal of dockerd on {status.name} was not read. {failure.reason}",
-        failure.hint,
+        f"{failure.hint} {DOCTOR}".lstrip(),
         (status.name,),
     )
 

@@ -25,7 +25,7 @@ SEVERITIES: Mapping[str, Severity] = {
 }
 """By the severity of a signature."""
 SWARM = "swarm"
-_DOCTOR = "`vipconsole doctor` tells what works on this host."
+DOCTOR = "`vipconsole doctor` tells what works on this host."
 
 
 def find_log_failures(journal: "Result[Summary]", *, is_required: bool) -> Iterator[Finding]:
@@ -97,7 +97,10 @@ def find_read_failures(snapshot: Snapshot) -> Iterator[Finding]:
             yield _read_failure("part-unread", name, f"{name} cannot be read", result)
     if isinstance(swarm.nodes, Unknown):
         yield _note(
-            "nodes-unread", "nodes", f"The nodes cannot be read. {swarm.nodes.reason}", swarm.nodes.hint
+            "nodes-unread",
+            "nodes",
+            f"The nodes cannot be read. {swarm.nodes.reason}",
+            f"{swarm.nodes.hint} {DOCTOR}".lstrip(),
         )
     for network in known(swarm.networks, ()):
         if network.is_overlay and isinstance(network.detail, Unknown):
@@ -150,10 +153,10 @@ def _host_read_failures(snapshot: Snapshot) -> Iterator[Finding]:
     if len(failures) > 1 and len({result.reason for result in failures.values()}) == 1:
         failure = next(iter(failures.values()))
         sentence = f"This host's routes and dockerd's journal were not read. {failure.reason}"
-        yield _note("host-unread", SWARM, sentence, f"{failure.hint} {_DOCTOR}".lstrip())
+        yield _note("host-unread", SWARM, sentence, f"{failure.hint} {DOCTOR}".lstrip())
         return
     for code, failure in failures.items():
-        hint = f"{failure.hint} {_DOCTOR}".lstrip()
+        hint = f"{failure.hint} {DOCTOR}".lstrip()
         yield _note(code, SWARM, f"{sources[code][0]} not read. {failure.reason}", hint)
 
 

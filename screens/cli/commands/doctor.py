@@ -4,21 +4,32 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import ExitStack
 from ipaddress import IPv4Network
 
 from console.clock import SystemClock
 from console.doctor.examination import examine
 from console.doctor.settings import examine_settings
-from console.doctor.values import DoctorArea, Examination, Patient, failed, passed, warned, worst
+from console.doctor.values import DoctorArea, Examination, Patient, passed, warned, worst
 from console.errors import RunbookError, UsageError
+from console.journal.reader import DaemonLog
 from console.runbook.language.file import read_runbook
 from console.runbook.language.source import default_runbook, shipped_runbook
 from console.settings import Settings
 from console.storage.state import state_folder
+from console.swarm.address import resolve_host
+from console.swarm.client import EngineConnection
 from console.swarm.reader import EngineReader
 from console.text import clean
 from screens.cli.commands.console import can_show
-from screens.cli.common import engine_and_log, own_settings_file, result_of, settings_files
+from screens.cli.common import (
+    connect,
+    engine_and_log,
+    journal_for,
+    own_settings_file,
+    result_of,
+    settings_files,
+)
 from screens.output.doctor import as_json, lines
 from screens.output.plain import say, size_of
 
@@ -40,13 +51,37 @@ def run(arguments: Namespace) -> int:
 
 
 def _examine_engine(arguments: Namespace, settings: Settings) -> tuple[str, tuple[Examination, ...]]:
+    with ExitStack() as stack:
+        connection, log = _engine_and_log(arguments, settings, stack)
+        state, at = state_folder(), SystemClock().now()
+        if isinstance(connection, UsageError):
+            patient = Patient(connection, log, state, _subnet(), settings, at)
+            return "", result_of(examine(patient))
+        nodes = None
+        if settings.node and not arguments.demo:
+            from console.nodes.reader import NodesReader
+
+            # Without a state directory: examining keeps nothing.
+            nodes = NodesReader(connection, settings, SystemClock(), None)
+        patient = Patient(EngineReader(connection), log, state, _subnet(), settings, at, nodes)
+        return connection.host, result_of(examine(patient))
+
+
+def _engine_and_log(
+    arguments: Namespace, settings: Settings, stack: ExitStack
+) -> tuple[EngineConnection | UsageError, DaemonLog | UsageError]:
+    """Return both doors, each until the stack is closed; one that cannot be opened keeps nothing else from being examined."""
+    if arguments.demo:
+        return stack.enter_context(engine_and_log(arguments, settings))
+    connection: EngineConnection | UsageError
     try:
-        with engine_and_log(arguments, settings) as (connection, log):
-            at = SystemClock().now()
-            patient = Patient(EngineReader(connection), log, state_folder(), _subnet(), settings, at)
-            return connection.host, result_of(examine(patient))
+        connection = stack.enter_context(connect(resolve_host(arguments.host), settings))
     except UsageError as error:
-        return "", (failed(DoctorArea.ENGINE, "address", error),)
+        connection = error
+    try:
+        return connection, journal_for(arguments, settings)
+    except UsageError as error:
+        return connection, error
 
 
 def _subnet() -> IPv4Network:
