@@ -14,7 +14,6 @@ from console.runbook.run.decisions import (
     stop_question,
 )
 from console.runbook.run.events import Choice, Decided, QuestionKind
-from console.runbook.run.next_action import may_skip
 from console.runbook.run.view import Question, RunState, RunView, StepState, StepView, StoredRun
 from screens.present.step_plan import expected_of
 from screens.present.text import (
@@ -206,12 +205,7 @@ def _question_of_stopped_run(run: StoredRun) -> QuestionView | None:
     if step is None or view.stop_reason is None or view.state is not RunState.STOPPED:
         return None
     has_failed = step.state in (StepState.FAILED, StepState.UNKNOWN)
-    skip = (
-        (Choice.SKIP,)
-        if may_skip(step, QuestionKind.FAILURE if has_failed else QuestionKind.GO_AHEAD)
-        else ()
-    )
-    candidates = (*((Choice.RETRY,) if has_failed else ()), *skip, Choice.UNDO)
+    candidates = (*((Choice.RETRY,) if has_failed else ()), Choice.SKIP, Choice.UNDO)
     choices = tuple(
         choice for choice in candidates if _can_decide(run, DecisionRequest(step.id, choice, reason="-"))
     )

@@ -123,3 +123,18 @@ def test_an_outage_cannot_be_skipped_while_the_steps_after_it_could_not_work() -
     # All is brought back, and something of it does not run: the operator may go on.
     assert may_skip(outage("settled", is_down=True), failure)
     assert may_skip(outage("back", is_down=False), failure)
+
+
+def test_an_outage_is_not_skipped_where_that_was_not_offered() -> None:
+    head = StepHeader("out", "Take down", "test.do", Effect.OUTAGE, needs_word=True, on_failure=OnFailure.ASK)
+    run = PaperRun((head, SAFE), Flags())
+    run.work()
+    skip = DecisionRequest("out", events.Choice.SKIP, reason="no time")
+    refusal = "out cannot be skipped: the steps after it need what it does."
+    assert run.decide(skip) == refusal
+    assert run.view.state is RunState.WAITING
+    # Stopped before it began, there is no question that could say what may be answered.
+    assert run.decide(DecisionRequest("out", events.Choice.STOP)) == ""
+    assert run.view.question is None
+    assert run.decide(skip) == refusal
+    assert run.view.step("out").state is not StepState.SKIPPED

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from console.frozen import frozen
 from console.host.who import Who
-from console.runbook.run.events import Choice, Decided
+from console.runbook.run.events import Choice, Decided, QuestionKind
+from console.runbook.run.next_action import may_skip
 from console.runbook.run.replay_steps import undo_scope
 from console.runbook.run.view import Question, RunState, RunView, StepView
 
@@ -95,7 +96,7 @@ def _problem_with(view: RunView, request: DecisionRequest) -> str:
     question = view.question
     choices = () if question is None else question.event.choices
     if request.choice is Choice.SKIP:
-        return "" if request.reason else "Skipping a step needs a reason."
+        return _problem_with_skip(view.step(request.step), question, request)
     if request.choice is Choice.RETRY:
         has_failed = question is None or Choice.RETRY in choices
         return "" if has_failed else f"{request.step} has not failed, so there is nothing to retry."
@@ -104,6 +105,14 @@ def _problem_with(view: RunView, request: DecisionRequest) -> str:
     if request.word != question.event.word:
         return f"Wrong word. Type `{question.event.word}` to confirm {request.step}."
     return ""
+
+
+def _problem_with_skip(step: StepView, question: Question | None, request: DecisionRequest) -> str:
+    kind = QuestionKind.FAILURE if step.has_begun else QuestionKind.GO_AHEAD
+    is_allowed = may_skip(step, kind) if question is None else Choice.SKIP in question.event.choices
+    if not is_allowed:
+        return f"{step.id} cannot be skipped: the steps after it need what it does."
+    return "" if request.reason else "Skipping a step needs a reason."
 
 
 def _current_digest(view: RunView, step: StepView) -> str:

@@ -9,7 +9,7 @@ from console.clock import Clock
 from console.host.who import Who
 from console.runbook.run import events
 from console.runbook.run.decisions import DecisionRequest, decision_for
-from console.runbook.run.view import RunState, RunView
+from console.runbook.run.view import RunState, RunView, StepState
 from console.runbook.runner.starting import Tell, silent, start_runner
 from console.runbook.store.folders import release_reserve
 from console.runbook.store.log import append_if_allowed
@@ -73,10 +73,13 @@ async def abandon(folder: Path, who: Who, clock: Clock) -> RunView:
 
 def unfinished_summary(view: RunView) -> str:
     """Return what a run would leave behind if it were given up now, a sentence."""
-    steps = [f"{step.id} ({step.state})" for step in view.left_behind]
-    if steps:
-        return f"Neither verified nor undone: {', '.join(steps)}."
-    return "Everything that it changed is verified or undone."
+    left = [f"{step.id} ({step.state})" for step in view.left_behind]
+    stays = [step.id for step in view.steps if step.head.changes and step.state is StepState.DONE]
+    sentences = (
+        f"Neither verified nor undone: {', '.join(left)}." if left else "",
+        f"Done and verified, and it stays: {', '.join(stays)}." if stays else "",
+    )
+    return " ".join(filter(None, sentences)) or "It leaves nothing behind."
 
 
 def _decline_if_another_blocks(folder: Path, request: DecisionRequest | None) -> None:
