@@ -3,6 +3,8 @@ from datetime import timedelta
 
 from console.diagnosis.assess import assess
 from console.diagnosis.values import Assessment, Finding, Severity, UnfinishedRun
+from console.diagnosis.why.evidence import ServiceStatus
+from console.diagnosis.why.explain import explain
 from console.errors import Unknown
 from console.settings import Thresholds
 from console.swarm.model import Service
@@ -102,3 +104,16 @@ def test_what_a_rollback_would_park_is_a_warning_with_its_cure() -> None:
     assert "shop0, shop1, shop2, shop3 and 2 more" in found.sentence
     assert found.names == tuple(each.name for each in left)
     assert found.hint.startswith("Run `docker service update shop0`")
+
+
+def test_a_parked_service_is_explained_by_its_run_and_not_as_one_that_is_scaled_to_nothing() -> None:
+    seen = snapshot(swarm([network("proxy", "10.0.1.0/24")], [replace(parked("web"), replicas=0)]))
+    answer = explain(replace(seen, runs=(UNFINISHED,), machine=HERE), Thresholds())
+    (told,) = (each.explanation for each in answer.services)
+    assert (told.cause, told.standing) == ("parked", ServiceStatus.BLOCKED)
+    assert f"until the run {RUN} (it was interrupted) brings it back" in told.meaning
+    assert UNFINISHED.hint in told.advice
+    assert "scale or redeploy" in told.advice
+    unnamed = replace(seen.swarm, services=(replace(parked("web", "?"), replicas=0),))
+    (told,) = (each.explanation for each in explain(replace(seen, swarm=unnamed), Thresholds()).services)
+    assert "`docker service inspect web` shows the label" in told.advice

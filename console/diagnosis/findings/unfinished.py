@@ -1,6 +1,7 @@
 """Findings about operations that are not over: parked services, paused nodes, unfinished maintenance runs."""
 
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -153,10 +154,26 @@ def _parked_finding(owner: str, names: tuple[str, ...], snapshot: Snapshot) -> F
             f"{names[0]}` shows it.",
             names,
         )
-    is_here = machine == snapshot.machine
-    whose, hint = _way_back(run, snapshot) if is_here else _way_back_elsewhere(run, machine)
+    whose, hint = _way_back_of(machine, run, snapshot)
     sentence = f"{short}, without tasks until the run {run}{whose} brings them back: {listed(names)}."
     return Finding("services-parked", Severity.CRITICAL, run, short, sentence, hint, names)
+
+
+def way_back(service: Service, snapshot: Snapshot) -> tuple[str, str]:
+    """Return which run brings a parked service back, as in "until … brings it back", and how it is made to."""
+    machine, _, run = _parking_run(service).rpartition("/")
+    if not run:
+        shown = f"`docker service inspect {shlex.quote(service.name)}` shows the label `vipconsole.parked`."
+        return "the run that its label does not name", shown
+    whose, hint = _way_back_of(machine, run, snapshot)
+    return f"the run {run}{whose}", hint
+
+
+def _way_back_of(machine: str, run: str, snapshot: Snapshot) -> tuple[str, str]:
+    # Where this machine's name was not read, nothing says that it is another one.
+    if machine == snapshot.machine or not snapshot.machine:
+        return _way_back(run, snapshot)
+    return _way_back_elsewhere(run, machine)
 
 
 def _way_back(run: str, snapshot: Snapshot) -> tuple[str, str]:

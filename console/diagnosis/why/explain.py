@@ -19,6 +19,7 @@ from console.text import clean, listed, near_names, plural
 Explainer = Callable[[ServiceContext], Explanation | None]
 
 EXPLAINERS: tuple[Explainer, ...] = (
+    progress.parked_service,
     networks.unreadable_networks,
     networks.full_network,
     networks.missing_network,

@@ -2,6 +2,7 @@
 
 import shlex
 
+from console.diagnosis.findings.unfinished import way_back
 from console.diagnosis.why.case import SETTLING_S, ServiceContext
 from console.diagnosis.why.evidence import (
     Evidence,
@@ -17,6 +18,24 @@ from console.text import plural
 
 PAUSE_STATES = ("paused", "rollback_paused")
 """Update states in which Swarm has given up and waits for somebody."""
+
+
+def parked_service(case: ServiceContext) -> Explanation | None:
+    """A maintenance run has taken it off its network, and all its tasks away."""
+    if not case.service.parked_by:
+        return None
+    whose, hint = way_back(case.service, case.swarm.snapshot)
+    return Explanation(
+        "parked",
+        ServiceStatus.BLOCKED,
+        Confidence.CERTAIN,
+        "a maintenance run has parked it: it has no tasks",
+        f"It was taken off its network, until {whose} brings it back.",
+        (service_row(case, "Spec.Labels", f"vipconsole.parked={case.service.parked_by}"),),
+        is_address_problem=False,
+        advice=f"Do not scale or redeploy it. {hint}",
+        command="vipconsole runs",
+    )
 
 
 def paused_update(case: ServiceContext) -> Explanation | None:

@@ -132,7 +132,7 @@ def _no_history(network: str, state: Path) -> HostError:
     what = network or "this swarm"
     return HostError(
         f"There is no history of {clean(what)} yet in {clean(str(state), 300)}.",
-        "Leave `vipconsole` open: it keeps a value a minute, also of networks that it does not show. Each user has a history "
+        "Leave the console open: it keeps a value a minute, also of networks that it does not show. Each user has a history "
         "of their own; --state-dir names another one.",
     )
 

@@ -28,6 +28,7 @@ from screens.cli.common import connection_for, result_of, settings_of
 from screens.cli.preconditions import changer_for, check_preconditions, confirm, require_root
 from screens.output.plain import print_plainly, say
 from screens.output.stack_removal import RemovalProgress, exit_code, interrupted_lines, plan_lines, question
+from screens.present.text import typed_here
 
 
 def run(arguments: Namespace) -> int:
@@ -114,4 +115,4 @@ def _finishing_command(arguments: Namespace, outcomes: tuple[RemovalOutcome, ...
         return ""
     where = ["--host", arguments.host] if arguments.host else []
     more = ["--config", str(arguments.config)] if arguments.config else []
-    return shlex.join(["vipconsole", "stack-rm", *where, *more, *unfinished_stacks])
+    return typed_here(shlex.join(["vipconsole", "stack-rm", *where, *more, *unfinished_stacks]))
