@@ -116,9 +116,15 @@ def _failure(view: RunView, step: StepView) -> str:
     return f"{title} was interrupted. Its result is unknown."
 
 
+def _is_down(step: StepView) -> bool:
+    return step.outage is not None and bool(step.outage.down)
+
+
 def _next(step: StepView, live: Live) -> str:
     plan = None if step.preparation is None else step.preparation.plan
     title = step.head.title or step.id
+    if step.outage is not None and step.outage.down:
+        return f"{title} goes on where it was interrupted, and brings back {plural(len(step.outage.down), 'service')}"
     if plan is None:
         return title
     expected = expected_of(step, live)
@@ -135,7 +141,7 @@ def _answer(word: str, text: str) -> Fact:
 
 def _answers(view: RunView, step: StepView, question: QuestionView) -> Iterator[Fact]:
     is_go_ahead = Choice.CONFIRM in question.choices
-    down = bool(step.outage is not None and step.outage.down)
+    down = _is_down(step)
     for choice in question.choices:
         match choice:
             case Choice.CONFIRM:
@@ -155,7 +161,7 @@ def _confirmed(step: StepView) -> str:
     if step.head.is_manual:
         return "you have done it: go on"
     if step.head.effect is Effect.OUTAGE:
-        return "begin the OUTAGE"
+        return _retry_text(step) if _is_down(step) else "begin the OUTAGE"
     return f"begin {step.id}" + (": it changes this host or the swarm" if step.head.changes else "")
 
 
@@ -170,10 +176,16 @@ def _retry_text(step: StepView) -> str:
 
 def _undo_text(view: RunView, step: StepView) -> str:
     scope = undo_scope(view, step.id)
-    plan = None if step.preparation is None else step.preparation.plan
-    outage, undo = step.outage, f"undo {', '.join(scope)}"
-    if step.id not in scope or outage is None or len(outage.down) == len(outage.services):
+    undo = f"undo {', '.join(scope)}"
+    # Also of a step that is done and is undone with this one: what is up again goes down once more.
+    outages = ((each, each.outage) for each in map(view.step, scope) if each.outage is not None)
+    again = next(
+        ((each, outage) for each, outage in outages if len(outage.down) < len(outage.services)), None
+    )
+    if again is None:
         return f"{undo}: back to what it was"
+    taken, outage = again
+    plan = None if taken.preparation is None else taken.preparation.plan
     for_long = f" for about {duration(plan.outage_s)}" if plan is not None and plan.outage_s else ""
     return f"{undo}: all {plural(len(outage.services), 'service')} go down again{for_long}"
 

@@ -19,8 +19,11 @@ from screens.present.text import UNICODE, text_of
 from screens.tui.widgets.line_view import wrap
 from tests.support.paper_window import (
     DOWN,
+    NEW,
+    YES,
     PaperWindow,
     finished_run,
+    recreate_outputs,
     run_in_outage,
     time_at,
     undone_run,
@@ -265,6 +268,36 @@ def test_once_services_are_up_again_undo_says_that_all_go_down_once_more() -> No
     told = facts(window, 242)
     assert told["now"].startswith("1 of 6 services DOWN for 0:41")
     assert told["undo"].startswith("undo recreate: all 6 services go down again for about ")
+
+
+def test_undoing_back_from_a_later_step_says_that_all_go_down_once_more() -> None:
+    window = PaperWindow()
+    window.up_to_outage()
+    window.report(200, 0, up=tuple(DOWN))
+    window.report(201, 0, down=tuple(DOWN))
+    window.report(219, 5, up=tuple(DOWN))
+    window.write(220, events.Succeeded("recreate", 1, recreate_outputs(NEW, DOWN), 20))
+    window.write(221, events.Verified("recreate", 1, Answer.YES, (events.ConditionResult("own", YES),)))
+    window.prepare("census-after", 222)
+    choices = (Choice.CONFIRM, Choice.SKIP, Choice.UNDO, Choice.STOP)
+    window.write(223, events.Asked("census-after", 1, QuestionKind.GO_AHEAD, "digest", "", choices, None))
+    told = facts(window, 242)
+    assert told["now"].startswith("nothing is down")
+    assert told["undo"] == "undo recreate: all 6 services go down again for about 70 s"
+
+
+def test_after_a_crash_in_the_outage_the_word_brings_services_back_and_begins_nothing() -> None:
+    window = PaperWindow()
+    window.up_to_outage()
+    window.report(200, 0, up=tuple(DOWN))
+    window.report(201, 0, down=tuple(DOWN))
+    window.report(210, 3)
+    choices = (Choice.CONFIRM, Choice.UNDO, Choice.STOP)
+    window.write(231, events.Asked("recreate", 1, QuestionKind.GO_AHEAD, "digest", "proxy", choices, 300.0))
+    told = facts(window, 242)
+    assert told["now"].startswith("6 of 6 services DOWN")
+    assert told["next"] == "Recreate the overlay goes on where it was interrupted, and brings back 6 services"
+    assert told["proxy"] == "continue where it is: bring back what is down"
 
 
 def test_the_script_that_is_named_is_the_one_that_is_written() -> None:

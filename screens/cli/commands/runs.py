@@ -132,13 +132,13 @@ def select_run_folder(arguments: Namespace) -> Path:
 
 
 def refuse_advance_answers(arguments: Namespace) -> None:
-    """Raise UsageError for answers given in advance on a terminal: there, each answer follows its question."""
-    if arguments.headless or not sys.stdin.isatty():
+    """Raise UsageError for answers given in advance without --headless: elsewhere each answer follows its question."""
+    if arguments.headless:
         return
     for option, answers in (("--confirm", arguments.words), ("--hold", arguments.hold)):
         if answers:
             raise UsageError(
-                f"{option} needs --headless. On a terminal, each step shows its plan and asks.",
+                f"{option} needs --headless. Without it, each step shows its plan and asks.",
                 f"Add --headless, or leave {option} out.",
             )
 
