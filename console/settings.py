@@ -25,6 +25,11 @@ _Table = TypeVar("_Table", bound="DataclassInstance")
 THEMES = ("terminal", "dark", "light")
 """Whose colours the live console is drawn in: the terminal's own, or fixed ones for such a background."""
 SYSTEM_FILE = under_root("/etc/vipconsole/config.toml")
+HIDDEN = "(hidden)"
+"""Printed in place of what may hold a secret: fields that are left out where values are printed, and a program's arguments."""
+_LONGEST_BYTES = 1024 * 1024
+_MOST_PROBLEMS = 10
+"""Told at once; a file of another program would fill the screen."""
 _TOO_MUCH = 1e9
 """No number of the settings is that large."""
 
@@ -207,11 +212,15 @@ def user_file(environment: Mapping[str, str]) -> Path:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return what a file says. Raises OSError, and ValueError for what is no TOML."""
-    text = path.read_text("utf-8")
+    with path.open("rb") as file:
+        data = file.read(_LONGEST_BYTES + 1)
+    if len(data) > _LONGEST_BYTES:
+        raise ValueError("it is larger than 1 MB")
     import tomllib  # noqa: PLC0415 - most hosts have no settings
 
     try:
-        return tomllib.loads(text)
+        # Editors of another system begin a file with a byte order mark, which TOML does not know.
+        return tomllib.loads(data.decode("utf-8-sig"))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -245,8 +254,10 @@ def load_settings(paths: Iterable[Path], required_path: Path | None = None) -> S
         problems.extend(() if NODE_KEY in wrong_lists else contradictions_of_nodes(settings.node))
         problems.extend(_contradictions(settings))
         if problems:
+            more = f"; and {len(problems) - _MOST_PROBLEMS} more" if len(problems) > _MOST_PROBLEMS else ""
             raise SettingsError(
-                f"{clean(str(path))}: {'; '.join(problems)}.", "Correct the file, or move it away."
+                f"{clean(str(path))}: {'; '.join(problems[:_MOST_PROBLEMS])}{more}.",
+                "Correct the file, or move it away.",
             )
     return settings
 
@@ -282,6 +293,11 @@ def _tables(key: str, value: Any, problems: list[str]) -> tuple[Any, ...]:
     for place, table in enumerate(value, 1):
         own_problems: list[str] = []
         tables.append(_apply(LISTS[key](), table, own_problems))
+        own_problems += [
+            f"{name} has {HIDDEN} in place of what `vipconsole config show` does not print: write it again"
+            for name, value in table.items()
+            if value == HIDDEN or (isinstance(value, list) and HIDDEN in value)
+        ]
         problems += [f"[[{key}]] {place}: {problem}" for problem in own_problems]
     return tuple(tables)
 

@@ -13,14 +13,12 @@ from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from console.settings import LISTS, Settings, read_toml
+from console.settings import HIDDEN, LISTS, Settings, read_toml
 from console.text import clean
 
 _SETTING = re.compile(r"\w+ = ")
 DEFAULT = "default"
 """Where a value comes from that no file sets."""
-HIDDEN = "(hidden)"
-"""In place of what may hold a secret: fields that are left out where values are printed, and a program's arguments."""
 _HEAD = """\
 # Settings of vipconsole. Three files are read, each over those before it: /etc/vipconsole/config.toml, the user's
 # ~/.config/vipconsole/config.toml, and that of --config. Every key is here with its default, as a comment: take the # away

@@ -202,6 +202,24 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         load_settings([path])
 
 
+def test_of_very_many_problems_the_first_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path, "config.toml", "".join(f"k{number} = 1\n" for number in range(2000)))
+    with pytest.raises(SettingsError, match=r"unknown key k9; and 1990 more\.$"):
+        load_settings([path])
+
+
+def test_a_file_that_is_no_settings_file_by_its_size_is_not_read_whole(tmp_path: Path) -> None:
+    path = write(tmp_path, "config.toml", "# x\n" * 300_000)
+    with pytest.raises(SettingsError, match="it is larger than 1 MB"):
+        load_settings([path])
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b'\xef\xbb\xbfnetwork = "web"\n')
+    assert load_settings([path]).network == "web"
+
+
 def test_what_is_right_beside_a_problem_is_checked_too(tmp_path: Path) -> None:
     system = write(tmp_path, "system.toml", "[quiet]\ntimeout_s = 2000\ndwell_s = 1500\n")
     text = "[quiet]\nunits = ['', 3]\ntimeout_s = 'x'\n[thresholds]\nuse_warning = 0.95\n"

@@ -1,6 +1,7 @@
 """`vipconsole config`."""
 
 import json
+import stat
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from console.errors import SettingsError
 from console.settings import LISTS, Settings, load_settings
 from console.settings_file import reference, template
 from console.settings_schema import settings_schema
@@ -65,6 +67,20 @@ def test_what_is_in_effect_means_the_same_when_it_is_read_again(
     assert replace(again, network="") == replace(once, network="")
 
 
+def test_what_was_hidden_is_not_taken_for_a_secret_when_it_is_read_again(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = home / "source.toml"
+    source.write_text(SET)
+    main(["config", "show", "--config", str(source)])
+    (home / "again.toml").write_text(capsys.readouterr().out)
+    with pytest.raises(SettingsError) as raised:
+        load_settings([home / "again.toml"])
+    assert raised.value.sentence.count("write it again") == 2
+    assert "[[alert]] 1: webhook has (hidden)" in raised.value.sentence
+    assert "[[alert]] 2: command has (hidden)" in raised.value.sentence
+
+
 def test_one_document_has_each_key_with_its_value_and_origin(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +105,23 @@ def test_a_file_to_begin_with_sets_nothing_and_is_never_written_over_another(
     assert main(["config", "init", "--config", str(path)]) == 64
     assert "stays as it is" in capsys.readouterr().err
     assert path.read_text() == "mine"
+
+
+def test_what_root_makes_for_the_system_can_be_read_by_every_user(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = home / "etc" / "vipconsole" / "config.toml"
+    monkeypatch.setattr("screens.cli.commands.config.SYSTEM_FILE", system)
+    monkeypatch.setattr("screens.cli.commands.config.own_settings_file", lambda: system)
+    assert main(["config", "init"]) == 0
+    assert stat.S_IMODE(system.parent.stat().st_mode) == 0o755
+    assert stat.S_IMODE(system.stat().st_mode) == 0o644
+    # What a user makes is their own, and where it cannot be made, another file can be named.
+    own = home / "own" / "config.toml"
+    assert main(["config", "init", "--config", str(own)]) == 0
+    assert stat.S_IMODE(own.parent.stat().st_mode) == 0o700
+    assert main(["config", "init", "--config", str(own / "below" / "config.toml")]) == 3
+    assert "Name a file elsewhere with --config." in capsys.readouterr().err
 
 
 def test_every_comment_of_the_template_becomes_a_setting_without_its_sign(tmp_path: Path) -> None:
