@@ -41,7 +41,7 @@ def build_parser(first: str = "") -> argparse.ArgumentParser:
         description="Shows who holds every address of a Docker Swarm overlay, which addresses leaked, and whether deploys "
         "will hang. Without a command it opens the live console, which is read-only.",
         parents=[_common(default=None)],
-        epilog="Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 64 wrong usage, 70 a bug, 130 interrupted.",
+        epilog="Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 64 wrong usage, 70 a bug, 130 interrupted, 141 the reader of the output has gone.",
     )
     parser.add_argument("--version", action="version", version=f"vipconsole {__version__}")
     commands = parser.add_subparsers(dest=COMMAND, metavar="COMMAND", parser_class=Parser)

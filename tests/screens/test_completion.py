@@ -97,6 +97,15 @@ def test_runs_their_steps_and_the_answers_to_them_are_those_of_the_store(tmp_pat
     assert offered(f"vipconsole decide {RUN} ", tmp_path)[-2:] == ["quiet", "recreate"]
     assert offered("vipconsole decide proxy-16 re", tmp_path) == ["recreate"]
     assert offered(f"vipconsole decide {RUN} recreate un", tmp_path) == ["undo"]
+    # The line may name another place than the environment.
+    elsewhere = {"VIPCONSOLE_STATE_DIR": f"{tmp_path}/none"}
+    assert offered("vipconsole report 2026", tmp_path, **elsewhere) == []
+    line = f"vipconsole report --state-dir {tmp_path} 2026"
+    assert offered(line, tmp_path, **elsewhere) == [RUN]
+    demo = tmp_path / "vipconsole" / "demo" / "var/lib/vipconsole" / RUNS / "20260613-020000-proxy-16"
+    demo.mkdir(parents=True)
+    assert offered("vipconsole --demo report 2026", tmp_path, XDG_STATE_HOME=str(tmp_path)) == [demo.name]
+    assert offered("vipconsole run --demo --fail-at sw", tmp_path) == ["switch"]
     (folder / LOG).write_bytes(b"no log")
     assert offered(f"vipconsole decide {RUN} re", tmp_path) == []
 

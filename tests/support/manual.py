@@ -39,6 +39,9 @@ the state directory, as \\fB--state-dir\\fR.
 .TP
 .B NO_COLOR
 nothing is coloured.
+.TP
+.B COLUMNS
+how wide text is where the output is no terminal; else 80 columns.
 """
 
 

@@ -1,8 +1,10 @@
 """`vipconsole completion`, and what a shell offers when TAB is pressed: commands, options, and the names of what is there."""
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import argcomplete
 from argcomplete.shell_integration import shellcode
@@ -58,16 +60,31 @@ def _of_engine(*sources: Names) -> Completer:
     return names
 
 
-def _runs(**_: object) -> Iterable[str]:
+def _state(parsed_args: Namespace) -> Path:
+    """Return the state directory that the line names, else the one of the user."""
+    if getattr(parsed_args, "demo", False):
+        from console.simulator.host.demo_host import demo_folder
+
+        return demo_folder(os.environ) / "var/lib/vipconsole"
+    return getattr(parsed_args, "state_dir", None) or state_folder()
+
+
+def _runs(parsed_args: Namespace, **_: object) -> Iterable[str]:
     from console.runbook.store.names import run_names_or_none
 
-    return run_names_or_none(state_folder())
+    return run_names_or_none(_state(parsed_args))
 
 
 def _steps(parsed_args: Namespace, **_: object) -> Iterable[str]:
     from console.runbook.store.names import step_names
 
-    return step_names(state_folder(), parsed_args.run or "")
+    return step_names(_state(parsed_args), parsed_args.run or "")
+
+
+def _faults(**_: object) -> Iterable[str]:
+    from console.simulator.host.faults import FAULTS
+
+    return FAULTS
 
 
 def _alerts(parsed_args: Namespace, **_: object) -> Iterable[str]:
@@ -93,5 +110,6 @@ COMPLETERS: Mapping[tuple[str, str], Completer] = {
     ("decide", "step"): _steps,
     ("decide", "choice"): _choices,
     ("alert", "name"): _alerts,
+    ("run", "fail_at"): _faults,
 }
 """Who offers names for an argument, by its command and what it is called; without a command for all that have it."""
