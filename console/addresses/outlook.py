@@ -38,8 +38,7 @@ class Outlook:
 
 
 NOT_WATCHED = Outlook("unknown: not watched yet", is_known=False)
-
-
+NEW_COUNT = Outlook("unknown: a new count has just begun", is_known=False)
 NOTHING_TO_FILL = Outlook("no IPv4 subnet to fill", is_known=False)
 
 
@@ -79,7 +78,7 @@ def _without_rate(trend: Trend) -> Outlook:
     if not trend.points and trend.earlier:
         return Outlook("unknown: not counted now", is_known=False)
     if not watched:
-        return NOT_WATCHED
+        return NEW_COUNT if trend.earlier else NOT_WATCHED
     length = duration(watched.total_seconds())
     # The allocator is another one, or the use is counted in another way: what was before says nothing.
     text = f"a new count began {length} ago" if trend.earlier else f"watched for {length} only"

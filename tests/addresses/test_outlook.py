@@ -43,6 +43,8 @@ def test_what_was_counted_in_another_way_is_no_watching_for_the_forecast() -> No
     points = growing(3, 5, 9, span=timedelta(minutes=20)).points
     trend = Trend(points, earlier=(Point(NOW - DAY, 3),))
     assert outlook_of(trend, 9).sentence == "unknown: a new count began 20 min ago"
+    just_begun = Trend((Point(NOW, 3),), (Point(NOW - timedelta(hours=1), 5),))
+    assert outlook_of(just_begun, 9).sentence == "unknown: a new count has just begun"
 
 
 def test_up_and_down_is_no_trend_and_not_unknown() -> None:
