@@ -9,7 +9,7 @@ from console.runbook.run.header import StepHeader
 from console.runbook.run.next_action import may_skip
 from console.runbook.run.outage import OutageView, PhaseStart, ServiceState
 from console.runbook.run.view import RunState, StepState, StepView
-from tests.support.runs import START, Flags, PaperRun
+from tests.support.runs import START, Crash, Flags, PaperRun
 
 SAFE = StepHeader("safe", "Safe", "test.do", Effect.READ, may_retry=True)
 FIRM = StepHeader("firm", "Firm", "test.do", Effect.CHANGE, needs_word=True, on_failure=OnFailure.ASK)
@@ -138,3 +138,19 @@ def test_an_outage_is_not_skipped_where_that_was_not_offered() -> None:
     assert run.view.question is None
     assert run.decide(skip) == refusal
     assert run.view.step("out").state is not StepState.SKIPPED
+
+
+def test_a_step_that_is_skipped_after_its_runner_died_in_it_stays_skipped() -> None:
+    run = PaperRun((FIRM, SAFE), Flags())
+    run.work()
+    assert run.decide(DecisionRequest("firm", events.Choice.CONFIRM, "word")) == ""
+    # Of confirmation, preparation and intention the last is written; then the runner is killed.
+    run.crash_at = frozenset((run.ticks + 7,))
+    with pytest.raises(Crash):
+        run.work()
+    assert run.view.step("firm").is_acting
+    assert run.decide(DecisionRequest("firm", events.Choice.SKIP, reason="done by hand")) == ""
+    run.crash_at = frozenset()
+    run.work()
+    assert run.view.step("firm").state is StepState.SKIPPED
+    assert run.view.state is RunState.DONE

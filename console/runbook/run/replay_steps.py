@@ -143,7 +143,14 @@ def decide(step: StepView, event: events.Decided, entry: events.LogEntry) -> Ste
         case events.Choice.RETRY:
             return replace(again(step), consent=Consent(event.digest, is_retry=True), retries=0)
         case events.Choice.SKIP:
-            return replace(step, state=StepState.SKIPPED, skipped_because=event.reason, ended_at=entry.at)
+            # Nor does it act any longer: else the next runner would take it for one that was interrupted.
+            return replace(
+                step,
+                state=StepState.SKIPPED,
+                skipped_because=event.reason,
+                ended_at=entry.at,
+                is_acting=False,
+            )
     return step
 
 
