@@ -57,7 +57,7 @@ def _found(patient: Patient, batch: Result[Batch], window_s: float | None = None
             "journal",
             Unknown(
                 f"Whether dockerd logs to the journal is not known. {' '.join(reasons)}",
-                "`journalctl --verify` finds damaged files."
+                f"`journalctl -u {unit} -n 3`; `journalctl --verify` finds damaged files."
                 if window_s is not None
                 else "Name another recording.",
             ),

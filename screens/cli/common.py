@@ -121,13 +121,18 @@ def engine_and_log(arguments: Namespace, settings: Settings) -> Iterator[tuple[E
         yield connection, demo_log(arguments, settings, demo.journal)
 
 
-def nodes_for(arguments: Namespace, connection: EngineConnection, settings: Settings) -> "NodesReader | None":
-    """Return what reads the nodes that the settings name; None for a demo, whose swarm they have nothing to do with."""
+def nodes_for(
+    arguments: Namespace, connection: EngineConnection, settings: Settings, *, keeps: bool = True
+) -> "NodesReader | None":
+    """Return what reads the nodes that the settings name; None for a demo, whose swarm they have nothing to do with.
+
+    It keeps when they last answered, unless told not to.
+    """
     if is_simulated(arguments) or not settings.node:
         return None
     from console.nodes.reader import NodesReader
 
-    return NodesReader(connection, settings, SystemClock(), state_folder())
+    return NodesReader(connection, settings, SystemClock(), state_folder() if keeps else None)
 
 
 def demo_log(arguments: Namespace, settings: Settings, journal: Path) -> DaemonLog:

@@ -83,3 +83,23 @@ def test_a_user_is_told_of_the_file_that_config_init_writes_for_them(
     assert f"config init` writes {path} " in found["hint"]
     assert main(["config", "init"]) == 0
     assert path.is_file()
+
+
+@pytest.mark.process
+def test_nodes_that_the_settings_name_are_tried_and_nothing_is_kept_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with simulation("evening") as running:
+        settings = tmp_path / "nodes.toml"
+        settings.write_text(
+            f'[[node]]\nname = "w1"\nhost = "{running.host}"\njournal = "none"\n'
+            f'[[node]]\nname = "w2"\nhost = "unix://{tmp_path}/none.sock"\njournal = "none"\n'
+        )
+        main(["doctor", "--json", "--config", str(settings), "--host", running.host])
+    document = json.loads(capsys.readouterr().out)
+    found = {each["subject"]: each for each in document["examinations"] if each["area"] == "nodes"}
+    assert set(found) == {"w1", "w2"}
+    assert (found["w1"]["severity"], found["w2"]["severity"]) == ("ok", "warning")
+    assert "w2 cannot be read. There is no engine at" in found["w2"]["sentence"]
+    assert found["w2"]["hint"]
+    assert not (tmp_path / "state").exists()

@@ -157,7 +157,7 @@ def choose(services: tuple[Service, ...], names: tuple[str, ...]) -> tuple[Servi
             raise UsageError(
                 f"There is no service or stack named {clean(name)}"
                 + (f"; did you mean {' or '.join(near)}?" if near else "."),
-                "" if near else "`docker service ls` lists them.",
+                "" if near else "`vipconsole why` without a name lists them all.",
             )
         services_by_id.update((service.id, service) for service in matching)
     return tuple(services_by_id.values())

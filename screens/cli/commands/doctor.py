@@ -26,6 +26,7 @@ from screens.cli.common import (
     connect,
     engine_and_log,
     journal_for,
+    nodes_for,
     own_settings_file,
     result_of,
     settings_files,
@@ -57,12 +58,7 @@ def _examine_engine(arguments: Namespace, settings: Settings) -> tuple[str, tupl
         if isinstance(connection, UsageError):
             patient = Patient(connection, log, state, _subnet(), settings, at)
             return "", result_of(examine(patient))
-        nodes = None
-        if settings.node and not arguments.demo:
-            from console.nodes.reader import NodesReader
-
-            # Without a state directory: examining keeps nothing.
-            nodes = NodesReader(connection, settings, SystemClock(), None)
+        nodes = nodes_for(arguments, connection, settings, keeps=False)
         patient = Patient(EngineReader(connection), log, state, _subnet(), settings, at, nodes)
         return connection.host, result_of(examine(patient))
 
