@@ -124,7 +124,7 @@ def test_without_a_history_it_says_what_keeps_one(evening: Simulation, tmp_path:
         text = " ".join(said.err.split())
         assert (said.code, said.out) == (3, "")
         assert f"There is no history of {'proxy' if 'proxy' in arguments else 'this swarm'} yet in" in text
-        assert "Leave `vipconsole` open: it keeps a value a minute" in text
+        assert "Leave the console open: it keeps a value a minute" in text
     assert not (tmp_path / FILE).exists()
 
 
