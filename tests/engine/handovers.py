@@ -21,6 +21,7 @@ from tests.support.changes import Operator
 ON_MANAGERS = ("node.role==manager",)
 Point = tuple[str, str]
 """`before` or `after`, and the change of a node at which the program is killed (`tests.support.mortal`)."""
+DEMOTED: Point = ("after", "demote")
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,16 @@ class Managers:
 
     def hand_over(self, root: Operator, kill: Point | None = None) -> str:
         """Hand the lead over and return what was said; with a point it is killed there, and called once more."""
-        through = self.others
+        through, old = self.others, self.leader
         arguments = ("reclaim", "--yes", "--by", "handover", "--host", f"unix://{through.socket}")
         if kill is not None:
             program = (sys.executable, str(Path(mortal.__file__)), *kill)
             with root.start(*arguments, program=program) as process:
                 _, err = process.communicate(timeout=240)
             assert process.returncode == -signal.SIGKILL, err
-            through.wait_until(lambda: _has_leader(through), "a manager leads", 60)
+            # The demotion was accepted, and shows a moment later: until then the former leader still leads.
+            leads = old if kill == DEMOTED else ""
+            through.wait_until(lambda: _leader_of(through) not in ("", leads), "the lead has settled", 60)
         done = root.run(*arguments, within_s=240)
         if done.code == 3 and "cannot promote itself" in done.err:
             # It was killed after the very last change: the lead may be with the one that is asked.
@@ -134,11 +137,14 @@ class Managers:
         return done.out
 
 
-def _has_leader(world: World) -> bool:
+def _leader_of(world: World) -> str:
+    """Return the name of the node that leads; nothing while none does."""
     try:
-        return any((each.get("ManagerStatus") or {}).get("Leader") for each in world.call("GET", "/nodes"))
+        nodes = world.call("GET", "/nodes")
     except Refused:
-        return False
+        return ""
+    leaders = (each for each in nodes if (each.get("ManagerStatus") or {}).get("Leader"))
+    return next((str(each["Description"]["Hostname"]) for each in leaders), "")
 
 
 @contextmanager
